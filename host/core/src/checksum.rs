@@ -1,0 +1,92 @@
+//! Checksums of definitions. `w1` is frozen: a later algorithm gets a new name and never changes old rows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value as Json;
+
+use crate::digest::Digest;
+
+/// A checksum with the name of its algorithm, displayed as `w1:<64 hex digits>`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Checksum {
+    algorithm: String,
+    hexadecimal: String,
+}
+
+/// The text was not `ALGORITHM:HEX`.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected a checksum such as `w1:` followed by hexadecimal digits")]
+pub struct ChecksumError;
+
+impl Checksum {
+    /// `w1`: SHA-256 over the canonical JSON of a definition with its placeholders and the text of its files.
+    #[must_use]
+    pub fn w1(definition: &Json) -> Self {
+        let hexadecimal = Digest::of(crate::canonical::text(definition).as_bytes()).hex();
+        Self {
+            algorithm: "w1".to_owned(),
+            hexadecimal,
+        }
+    }
+
+    /// The name of the algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> &str {
+        &self.algorithm
+    }
+
+    /// Algorithm and the first twelve digits: enough for a person to recognise it.
+    #[must_use]
+    pub fn short(&self) -> String {
+        format!(
+            "{}:{}",
+            self.algorithm,
+            self.hexadecimal.chars().take(12).collect::<String>()
+        )
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = ChecksumError;
+
+    fn from_str(text: &str) -> Result<Self, ChecksumError> {
+        let (algorithm, hexadecimal) = text.split_once(':').ok_or(ChecksumError)?;
+        let hex =
+            !hexadecimal.is_empty() && hexadecimal.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if algorithm.is_empty() || !hex {
+            return Err(ChecksumError);
+        }
+        Ok(Self {
+            algorithm: algorithm.to_owned(),
+            hexadecimal: hexadecimal.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.algorithm, self.hexadecimal)
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+impl Serialize for Checksum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Checksum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}

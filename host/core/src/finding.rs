@@ -1,0 +1,56 @@
+//! What lint, policy and checks have to say about definitions and plans.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{MigrationName, TargetName};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Probably wrong.
+    Warning,
+    /// Stops a pipeline.
+    Error,
+}
+
+impl Severity {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One thing found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The rule's stable name, such as `destructive` or squawk's `adding-not-nullable-field`.
+    pub rule: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found, for a person.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The migration that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<MigrationName>,
+    /// The target that it is about; none when it holds for every target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetName>,
+    /// Path from the project's root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
