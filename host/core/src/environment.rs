@@ -1,1 +1,202 @@
-//! environment
+//! Environments: which databases there are, how to reach them, and what policy holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value as Json;
+
+use crate::name::{DatabaseName, EnvironmentName, PluginName};
+use crate::policy::Policy;
+
+/// One environment with everything that it inherits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The ref, or pattern of tags, that drives it; the control ref if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Only what that environment has applied, byte for byte, may be applied here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<EnvironmentName>,
+    /// Values of `${NAME}` in SQL.
+    pub parameters: BTreeMap<String, String>,
+    /// The logical databases.
+    pub databases: BTreeMap<DatabaseName, DatabaseSpec>,
+    /// The secret backends that it adds to the built-in `env` and `file`.
+    pub secrets: BTreeMap<String, SecretBackend>,
+    /// What is allowed.
+    pub policy: Policy,
+}
+
+/// One logical database, or with `for_each` the shape of many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DatabaseSpec {
+    /// Where it is; may hold `${NAME}` of a parameter or of a `for_each` column.
+    pub url: ValueSource,
+    /// Who to connect as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<ValueSource>,
+    /// Never a literal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<ValueSource>,
+    /// The role to take on after connecting, so that short-lived users own nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Makes it many databases: one for each row of a query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
+}
+
+/// Where the list of targets of one logical database comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForEach {
+    /// A query whose rows are the targets and whose columns are `${NAME}` of the URL; the first column names a target.
+    pub query: String,
+    /// The database of the same environment to ask.
+    pub of: DatabaseName,
+}
+
+/// A secret backend that an environment configures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretBackend {
+    /// The plugin that speaks to it.
+    pub plugin: PluginName,
+    /// The plugin's configuration.
+    #[serde(default)]
+    pub with: Json,
+}
+
+/// A value of an environment: written there, or kept in a secret backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ValueSource {
+    /// Written in the document.
+    Literal(String),
+    /// Kept in a secret backend.
+    Secret(SecretReference),
+}
+
+impl<'de> Deserialize<'de> for ValueSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Map(ReferenceMap),
+        }
+        Ok(match Form::deserialize(deserializer)? {
+            Form::Text(text) if text.starts_with(SCHEME) => {
+                Self::Secret(text.parse().map_err(serde::de::Error::custom)?)
+            }
+            Form::Text(text) => Self::Literal(text),
+            Form::Map(map) => Self::Secret(map.into()),
+        })
+    }
+}
+
+/// Where a secret value is kept. Displayed as `secret://BACKEND/PATH?version=V#KEY`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct SecretReference {
+    /// The backend: one that the environment configures, or `env` or `file`.
+    #[serde(rename = "secret")]
+    pub backend: String,
+    /// What the backend calls the secret: a path, the name of a variable, a file.
+    pub path: String,
+    /// The part of a secret that has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// A fixed version; the newest if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// The secret backends that are always there.
+pub const BUILTIN_BACKENDS: [&str; 2] = ["env", "file"];
+
+const SCHEME: &str = "secret://";
+
+/// The text was no secret reference.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected a secret reference such as `secret://BACKEND/PATH#KEY`")]
+pub struct SecretReferenceError;
+
+impl FromStr for SecretReference {
+    type Err = SecretReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, SecretReferenceError> {
+        let rest = text.strip_prefix(SCHEME).ok_or(SecretReferenceError)?;
+        let (rest, key) = match rest.split_once('#') {
+            Some((rest, key)) => (rest, Some(key)),
+            None => (rest, None),
+        };
+        let (rest, version) = match rest.split_once('?') {
+            Some((rest, query)) => {
+                let version = query.strip_prefix("version=").ok_or(SecretReferenceError)?;
+                (rest, Some(version))
+            }
+            None => (rest, None),
+        };
+        let (backend, path) = rest.split_once('/').ok_or(SecretReferenceError)?;
+        let parts = [Some(backend), Some(path), key, version];
+        if parts.into_iter().flatten().any(str::is_empty) {
+            return Err(SecretReferenceError);
+        }
+        Ok(Self {
+            backend: backend.to_owned(),
+            path: path.to_owned(),
+            key: key.map(str::to_owned),
+            version: version.map(str::to_owned),
+        })
+    }
+}
+
+impl fmt::Display for SecretReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{SCHEME}{}/{}", self.backend, self.path)?;
+        if let Some(version) = &self.version {
+            write!(formatter, "?version={version}")?;
+        }
+        if let Some(key) = &self.key {
+            write!(formatter, "#{key}")?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReferenceMap {
+    secret: String,
+    path: String,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    version: Option<String>,
+}
+
+impl From<ReferenceMap> for SecretReference {
+    fn from(map: ReferenceMap) -> Self {
+        Self {
+            backend: map.secret,
+            path: map.path,
+            key: map.key,
+            version: map.version,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretReference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match ValueSource::deserialize(deserializer)? {
+            ValueSource::Secret(reference) => Ok(reference),
+            ValueSource::Literal(_) => Err(serde::de::Error::custom(SecretReferenceError)),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The files that documents are read from: a folder here, a Git tree elsewhere.
+
+use std::io::{self, Read};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+/// Files by path from the project's root, `/` between names, the root itself being the empty path.
+pub trait SourceTree {
+    /// What is directly in a folder, in no particular order.
+    ///
+    /// # Errors
+    /// The folder isn't there, is no folder, or can't be read.
+    fn entries(&self, folder: &str) -> Result<Vec<Entry>, SourceError>;
+
+    /// The bytes of a file of at most `limit` bytes. Never follows a symbolic link.
+    ///
+    /// # Errors
+    /// The file isn't there, is no regular file, is larger, or can't be read.
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError>;
+}
+
+/// Something in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, without the folder.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its size in bytes, of a file.
+    pub size: u64,
+}
+
+/// What something in a folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link, whatever it points to.
+    Symlink,
+    /// A device, a socket, a submodule.
+    Other,
+}
+
+/// Something can't be read from a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Nothing is there.
+    #[error("`{0}` doesn't exist")]
+    Missing(String),
+    /// It, or a folder on the way to it, is a symbolic link.
+    #[error("`{0}` is a symbolic link, and those are not followed")]
+    Symlink(String),
+    /// Not a regular file where one was asked for, or not a folder.
+    #[error("`{path}` is no {expected}")]
+    Kind {
+        /// The path that was asked for.
+        path: String,
+        /// `file` or `folder`.
+        expected: &'static str,
+    },
+    /// An absolute path, or one with `..`, `.`, an empty part or a backslash.
+    #[error("`{0}` leads out of the project")]
+    Outside(String),
+    /// Larger than was allowed.
+    #[error("`{path}` has more than {limit} bytes")]
+    TooLarge {
+        /// The path that was asked for.
+        path: String,
+        /// How many bytes were allowed.
+        limit: u64,
+    },
+    /// A name that isn't UTF-8.
+    #[error("`{0}` holds a name that is not UTF-8")]
+    Name(String),
+    /// The operating system, or the Git repository, said no.
+    #[error("can't read `{path}`")]
+    Io {
+        /// The path that was asked for.
+        path: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Whether a path stays inside the tree by its form alone: relative, `/` between names, no `.`, `..` or empty part.
+///
+/// # Errors
+/// [`SourceError::Outside`].
+pub fn check_path(path: &str) -> Result<(), SourceError> {
+    let bad = |part: &str| {
+        matches!(part, "" | "." | "..") || part.contains(['\\', '\0']) || part.ends_with(':')
+    };
+    if !path.is_empty() && path.split('/').any(bad) {
+        return Err(SourceError::Outside(path.to_owned()));
+    }
+    Ok(())
+}
+
+/// A folder of this machine. What it opens stays inside, whatever a link says.
+#[derive(Debug)]
+pub struct FolderTree {
+    root: Dir,
+}
+
+impl FolderTree {
+    /// Opens the folder that is the project's root.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub fn open(path: impl AsRef<std::path::Path>) -> io::Result<Self> {
+        Ok(Self {
+            root: Dir::open_ambient_dir(path, ambient_authority())?,
+        })
+    }
+
+    /// Refuses a path that has a symbolic link anywhere on it.
+    fn check_links(&self, path: &str) -> Result<(), SourceError> {
+        check_path(path)?;
+        let ends = path.match_indices('/').map(|(index, _)| index);
+        for end in ends.chain([path.len()]) {
+            let prefix = path.get(..end).unwrap_or_default();
+            if prefix.is_empty() {
+                continue;
+            }
+            let metadata = self.root.symlink_metadata(prefix);
+            if metadata.map_err(|error| failed(path, error))?.is_symlink() {
+                return Err(SourceError::Symlink(prefix.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SourceTree for FolderTree {
+    fn entries(&self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+        self.check_links(folder)?;
+        let at = if folder.is_empty() { "." } else { folder };
+        let listing = self.root.read_dir(at);
+        let listing = listing.map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => SourceError::Kind {
+                path: folder.to_owned(),
+                expected: "folder",
+            },
+            _ => failed(folder, error),
+        })?;
+        let mut entries = Vec::new();
+        for entry in listing {
+            let entry = entry.map_err(|error| failed(folder, error))?;
+            let name = entry.file_name().into_string();
+            let name = name.map_err(|_| SourceError::Name(folder.to_owned()))?;
+            let kind = entry.file_type().map_err(|error| failed(&name, error))?;
+            let mut size = 0;
+            let kind = if kind.is_symlink() {
+                EntryKind::Symlink
+            } else if kind.is_dir() {
+                EntryKind::Folder
+            } else if kind.is_file() {
+                let metadata = entry.metadata().map_err(|error| failed(&name, error))?;
+                size = metadata.len();
+                EntryKind::File
+            } else {
+                EntryKind::Other
+            };
+            entries.push(Entry { name, kind, size });
+        }
+        Ok(entries)
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
+        self.check_links(path)?;
+        let io = |error| failed(path, error);
+        // Asked before it is opened: opening a named pipe would wait for its other end.
+        let metadata = self.root.symlink_metadata(path).map_err(io)?;
+        if !metadata.is_file() {
+            return Err(SourceError::Kind {
+                path: path.to_owned(),
+                expected: "file",
+            });
+        }
+        let too_large = || SourceError::TooLarge {
+            path: path.to_owned(),
+            limit,
+        };
+        if metadata.len() > limit {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
+        let file = self.root.open(path).map_err(io)?;
+        // The size is bounded again while reading, as a file may grow after it was asked.
+        let mut bounded = file.take(limit.saturating_add(1));
+        bounded.read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() as u64 > limit {
+            return Err(too_large());
+        }
+        Ok(bytes)
+    }
+}
+
+fn failed(path: &str, error: io::Error) -> SourceError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            SourceError::Missing(path.to_owned())
+        }
+        _ => SourceError::Io {
+            path: path.to_owned(),
+            source: Box::new(error),
+        },
+    }
+}
