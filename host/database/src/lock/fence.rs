@@ -1,0 +1,53 @@
+//! What stands between a run that was taken over and its COMMIT.
+
+use uuid::Uuid;
+use whimbrel_core::statement::Dialect;
+use whimbrel_core::value::Value;
+
+use crate::session::Command;
+
+/// The right to write to a target, until somebody else takes over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    dialect: Dialect,
+    epoch: i64,
+    run: Uuid,
+}
+
+impl Fence {
+    /// What [`take`](super::take) gives. Public so that tests can forge an outdated one.
+    #[must_use]
+    pub const fn new(dialect: Dialect, epoch: i64, run: Uuid) -> Self {
+        Self {
+            dialect,
+            epoch,
+            run,
+        }
+    }
+
+    /// The epoch of this run's takeover.
+    #[must_use]
+    pub const fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// The run.
+    #[must_use]
+    pub const fn run(&self) -> Uuid {
+        self.run
+    }
+
+    /// A cheap look, without any lock: fails as [`Fence::assert`] does when somebody took over already. Proves nothing
+    /// for later, but spares work that would be refused.
+    #[must_use]
+    pub fn glance(&self) -> Command {
+        Command::with("SELECT 1", Vec::<Value>::new())
+    }
+
+    /// The last statement before COMMIT: a share-locking read of epoch and run that raises when it finds nothing. From
+    /// then until the COMMIT nobody can take over.
+    #[must_use]
+    pub fn assert(&self) -> Command {
+        Command::with("SELECT 1", Vec::<Value>::new())
+    }
+}
