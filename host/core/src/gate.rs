@@ -1,1 +1,337 @@
-//! gate
+//! Gates: may this plan be run? A gate that says no leaves everything as it was and says what would make it yes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::approval::Approval;
+use crate::finding::Severity;
+use crate::lineage::Revision;
+use crate::name::{EnvironmentName, TargetName};
+use crate::plan::{Plan, RevertReason, TargetPlan};
+use crate::policy::{ApplyRule, DestructiveRule, OutOfOrderRule, Policy, RevertRule};
+use crate::promotion::{Candidate, PromotionRecord, missing};
+
+/// The gates, by the names that `--override` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// `policy.destructive`.
+    Destructive,
+    /// `policy.outOfOrder`.
+    OutOfOrder,
+    /// `policy.window`.
+    Window,
+    /// `policy.onRevert`.
+    Revert,
+    /// The environment's `after`.
+    Promotion,
+    /// Findings at error level.
+    Lint,
+    /// `policy.apply`.
+    Approval,
+}
+
+impl Gate {
+    /// Every gate.
+    pub const ALL: [Self; 7] = [
+        Self::Destructive,
+        Self::OutOfOrder,
+        Self::Window,
+        Self::Revert,
+        Self::Promotion,
+        Self::Lint,
+        Self::Approval,
+    ];
+
+    /// The word that `--override` takes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Destructive => "destructive",
+            Self::OutOfOrder => "out-of-order",
+            Self::Window => "window",
+            Self::Revert => "revert",
+            Self::Promotion => "promotion",
+            Self::Lint => "lint",
+            Self::Approval => "approval",
+        }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The word names no gate.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected one of destructive, out-of-order, window, revert, promotion, lint, approval")]
+pub struct GateError;
+
+impl FromStr for Gate {
+    type Err = GateError;
+
+    fn from_str(text: &str) -> Result<Self, GateError> {
+        Self::ALL
+            .into_iter()
+            .find(|gate| gate.as_str() == text)
+            .ok_or(GateError)
+    }
+}
+
+/// A gate's no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// The gate.
+    pub gate: Gate,
+    /// Why not.
+    pub message: String,
+    /// What would make it yes.
+    pub hint: String,
+}
+
+/// Everything that the gates look at besides the plan.
+#[derive(Clone, Debug)]
+pub struct GateInput {
+    /// The environment's policy.
+    pub policy: Policy,
+    /// Now, by the caller's clock.
+    pub now: Timestamp,
+    /// The environment before, and what it has published; none when nothing comes before.
+    pub promotion: Option<(EnvironmentName, Vec<PromotionRecord>)>,
+    /// The approvals that each target holds.
+    pub approvals: BTreeMap<TargetName, Vec<Approval>>,
+    /// The author of the revision at hand, who may not approve it.
+    pub author: Option<String>,
+    /// Whether a person confirmed destructive statements for this run.
+    pub destructive_confirmed: bool,
+    /// Gates that are passed for this run, audited.
+    pub overridden: Vec<Gate>,
+}
+
+/// Every gate that says no to the plan, overridden ones left out.
+#[must_use]
+pub fn evaluate(plan: &Plan, input: &GateInput) -> Vec<Refusal> {
+    if plan.is_empty() {
+        return Vec::new();
+    }
+    [
+        destructive,
+        out_of_order,
+        window,
+        revert,
+        promotion,
+        lint,
+        approval,
+    ]
+    .into_iter()
+    .filter_map(|gate| gate(plan, input))
+    .filter(|refusal| !input.overridden.contains(&refusal.gate))
+    .collect()
+}
+
+fn destructive(plan: &Plan, input: &GateInput) -> Option<Refusal> {
+    let hint = match input.policy.destructive {
+        DestructiveRule::Allow => return None,
+        DestructiveRule::Confirm if input.destructive_confirmed => return None,
+        DestructiveRule::Confirm => "look at the plan, then pass `--allow-destructive`",
+        DestructiveRule::Forbid => {
+            "set `policy.destructive` to `Confirm` or `Allow`, or pass `--override destructive --reason TEXT`"
+        }
+    };
+    let reasons: Vec<String> = plan
+        .changes()
+        .filter_map(|(_, work)| work.change())
+        .flat_map(|change| {
+            change
+                .destructive()
+                .map(move |reason| format!("{} {reason}", change.migration))
+        })
+        .collect();
+    (!reasons.is_empty()).then(|| Refusal {
+        gate: Gate::Destructive,
+        message: format!("data would be lost: {}", list(&reasons)),
+        hint: hint.to_owned(),
+    })
+}
+
+fn out_of_order(plan: &Plan, input: &GateInput) -> Option<Refusal> {
+    if input.policy.out_of_order == OutOfOrderRule::Allow {
+        return None;
+    }
+    let late: Vec<String> = plan
+        .targets
+        .iter()
+        .flat_map(TargetPlan::applies)
+        .filter(|change| change.out_of_order)
+        .map(|change| change.migration.to_string())
+        .collect();
+    (!late.is_empty()).then(|| Refusal {
+        gate: Gate::OutOfOrder,
+        message: format!("a later migration is applied already: {}", list(&late)),
+        hint: "rename it so that it comes last, or set `policy.outOfOrder: Allow`".to_owned(),
+    })
+}
+
+fn window(_: &Plan, input: &GateInput) -> Option<Refusal> {
+    let window = input.policy.window.as_ref()?;
+    if window.contains(input.now) {
+        return None;
+    }
+    let next = window
+        .next_opening(input.now)
+        .map_or_else(String::new, |at| format!("it opens next at {at}"));
+    Some(Refusal {
+        gate: Gate::Window,
+        message: format!("now is outside the window {window}"),
+        hint: format!("{next}; `--override window --reason TEXT` passes it"),
+    })
+}
+
+fn revert(plan: &Plan, input: &GateInput) -> Option<Refusal> {
+    if input.policy.on_revert != RevertRule::Refuse {
+        return None;
+    }
+    let names: Vec<String> = removed(plan).collect();
+    (!names.is_empty()).then(|| Refusal {
+        gate: Gate::Revert,
+        message: format!(
+            "`policy.onRevert` is Refuse, and Git removed {}",
+            list(&names)
+        ),
+        hint: "revert by name with `whimbrel revert`, or set `policy.onRevert`".to_owned(),
+    })
+}
+
+fn removed(plan: &Plan) -> impl Iterator<Item = String> {
+    plan.targets
+        .iter()
+        .flat_map(TargetPlan::reverts)
+        .filter(|change| change.reason == Some(RevertReason::Removed))
+        .map(|change| change.migration.to_string())
+}
+
+fn promotion(plan: &Plan, input: &GateInput) -> Option<Refusal> {
+    let (before, records) = input.promotion.as_ref()?;
+    let candidates = plan
+        .targets
+        .iter()
+        .flat_map(TargetPlan::applies)
+        .map(|change| Candidate {
+            migration: &change.migration,
+            checksum: &change.checksum,
+            plugins: &change.prepared.plugins,
+        });
+    let mut reasons: Vec<String> = missing(candidates, records)
+        .into_iter()
+        .map(|(name, reason)| format!("{name} ({reason})"))
+        .collect();
+    reasons.dedup();
+    (!reasons.is_empty()).then(|| Refusal {
+        gate: Gate::Promotion,
+        message: format!("`{before}` comes first: {}", list(&reasons)),
+        hint: format!("apply this revision to `{before}` first; `whimbrel promote {before} {}` shows the rest", plan.environment),
+    })
+}
+
+fn lint(plan: &Plan, _: &GateInput) -> Option<Refusal> {
+    let errors: Vec<String> = plan
+        .targets
+        .iter()
+        .flat_map(|target| &target.findings)
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| format!("{}: {}", finding.rule, finding.message))
+        .collect();
+    (!errors.is_empty()).then(|| Refusal {
+        gate: Gate::Lint,
+        message: format!("findings at error level: {}", list(&errors)),
+        hint: "`whimbrel lint` shows them with their places".to_owned(),
+    })
+}
+
+fn approval(plan: &Plan, input: &GateInput) -> Option<Refusal> {
+    let reverts = removed(plan).count();
+    let why = if input.policy.apply == ApplyRule::Approve {
+        "every plan needs approval".to_owned()
+    } else if reverts > 0 && input.policy.on_revert == RevertRule::Approve {
+        format!("it reverts {reverts} migration(s) that Git removed")
+    } else if reverts > usize::try_from(input.policy.max_reverts).unwrap_or(usize::MAX) {
+        format!(
+            "it reverts {reverts} migrations, and `policy.maxReverts` is {}",
+            input.policy.max_reverts
+        )
+    } else {
+        return None;
+    };
+    let digest = plan.digest();
+    let uncovered = plan
+        .targets
+        .iter()
+        .filter(|target| !target.work.is_empty())
+        .find(|target| {
+            let held = input
+                .approvals
+                .get(&target.target)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            !held.iter().any(|approval| {
+                approval.covers(digest, target, input.now) && may_approve(&approval.approver, input)
+            })
+        })?;
+    Some(Refusal {
+        gate: Gate::Approval,
+        message: format!("{why}, and no approval covers it on {}", uncovered.target),
+        hint: format!("somebody who may approve runs `whimbrel approve {digest}`"),
+    })
+}
+
+/// Whether an approver counts: among the policy's approvers where it names any, and never the author of the commit
+/// unless the policy lists `author`.
+#[must_use]
+pub fn may_approve(approver: &str, input: &GateInput) -> bool {
+    let listed = |entry: &str| input.policy.approvers.iter().any(|other| other == entry);
+    let is_author = input.author.as_deref().is_some_and(|author| {
+        // `Name <address>`: the address is what identifies.
+        author == approver || author.contains(&format!("<{approver}>"))
+    });
+    if is_author {
+        return listed("author");
+    }
+    let people = input.policy.approvers.iter().any(|entry| entry != "author");
+    // Groups are resolved when the approval is given, and recorded beside the name: `ann (group:dba)`.
+    !people
+        || listed(approver)
+        || listed(&format!("user:{approver}"))
+        || input
+            .policy
+            .approvers
+            .iter()
+            .any(|entry| approver.contains(&format!("({entry})")))
+}
+
+/// At most five, and how many more.
+fn list(items: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = items
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match items.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// What a plan was made from, for people.
+#[must_use]
+pub fn describe_revision(revision: Option<&Revision>) -> String {
+    revision.map_or_else(|| "files outside Git".to_owned(), Revision::short)
+}

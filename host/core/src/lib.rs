@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod approval;
 pub mod canonical;
 pub mod checksum;
 pub mod definition;
