@@ -1,0 +1,8 @@
+#!/bin/sh
+# RUSTC_WORKSPACE_WRAPPER of the test build: counts the lines of the project's own crates and leaves every
+# dependency as the plain build made it, so that both builds share them (docs/decisions/0002).
+case " $* " in
+*" build_script_build "*) exec "$@" ;;
+*" --crate-name "*) exec "$@" -Cinstrument-coverage ;;
+*) exec "$@" ;;
+esac

@@ -1,0 +1,99 @@
+//! What CI runs, in the order in which it fails soonest.
+
+use crate::command::Call;
+use crate::failure::Result;
+use crate::requirement;
+use crate::workspace::Workspace;
+use crate::{plugins, test, tidy};
+
+/// Formatting, house rules, licences, clippy, then every test.
+pub fn run(workspace: &Workspace) -> Result {
+    headline("formatting");
+    format_check(workspace)?;
+    headline("tidy");
+    tidy::run(workspace)?;
+    headline("licences, bans, sources");
+    deny(workspace)?;
+    headline("components");
+    plugins::build(workspace)?;
+    headline("clippy");
+    clippy(workspace)?;
+    headline("tests");
+    test::run(workspace)
+}
+
+fn headline(what: &str) {
+    println!("\n=== {what}");
+}
+
+fn format_check(workspace: &Workspace) -> Result {
+    for folder in [
+        workspace.root().to_path_buf(),
+        workspace.root().join("plugins"),
+    ] {
+        Call::cargo()
+            .args(["fmt", "--all", "--check"])
+            .within(folder)
+            .show_and_run()?;
+    }
+    Ok(())
+}
+
+fn clippy(workspace: &Workspace) -> Result {
+    Call::cargo()
+        .args(["clippy", "--workspace", "--all-targets", "--features"])
+        .arg(test::FEATURES)
+        .args(["--", "-D", "warnings"])
+        .within(workspace.root())
+        .show_and_run()?;
+    // The guests' own sources, checked natively: their tests run against the SDK's mock host.
+    Call::cargo()
+        .args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ])
+        .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
+        .within(workspace.root().join("plugins"))
+        .show_and_run()
+}
+
+/// Licences, bans and sources always; advisories where their database can be reached.
+fn deny(workspace: &Workspace) -> Result {
+    let installed = workspace.tools().join("bin/cargo-deny");
+    if !installed.is_file() && requirement::program("cargo-deny").is_none() {
+        Call::cargo()
+            .args(["install", "cargo-deny", "--locked", "--root"])
+            .arg(workspace.tools())
+            .show_and_run()?;
+    }
+    let program = if installed.is_file() {
+        installed
+    } else {
+        "cargo-deny".into()
+    };
+    for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
+        let deny = || {
+            Call::new(&program)
+                .arg("--manifest-path")
+                .arg(workspace.root().join(manifest))
+                .arg("--config")
+                .arg(workspace.root().join("deny.toml"))
+                .arg("--all-features")
+        };
+        deny()
+            .args(["check", "licenses", "bans", "sources"])
+            .show_and_run()?;
+        if deny().args(["fetch", "db"]).works() {
+            deny()
+                .args(["check", "--disable-fetch", "advisories"])
+                .show_and_run()?;
+        } else {
+            println!("advisories: not checked, their database can't be reached from here");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What went wrong, said for the person at the terminal.
+
+use std::fmt;
+
+/// A reason to stop, with what was being done.
+#[derive(Debug)]
+pub struct Failure(String);
+
+/// What every part of xtask gives back.
+pub type Result<T = ()> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// A failure with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Says what was being done when something else failed.
+pub trait Doing<T> {
+    /// Turns the error into a [`Failure`] that begins with `what`.
+    fn doing(self, what: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: fmt::Display> Doing<T> for std::result::Result<T, E> {
+    fn doing(self, what: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| Failure(format!("{what}: {error}")))
+    }
+}
+
+impl<T> Doing<T> for Option<T> {
+    fn doing(self, what: impl fmt::Display) -> Result<T> {
+        self.ok_or_else(|| Failure(what.to_string()))
+    }
+}

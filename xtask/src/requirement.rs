@@ -1,0 +1,83 @@
+//! What the machine must have, and how it gets it: looked for first, installed only when missing.
+
+use std::path::PathBuf;
+
+use crate::command::Call;
+use crate::failure::{Failure, Result};
+
+/// Finds a program on `PATH` or in one of Debian's folders for versioned programs.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(versioned("/usr/lib/postgresql", "bin"))
+        .chain(versioned("/usr/lib/llvm-22", ""))
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+}
+
+fn versioned(parent: &str, inner: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return Vec::new();
+    };
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path().join(inner)))
+        .collect();
+    // The newest first: "15" after "9" as long as both have two digits, which every supported release has.
+    folders.sort();
+    folders.reverse();
+    folders
+}
+
+/// Makes sure that every program is there, installing Debian packages where one isn't.
+///
+/// Asks for nothing on the network when everything is there.
+pub fn programs(wanted: &[(&str, &str)]) -> Result {
+    let missing: Vec<&(&str, &str)> = wanted
+        .iter()
+        .filter(|(name, _)| program(name).is_none())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    let packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    install(&packages)?;
+    match missing.iter().find(|(name, _)| program(name).is_none()) {
+        None => Ok(()),
+        Some((name, package)) => Err(Failure::new(format!(
+            "{name} still can't be found after installing {package} (was missing: {})",
+            names.join(", ")
+        ))),
+    }
+}
+
+/// Installs Debian packages, as root or through sudo.
+pub fn install(packages: &[&str]) -> Result {
+    let by_hand = format!("apt-get install {}", packages.join(" "));
+    if program("apt-get").is_none() {
+        return Err(Failure::new(format!(
+            "this machine has no apt-get; install what Debian's packages {} hold, then run this again",
+            packages.join(", ")
+        )));
+    }
+    let root = Call::new("id").arg("-u").text()?.trim() == "0";
+    if !root && program("sudo").is_none() {
+        return Err(Failure::new(format!(
+            "neither root nor sudo; run `{by_hand}` as root, then this again"
+        )));
+    }
+    let apt = |arguments: &[&str]| {
+        let call = if root {
+            Call::new("apt-get")
+        } else {
+            Call::new("sudo").args(["--preserve-env=DEBIAN_FRONTEND", "apt-get"])
+        };
+        call.args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .show_and_run()
+    };
+    apt(&["update", "-q"])?;
+    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt(&arguments)
+}

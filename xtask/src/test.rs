@@ -1,0 +1,134 @@
+//! Runs everything that can tell whether the product is right: Rust tests, then the acceptance suite, with coverage.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use crate::command::Call;
+use crate::coverage::{self, Reach};
+use crate::failure::{Doing, Failure, Result};
+use crate::workspace::Workspace;
+use crate::{plugins, postgresql, python};
+
+/// Features that only tests compile in.
+pub const FEATURES: &str = "whimbrel/crash-points,whimbrel-run/crash-points";
+
+/// The least share of the host's lines, in percent, that the tests must reach.
+pub const COVERAGE_FLOOR: f64 = 90.0;
+
+/// Where the acceptance suite's results go, from the root of the clone.
+const RESULTS: &str = "pytest_results.json";
+
+/// Installs what is missing, builds once, runs all tests, prints coverage.
+pub fn run(workspace: &Workspace) -> Result {
+    postgresql::present()?;
+    let python = python::environment(workspace)?;
+    let tools = coverage::Tools::present()?;
+    plugins::build(workspace)?;
+
+    coverage::begin(workspace)?;
+    let programs = build(workspace)?;
+
+    println!("\n=== Rust tests");
+    let rust = instrumented(workspace, Reach::Rust)
+        .args(["test", "--workspace", "--features", FEATURES])
+        .env("WHIMBREL_REQUIRE_REAL", "1")
+        .within(workspace.root())
+        .show_and_run();
+
+    println!("\n=== plugins' own tests");
+    let guests = Call::cargo()
+        .args(["test", "--workspace"])
+        .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
+        .within(workspace.root().join("plugins"))
+        .show_and_run();
+
+    println!("\n=== acceptance tests");
+    let acceptance = acceptance(workspace, &python, &programs.product);
+
+    println!("\n=== coverage");
+    let report = coverage::measure(workspace, &tools, &programs.all)?;
+    report.print();
+    rust?;
+    guests?;
+    acceptance?;
+    report.hold(COVERAGE_FLOOR)?;
+    println!("\neverything passed; the acceptance suite's results are in {RESULTS}");
+    Ok(())
+}
+
+/// The instrumented programs.
+struct Programs {
+    /// A copy of the `whimbrel` binary: the one under `debug/` is replaced by the next plain build.
+    product: PathBuf,
+    /// Every program that holds counters: test programs and the product.
+    all: Vec<PathBuf>,
+}
+
+fn instrumented(workspace: &Workspace, reach: Reach) -> Call {
+    Call::cargo()
+        .env(
+            "RUSTC_WORKSPACE_WRAPPER",
+            workspace.root().join("xtask/instrument.sh"),
+        )
+        .env("WHIMBREL_COMPONENTS", workspace.components())
+        .env("LLVM_PROFILE_FILE", coverage::profile(workspace, reach))
+}
+
+fn build(workspace: &Workspace) -> Result<Programs> {
+    let call = instrumented(workspace, Reach::Rust)
+        .args([
+            "build",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            FEATURES,
+        ])
+        .args(["--message-format", "json-render-diagnostics"])
+        .within(workspace.root());
+    println!("$ {call}");
+    let mut tests = Vec::new();
+    let mut product = None;
+    for line in call.text()?.lines() {
+        let Ok(message) = serde_json::from_str::<Json>(line) else {
+            continue;
+        };
+        let Some(program) = message.get("executable").and_then(Json::as_str) else {
+            continue;
+        };
+        let at = |pointer: &str| message.pointer(pointer);
+        if at("/profile/test") == Some(&Json::Bool(true)) {
+            tests.push(PathBuf::from(program));
+        } else if at("/target/name").and_then(Json::as_str) == Some("whimbrel") {
+            product = Some(PathBuf::from(program));
+        }
+    }
+    let product = product.doing("the build made no `whimbrel` program")?;
+    let copy = coverage::folder(workspace).join("whimbrel");
+    let _ = std::fs::remove_file(&copy);
+    std::fs::copy(&product, &copy).doing("copying the instrumented program")?;
+    let mut all = tests;
+    all.push(copy.clone());
+    Ok(Programs { product: copy, all })
+}
+
+fn acceptance(workspace: &Workspace, python: &Path, product: &Path) -> Result {
+    let results = workspace.root().join(RESULTS);
+    let _ = std::fs::remove_file(&results);
+    let ran = Call::new(python)
+        .args(["-m", "pytest", "--json-report"])
+        .arg(format!("--json-report-file={RESULTS}"))
+        .env("WHIMBREL_BIN", product)
+        .env("WHIMBREL_REQUIRE_REAL", "1")
+        .env(
+            "LLVM_PROFILE_FILE",
+            coverage::profile(workspace, Reach::Acceptance),
+        )
+        .within(workspace.root())
+        .show_and_run();
+    if results.is_file() {
+        ran
+    } else {
+        Err(Failure::new(format!("pytest left no {RESULTS}")))
+    }
+}
