@@ -200,3 +200,174 @@ impl<'de> Deserialize<'de> for SecretReference {
         }
     }
 }
+
+/// Documents merge deeply: maps key by key, anything else is replaced, and `null` takes a key away.
+pub fn merge(base: &mut Json, over: &Json) {
+    match (base, over) {
+        (Json::Object(base), Json::Object(over)) => {
+            for (key, value) in over {
+                if value.is_null() {
+                    base.remove(key);
+                } else {
+                    merge(base.entry(key.clone()).or_insert(Json::Null), value);
+                }
+            }
+        }
+        (base, Json::Object(over)) => {
+            let mut empty = Json::Object(serde_json::Map::new());
+            merge(&mut empty, &Json::Object(over.clone()));
+            *base = empty;
+        }
+        (base, over) => *base = over.clone(),
+    }
+}
+
+/// What keeps an environment from being resolved.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InheritError {
+    /// It extends one that isn't there.
+    #[error("`{environment}` extends `{parent}`, which doesn't exist")]
+    Unknown {
+        /// The environment that extends.
+        environment: EnvironmentName,
+        /// What it extends.
+        parent: EnvironmentName,
+    },
+    /// Environments extend each other in a circle.
+    #[error("the environments {} extend each other in a circle", circle(.0))]
+    Cycle(
+        /// The circle: each extends the next, the last one the first.
+        Vec<EnvironmentName>,
+    ),
+}
+
+fn circle(names: &[EnvironmentName]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(" → ")
+}
+
+/// An environment and those that it extends, nearest first.
+///
+/// # Errors
+/// A parent that isn't there, or a circle that the environment itself is part of or leads to.
+pub fn ancestry<'a>(
+    name: &'a EnvironmentName,
+    parents: &'a BTreeMap<EnvironmentName, Option<EnvironmentName>>,
+) -> Result<Vec<&'a EnvironmentName>, InheritError> {
+    let mut chain = vec![name];
+    let mut current = name;
+    while let Some(parent) = parents.get(current).and_then(Option::as_ref) {
+        if let Some(start) = chain.iter().position(|seen| *seen == parent) {
+            let circle = chain.into_iter().skip(start).cloned().collect();
+            return Err(InheritError::Cycle(circle));
+        }
+        if !parents.contains_key(parent) {
+            return Err(InheritError::Unknown {
+                environment: current.clone(),
+                parent: parent.clone(),
+            });
+        }
+        chain.push(parent);
+        current = parent;
+    }
+    Ok(chain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DatabaseSpec, InheritError, SecretReference, ValueSource, ancestry, merge};
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn merges_maps_and_replaces_the_rest() {
+        let mut base = json!({"a": {"x": 1, "y": [1, 2]}, "b": 1, "c": "gone"});
+        let over = json!({"a": {"y": [3], "z": {"n": null, "m": 1}}, "b": {"d": null}, "c": null});
+        merge(&mut base, &over);
+        assert_eq!(
+            base,
+            json!({"a": {"x": 1, "y": [3], "z": {"m": 1}}, "b": {}})
+        );
+    }
+
+    #[test]
+    fn follows_parents_up() {
+        let name = |text: &str| text.parse().unwrap();
+        let parents: BTreeMap<_, _> = [
+            ("base", None),
+            ("dev", Some("base")),
+            ("mine", Some("dev")),
+            ("a", Some("b")),
+            ("b", Some("c")),
+            ("c", Some("b")),
+            ("lost", Some("nowhere")),
+        ]
+        .map(|(child, parent)| (name(child), parent.map(name)))
+        .into();
+        let mine = name("mine");
+        let chain = ancestry(&mine, &parents).unwrap();
+        let chain: Vec<_> = chain.into_iter().map(|name| name.as_str()).collect();
+        assert_eq!(chain, ["mine", "dev", "base"]);
+        let error = ancestry(&name("a"), &parents).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the environments `b` → `c` extend each other in a circle"
+        );
+        let lost = name("lost");
+        assert!(matches!(
+            ancestry(&lost, &parents),
+            Err(InheritError::Unknown { .. })
+        ));
+    }
+
+    #[test]
+    fn secret_references_have_two_forms() {
+        let text = "secret://vault/database/creds/shop?version=3#password";
+        let reference: SecretReference = text.parse().unwrap();
+        assert_eq!(reference.to_string(), text);
+        let map = json!({"secret": "vault", "path": "database/creds/shop", "key": "password", "version": "3"});
+        assert_eq!(serde_json::to_value(&reference).unwrap(), map);
+        assert_eq!(
+            serde_json::from_value::<SecretReference>(map).unwrap(),
+            reference
+        );
+        assert_eq!(
+            serde_json::from_value::<SecretReference>(json!(text)).unwrap(),
+            reference
+        );
+        assert_eq!(
+            "secret://env/PASSWORD"
+                .parse::<SecretReference>()
+                .unwrap()
+                .key,
+            None
+        );
+        for bad in [
+            "vault/x",
+            "secret://vault",
+            "secret:///x",
+            "secret://v/x#",
+            "secret://v/x?v=1",
+        ] {
+            assert!(bad.parse::<SecretReference>().is_err(), "{bad}");
+        }
+        assert!(serde_json::from_value::<SecretReference>(json!("plain")).is_err());
+    }
+
+    #[test]
+    fn a_database_reads_literals_and_references() {
+        let database: DatabaseSpec = serde_json::from_value(json!({
+            "url": "sqlite:shop.db",
+            "password": "secret://env/PASSWORD",
+            "username": {"secret": "file", "path": "run/user"},
+        }))
+        .unwrap();
+        assert_eq!(
+            database.url,
+            ValueSource::Literal("sqlite:shop.db".to_owned())
+        );
+        assert!(matches!(database.password, Some(ValueSource::Secret(_))));
+        assert!(matches!(database.username, Some(ValueSource::Secret(_))));
+        assert!(serde_json::from_value::<ValueSource>(json!("secret://broken")).is_err());
+    }
+}

@@ -102,3 +102,42 @@ pub enum RevertRule {
     /// Nothing: the plan is blocked.
     Refuse,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ApplyRule, Policy, RevertRule};
+    use serde_json::json;
+
+    #[test]
+    fn defaults_are_for_production() {
+        let written = serde_json::to_value(Policy::default()).unwrap();
+        assert_eq!(
+            written,
+            json!({
+                "apply": "Approve", "approvers": [], "approvalTTL": "1d", "concurrency": 8, "lockWait": "30s",
+                "lockTimeout": "5s", "statementTimeout": "5m", "destructive": "Forbid", "outOfOrder": "Forbid",
+                "onRevert": "Approve", "maxReverts": 1,
+            })
+        );
+        assert_eq!(
+            serde_json::from_value::<Policy>(written).unwrap(),
+            Policy::default()
+        );
+    }
+
+    #[test]
+    fn what_is_said_replaces_the_default() {
+        let policy: Policy = serde_json::from_value(json!({
+            "apply": "Auto", "onRevert": "Refuse", "perServer": 4, "window": "Mon 08:00-16:00 UTC",
+        }))
+        .unwrap();
+        assert_eq!(
+            (policy.apply, policy.on_revert),
+            (ApplyRule::Auto, RevertRule::Refuse)
+        );
+        assert_eq!(policy.per_server.map(u32::from), Some(4));
+        assert!(policy.window.is_some());
+        assert!(serde_json::from_value::<Policy>(json!({"concurrency": 0})).is_err());
+        assert!(serde_json::from_value::<Policy>(json!({"apply": "auto"})).is_err());
+    }
+}

@@ -196,3 +196,90 @@ impl<'de> Deserialize<'de> for Window {
             .map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Window, WindowError};
+    use jiff::Timestamp;
+
+    fn window(text: &str) -> Window {
+        text.parse().unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn holds_local_hours_in_summer_and_winter() {
+        let window = window("Mon-Thu 08:00-16:00 Europe/Berlin");
+        assert!(window.contains(at("2026-07-06T06:00:00Z")));
+        assert!(!window.contains(at("2026-01-05T06:00:00Z")));
+        assert!(window.contains(at("2026-01-05T07:00:00Z")));
+        assert!(!window.contains(at("2026-01-05T15:00:00Z")));
+        assert!(!window.contains(at("2026-01-09T10:00:00Z")), "a Friday");
+    }
+
+    #[test]
+    fn goes_on_after_midnight() {
+        let window = window("Fri,Sun 22:00-04:00 UTC");
+        assert!(window.contains(at("2026-01-09T23:00:00Z")));
+        assert!(window.contains(at("2026-01-10T03:59:59Z")));
+        assert!(!window.contains(at("2026-01-10T04:00:00Z")));
+        assert!(!window.contains(at("2026-01-10T23:00:00Z")));
+        assert!(window.contains(at("2026-01-12T01:00:00Z")), "since Sunday");
+    }
+
+    #[test]
+    fn a_whole_day_and_a_range_over_the_weekend() {
+        let all = window("daily 00:00-24:00 UTC");
+        assert!(all.contains(at("2026-01-10T23:59:59Z")));
+        let weekend = window("Sat-Mon 09:00-10:00 UTC");
+        assert!(weekend.contains(at("2026-01-11T09:30:00Z")));
+        assert!(weekend.contains(at("2026-01-12T09:30:00Z")));
+        assert!(!weekend.contains(at("2026-01-13T09:30:00Z")));
+    }
+
+    #[test]
+    fn says_when_it_opens_next() {
+        let window = window("Mon-Thu 08:00-16:00 Europe/Berlin");
+        let open = at("2026-01-05T08:00:00Z");
+        assert_eq!(window.next_opening(open), Some(open));
+        let friday = at("2026-01-09T10:00:00Z");
+        assert_eq!(
+            window.next_opening(friday),
+            Some(at("2026-01-12T07:00:00Z"))
+        );
+        let weekly = "Mon 08:00-09:00 UTC".parse::<Window>().unwrap();
+        let after = at("2026-01-05T09:00:00Z");
+        assert_eq!(weekly.next_opening(after), Some(at("2026-01-12T08:00:00Z")));
+    }
+
+    #[test]
+    fn refuses_what_is_none() {
+        let error = |text: &str| text.parse::<Window>().unwrap_err();
+        assert_eq!(error("Mon 08:00-16:00"), WindowError::Shape);
+        assert_eq!(
+            error("Moonday 08:00-16:00 UTC"),
+            WindowError::Day("Moonday".into())
+        );
+        for hours in ["8-16", "08:00", "25:00-26:00", "08:00-16:60", "+8:00-16:00"] {
+            let text = format!("Mon {hours} UTC");
+            assert_eq!(error(&text), WindowError::Hours(hours.to_owned()));
+        }
+        assert_eq!(
+            error("Mon 08:00-16:00 Berlin"),
+            WindowError::Zone("Berlin".into())
+        );
+    }
+
+    #[test]
+    fn keeps_its_text() {
+        let window = window("Mon-Thu  08:00-16:00 UTC");
+        let json = serde_json::to_string(&window).unwrap();
+        assert_eq!(json, "\"Mon-Thu 08:00-16:00 UTC\"");
+        assert_eq!(serde_json::from_str::<Window>(&json).unwrap(), window);
+        assert_eq!(format!("{window:?}"), json);
+        assert!(serde_json::from_str::<Window>("\"x\"").is_err());
+    }
+}
