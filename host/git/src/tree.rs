@@ -1,0 +1,173 @@
+//! The files of a commit, read from the object database: nothing is checked out and no symlink is followed.
+
+use std::path::Path;
+
+use git2::{ErrorCode, FileMode, ObjectType, Oid};
+use whimbrel_config::{Entry, EntryKind, SourceError, SourceTree};
+use whimbrel_core::lineage::Revision;
+
+use crate::{GitError, Repository};
+
+/// A folder of a commit as the root of a tree of files.
+#[derive(Clone, Debug)]
+pub struct GitTree {
+    repository: Repository,
+    revision: Revision,
+    root: Oid,
+}
+
+impl Repository {
+    /// The files below a folder of a commit; `prefix` is empty for the whole commit.
+    ///
+    /// # Errors
+    /// The clone doesn't have the commit, or the commit doesn't have the folder.
+    pub fn tree(&self, revision: &Revision, prefix: &str) -> Result<GitTree, GitError> {
+        let prefix = prefix.trim_matches('/');
+        let repository = self.lock();
+        let commit = Self::find_commit(&repository, revision)?;
+        let tree = commit
+            .tree()
+            .map_err(GitError::doing("reading the tree of a commit"))?;
+        let root = if prefix.is_empty() {
+            tree.id()
+        } else {
+            tree.get_path(Path::new(prefix))
+                .ok()
+                .filter(|entry| entry.kind() == Some(ObjectType::Tree))
+                .ok_or_else(|| GitError::NoFolder {
+                    path: prefix.to_owned(),
+                    commit: revision.short(),
+                })?
+                .id()
+        };
+        Ok(GitTree {
+            repository: self.clone(),
+            revision: revision.clone(),
+            root,
+        })
+    }
+}
+
+impl GitTree {
+    /// The commit.
+    #[must_use]
+    pub const fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    /// The id of the root's object: equal ids mean equal files all the way down.
+    #[must_use]
+    pub fn object(&self) -> String {
+        self.root.to_string()
+    }
+
+    /// What stands at a path. Every name on the way is looked at, so that a symlink is seen and not followed.
+    fn find(&self, repository: &git2::Repository, path: &str) -> Result<(Oid, i32), SourceError> {
+        let outside = |part: &str| matches!(part, "" | "." | "..") || part.contains(['\\', '\0']);
+        let mut at = (self.root, i32::from(FileMode::Tree));
+        if path.is_empty() {
+            return Ok(at);
+        }
+        if path.split('/').any(outside) {
+            return Err(SourceError::Outside(path.to_owned()));
+        }
+        let mut walked = String::new();
+        for name in path.split('/') {
+            if at.1 != i32::from(FileMode::Tree) {
+                return Err(SourceError::Missing(path.to_owned()));
+            }
+            let tree = repository.find_tree(at.0).map_err(failed(path))?;
+            at = match tree.get_name(name) {
+                Some(entry) => (entry.id(), entry.filemode()),
+                None => return Err(SourceError::Missing(path.to_owned())),
+            };
+            if !walked.is_empty() {
+                walked.push('/');
+            }
+            walked.push_str(name);
+            if at.1 == i32::from(FileMode::Link) {
+                return Err(SourceError::Symlink(walked));
+            }
+        }
+        Ok(at)
+    }
+}
+
+impl SourceTree for GitTree {
+    fn entries(&self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+        let repository = self.repository.lock();
+        let (id, mode) = self.find(&repository, folder)?;
+        if mode != i32::from(FileMode::Tree) {
+            return Err(SourceError::Kind {
+                path: folder.to_owned(),
+                expected: "folder",
+            });
+        }
+        let tree = repository.find_tree(id).map_err(failed(folder))?;
+        let database = repository.odb().map_err(failed(folder))?;
+        let mut entries = Vec::with_capacity(tree.len());
+        for entry in &tree {
+            let name = entry
+                .name()
+                .map_err(|_| SourceError::Name(folder.to_owned()))?
+                .to_owned();
+            let kind = kind(entry.filemode());
+            let size = if kind == EntryKind::File {
+                // The header only: a file that is too large is refused without being unpacked.
+                database.read_header(entry.id()).map_err(failed(&name))?.0 as u64
+            } else {
+                0
+            };
+            entries.push(Entry { name, kind, size });
+        }
+        Ok(entries)
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
+        let repository = self.repository.lock();
+        let (id, mode) = self.find(&repository, path)?;
+        if kind(mode) != EntryKind::File {
+            return Err(SourceError::Kind {
+                path: path.to_owned(),
+                expected: "file",
+            });
+        }
+        let database = repository.odb().map_err(failed(path))?;
+        let (size, _) = database.read_header(id).map_err(failed(path))?;
+        if size as u64 > limit {
+            return Err(SourceError::TooLarge {
+                path: path.to_owned(),
+                limit,
+            });
+        }
+        let object = database.read(id).map_err(failed(path))?;
+        Ok(object.data().to_vec())
+    }
+}
+
+fn kind(mode: i32) -> EntryKind {
+    let is = |candidate: FileMode| mode == i32::from(candidate);
+    if is(FileMode::Tree) {
+        EntryKind::Folder
+    } else if is(FileMode::Link) {
+        EntryKind::Symlink
+    } else if is(FileMode::Blob) || is(FileMode::BlobExecutable) || is(FileMode::BlobGroupWritable)
+    {
+        EntryKind::File
+    } else {
+        EntryKind::Other
+    }
+}
+
+fn failed(path: &str) -> impl FnOnce(git2::Error) -> SourceError {
+    move |error| {
+        if error.code() == ErrorCode::NotFound {
+            // A partial clone: the tree names an object that was never fetched.
+            return SourceError::Missing(path.to_owned());
+        }
+        SourceError::Io {
+            path: path.to_owned(),
+            source: Box::new(error),
+        }
+    }
+}

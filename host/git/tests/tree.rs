@@ -1,0 +1,182 @@
+//! Reading the files of a commit.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+mod support;
+
+use support::{Work, git};
+use whimbrel_config::{Entry, EntryKind, SourceError, SourceTree};
+use whimbrel_git::GitError;
+
+fn entry(name: &str, kind: EntryKind, size: u64) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        kind,
+        size,
+    }
+}
+
+#[test]
+fn gives_files_with_sizes_as_they_were_committed() {
+    let work = Work::new();
+    work.write("shop/whimbrel.yaml", "kind: Project\n");
+    work.write("shop/migrations/2.sql", "SELECT 2;");
+    work.write("shop/migrations/1.sql", "SELECT 1;\r\n");
+    let first = work.commit("first");
+    work.write("shop/migrations/1.sql", "edited");
+    let tree = work.open().tree(&first, "shop/").unwrap();
+    assert_eq!(tree.revision(), &first);
+    assert_eq!(
+        tree.entries("migrations").unwrap(),
+        [
+            entry("1.sql", EntryKind::File, 11),
+            entry("2.sql", EntryKind::File, 9),
+        ]
+    );
+    assert_eq!(
+        tree.entries("").unwrap(),
+        [
+            entry("migrations", EntryKind::Folder, 0),
+            entry("whimbrel.yaml", EntryKind::File, 14),
+        ]
+    );
+    assert_eq!(tree.read("migrations/1.sql", 11).unwrap(), b"SELECT 1;\r\n");
+    assert!(matches!(
+        tree.read("migrations/1.sql", 10),
+        Err(SourceError::TooLarge { limit: 10, .. })
+    ));
+}
+
+#[test]
+fn equal_content_has_equal_objects() {
+    let work = Work::new();
+    work.write("a/1.sql", "SELECT 1;");
+    let first = work.commit("first");
+    work.write("b/1.sql", "SELECT 1;");
+    let second = work.commit("second");
+    let repository = work.open();
+    let object = |revision, prefix| repository.tree(revision, prefix).unwrap().object();
+    assert_eq!(object(&first, "a"), object(&second, "b"));
+    assert_ne!(object(&first, ""), object(&second, ""));
+}
+
+#[test]
+fn symlinks_and_submodules_are_reported_and_never_followed() {
+    let work = Work::new();
+    work.write("real/1.sql", "SELECT 1;");
+    std::os::unix::fs::symlink("real", work.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", work.path().join("passwd.sql")).unwrap();
+    let other = Work::new();
+    other.commit("other");
+    work.git(&[
+        "submodule",
+        "--quiet",
+        "add",
+        other.path().to_str().unwrap(),
+        "module",
+    ]);
+    let revision = work.commit("first");
+    let tree = work.open().tree(&revision, "").unwrap();
+    let kinds: Vec<_> = tree
+        .entries("")
+        .unwrap()
+        .into_iter()
+        .map(|entry| (entry.name, entry.kind))
+        .filter(|(_, kind)| matches!(kind, EntryKind::Symlink | EntryKind::Other))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("link".to_owned(), EntryKind::Symlink),
+            ("module".to_owned(), EntryKind::Other),
+            ("passwd.sql".to_owned(), EntryKind::Symlink),
+        ]
+    );
+    for (path, link) in [("link/1.sql", "link"), ("passwd.sql", "passwd.sql")] {
+        let Err(SourceError::Symlink(named)) = tree.read(path, 100) else {
+            panic!("{path} was not refused as a symlink");
+        };
+        assert_eq!(named, link);
+    }
+    assert!(matches!(tree.entries("link"), Err(SourceError::Symlink(_))));
+    assert!(matches!(
+        tree.read("module", 100),
+        Err(SourceError::Kind { .. })
+    ));
+}
+
+#[test]
+fn what_is_not_there_is_told_apart() {
+    let work = Work::new();
+    work.write("shop/1.sql", "SELECT 1;");
+    let revision = work.commit("first");
+    let repository = work.open();
+    let tree = repository.tree(&revision, "shop").unwrap();
+    for path in ["2.sql", "1.sql/2.sql", "none/2.sql"] {
+        assert!(
+            matches!(tree.read(path, 9), Err(SourceError::Missing(_))),
+            "{path}"
+        );
+    }
+    for path in ["../shop/1.sql", "/1.sql", "./1.sql", "a\\b"] {
+        assert!(
+            matches!(tree.read(path, 9), Err(SourceError::Outside(_))),
+            "{path}"
+        );
+    }
+    assert!(matches!(
+        tree.entries("1.sql"),
+        Err(SourceError::Kind { .. })
+    ));
+    for prefix in ["elsewhere", "shop/1.sql"] {
+        let error = repository.tree(&revision, prefix).unwrap_err();
+        assert!(matches!(error, GitError::NoFolder { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_utf8_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let work = Work::new();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.sql");
+    std::fs::write(work.path().join(name), "SELECT 1;").unwrap();
+    let revision = work.commit("first");
+    let tree = work.open().tree(&revision, "").unwrap();
+    assert!(matches!(tree.entries(""), Err(SourceError::Name(_))));
+}
+
+#[test]
+fn a_file_whose_object_is_gone_is_missing() {
+    let work = Work::new();
+    work.write("1.sql", "SELECT 1;");
+    let revision = work.commit("first");
+    let id = work.git(&["rev-parse", "HEAD:1.sql"]);
+    std::fs::remove_file(
+        work.path()
+            .join(".git/objects")
+            .join(&id[..2])
+            .join(&id[2..]),
+    )
+    .unwrap();
+    let tree = work.open().tree(&revision, "").unwrap();
+    assert!(matches!(
+        tree.read("1.sql", 100),
+        Err(SourceError::Missing(_))
+    ));
+}
+
+#[test]
+fn a_shallow_clone_says_that_it_is_shallow() {
+    let work = Work::new();
+    let first = work.commit("first");
+    work.commit("second");
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", work.path().display());
+    git(
+        folder.path(),
+        &["clone", "--quiet", "--depth=1", &url, "clone"],
+    );
+    let repository = whimbrel_git::Repository::open(&folder.path().join("clone")).unwrap();
+    let error = repository.tree(&first, "").unwrap_err().to_string();
+    assert!(error.contains("--unshallow"), "{error}");
+}
