@@ -1,1 +1,31 @@
-//! run
+//! From a plan to a history row: the only code in the product that writes to a target.
+//!
+//! CLI, sidecar, operator, Job and Terraform all call [`run`] or one of the administrative deeds in
+//! [`administration`]; none of them has its own way to apply a migration. What this crate must not know: where
+//! definitions and credentials come from. It asks a [`Planner`] and a [`Connector`].
+
+#![forbid(unsafe_code)]
+
+pub mod administration;
+mod change;
+mod checks;
+mod crash_point;
+mod dependencies;
+mod error;
+mod fan_out;
+mod outside;
+mod plugin_step;
+mod segment;
+mod settings;
+mod step_database;
+mod stop;
+mod surroundings;
+mod target;
+mod transaction;
+mod writer;
+
+pub use error::RunError;
+pub use fan_out::{Done, RunReport, TargetReport, run};
+pub use settings::Settings;
+pub use stop::Stop;
+pub use surroundings::{Access, ConnectError, Connector, PlanError, Planner, Plugins, Request};

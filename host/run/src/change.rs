@@ -1,0 +1,668 @@
+//! One migration in one direction: its segments in order, each by its protocol, with one record at the end.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use serde_json::json;
+use uuid::Uuid;
+use whimbrel_core::digest::Digest;
+use whimbrel_core::history::{
+    Direction, EventKind, JournalEntry, JournalState, MigrationState, Record,
+};
+use whimbrel_core::name::TargetName;
+use whimbrel_core::plan::{Change, PlannedOperation};
+use whimbrel_core::policy::Policy;
+use whimbrel_database::history::{
+    Finished, NewEvent, NewRecord, event_insert, journal_clear, journal_done, journal_insert,
+    record_delete, record_fail, record_finish, record_insert, record_insert_with_event,
+    record_replace, record_state,
+};
+use whimbrel_database::{Command, DatabaseError};
+use whimbrel_signal::Signal;
+
+use crate::segment::{Segment, segments};
+use crate::surroundings::Request;
+use crate::writer::{PartError, Writer};
+use crate::{RunError, checks, outside, plugin_step, transaction};
+
+/// What a target's run is about.
+pub(crate) struct Context<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) policy: &'a Policy,
+    pub(crate) target: &'a TargetName,
+    pub(crate) run: Uuid,
+    pub(crate) plan: Digest,
+}
+
+impl Context<'_> {
+    pub(crate) fn emit(&self, signal: Signal) {
+        self.request.access.bus.emit(signal);
+    }
+
+    pub(crate) fn scrub(&self, text: &str) -> String {
+        self.request.access.bus.scrubber().scrub(text)
+    }
+}
+
+/// One migration on its way.
+pub(crate) struct Execution<'a> {
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) writer: &'a Writer,
+    pub(crate) change: &'a Change,
+    pub(crate) direction: Direction,
+    /// The migration's row as it was when the run began.
+    pub(crate) recorded: Option<&'a Record>,
+    /// The migration's journal, both directions, as it was when the run began.
+    pub(crate) journal: &'a [JournalEntry],
+    /// Whether this run has written the migration's row already.
+    begun: bool,
+    /// How many operations this run has committed.
+    committed: usize,
+    pub(crate) rows: i64,
+    undo: BTreeMap<u32, String>,
+    started: Instant,
+}
+
+/// What a finished migration amounts to.
+pub(crate) struct Completed {
+    pub(crate) milliseconds: u64,
+    pub(crate) rows: u64,
+}
+
+impl<'a> Execution<'a> {
+    pub(crate) fn new(
+        context: &'a Context<'a>,
+        writer: &'a Writer,
+        direction: Direction,
+        change: &'a Change,
+        recorded: Option<&'a Record>,
+        journal: &'a [JournalEntry],
+    ) -> Self {
+        let undo = journal
+            .iter()
+            .filter(|entry| entry.direction == Direction::Apply)
+            .filter_map(|entry| Some((entry.position, encode(entry.undo.as_ref()?))))
+            .collect();
+        let rows = journal
+            .iter()
+            .filter(|entry| entry.direction == direction && entry.state == JournalState::Done)
+            .map(|entry| entry.rows_done)
+            .sum();
+        Self {
+            context,
+            writer,
+            change,
+            direction,
+            recorded,
+            journal,
+            begun: false,
+            committed: 0,
+            rows,
+            undo,
+            started: Instant::now(),
+        }
+    }
+
+    /// Runs it to its end.
+    pub(crate) async fn run(mut self) -> Result<Completed, RunError> {
+        self.context.emit(Signal::MigrationStarted {
+            target: self.context.target.clone(),
+            migration: self.change.migration.clone(),
+            direction: self.direction,
+            resumed: self.change.resumed,
+        });
+        match self.all_segments().await {
+            Ok(()) => Ok(self.completed()),
+            Err(error) => Err(self.failed(error).await),
+        }
+    }
+
+    async fn all_segments(&mut self) -> Result<(), Problem> {
+        let change = self.change;
+        if self.direction == Direction::Apply && !change.resumed {
+            let problem = {
+                let mut session = self.writer.session().await;
+                checks::failing(session.as_mut(), &change.prepared.before).await?
+            };
+            if let Some(problem) = problem {
+                return Err(Problem::of(
+                    "checks before",
+                    transaction::check_error(problem),
+                ));
+            }
+        }
+        let segments = segments(&change.operations);
+        let last = segments.len().saturating_sub(1);
+        if segments.is_empty() {
+            return self.conclude(Vec::new()).await;
+        }
+        for (index, segment) in segments.iter().enumerate() {
+            if (index > 0 || self.begun) && self.context.request.access.stop.is_requested() {
+                return Err(Problem::Stopped);
+            }
+            self.segment(segment, index == last).await?;
+        }
+        Ok(())
+    }
+
+    async fn segment(&mut self, segment: &Segment<'_>, last: bool) -> Result<(), Problem> {
+        match segment {
+            Segment::Transaction(operations) => self.transaction(operations, last).await,
+            Segment::Outside(planned, probe) => {
+                outside::run(self, planned, Some(probe)).await?;
+                self.journalled(planned, last).await
+            }
+            Segment::Repeatable(planned) => {
+                outside::run(self, planned, None).await?;
+                self.journalled(planned, last).await
+            }
+            Segment::Plugin(planned) => plugin_step::run(self, planned, last).await,
+        }
+    }
+
+    async fn transaction(
+        &mut self,
+        operations: &[&PlannedOperation],
+        last: bool,
+    ) -> Result<(), Problem> {
+        let (mut records, mut fenced) = (Vec::new(), false);
+        if last && !self.begun && !self.exists() {
+            records = record_insert_with_event(
+                &self.new_record(MigrationState::Applied),
+                &self.event(EventKind::Applied),
+                self.writer.fence(),
+            );
+            fenced = true;
+        } else {
+            if !(last && self.direction == Direction::Revert) {
+                records.extend(self.begin_records());
+            }
+            if !last {
+                records.extend(
+                    operations
+                        .iter()
+                        .map(|planned| self.journal_row(planned, JournalState::Done)),
+                );
+            }
+            if last {
+                records.extend(self.end_records());
+            }
+        }
+        let after = if last { self.after() } else { &[] };
+        let delays = ExponentialBuilder::default()
+            .with_min_delay(self.context.request.access.settings.retry_delay)
+            .with_max_delay(self.context.request.access.settings.retry_delay_limit)
+            .with_max_times(self.context.request.access.settings.retries)
+            .with_jitter()
+            .build();
+        let mut delays = delays.enumerate();
+        let titles: Vec<_> = operations
+            .iter()
+            .map(|planned| planned.operation.title.as_str())
+            .collect();
+        let title = titles.first().copied().unwrap_or_default().to_owned();
+        let begun_at = self.step_started(&title);
+        loop {
+            let result = transaction::run(
+                self.writer,
+                self.context,
+                operations,
+                after,
+                records.clone(),
+                fenced,
+            )
+            .await;
+            let Err(PartError { operation, error }) = result else {
+                break;
+            };
+            let stopped = self.context.request.access.stop.is_requested();
+            if error.is_retryable()
+                && !stopped
+                && let Some((attempt, delay)) = delays.next()
+            {
+                self.context.emit(Signal::Retrying {
+                    target: self.context.target.clone(),
+                    migration: self.change.migration.clone(),
+                    attempt: u32::try_from(attempt + 1).unwrap_or(u32::MAX),
+                    reason: error.to_string(),
+                });
+                tokio::time::sleep(delay).await;
+                continue;
+            }
+            let title = operations
+                .iter()
+                .find(|planned| Some(planned.position) == operation)
+                .map_or_else(|| self.blame(&error), |planned| describe(planned));
+            return Err(Problem::of(&title, error));
+        }
+        self.begun = true;
+        self.committed += operations.len();
+        self.step_finished(&title, begun_at, 0);
+        Ok(())
+    }
+
+    /// What failed when no statement did.
+    fn blame(&self, error: &DatabaseError) -> String {
+        if error.kind == whimbrel_database::session::ErrorKind::Client {
+            "checks after"
+        } else {
+            "commit"
+        }
+        .to_owned()
+    }
+
+    /// Records that an operation outside of a transaction is done, and the whole migration with the last one.
+    async fn journalled(&mut self, planned: &PlannedOperation, last: bool) -> Result<(), Problem> {
+        self.committed += 1;
+        if last {
+            return self.conclude(Vec::new()).await;
+        }
+        let mut records = self.begin_records();
+        if self.journal_entry(planned).is_some() || self.begun {
+            records.push(journal_done(
+                self.writer.dialect(),
+                &self.key(planned),
+                0,
+                None,
+            ));
+        } else {
+            records.push(self.journal_row(planned, JournalState::Done));
+        }
+        self.writer.record(records).await?;
+        self.begun = true;
+        Ok(())
+    }
+
+    /// The last transaction: what must hold afterwards, and the record.
+    pub(crate) async fn conclude(&mut self, mut first: Vec<Command>) -> Result<(), Problem> {
+        let mut records = Vec::new();
+        if self.direction == Direction::Apply {
+            records.extend(self.begin_records());
+        }
+        records.append(&mut first);
+        records.extend(self.end_records());
+        let open = self.writer.session().await.in_transaction();
+        if !open {
+            self.writer
+                .open(Vec::new())
+                .await
+                .map_err(|error| error.error)?;
+        }
+        let problem = {
+            let mut session = self.writer.session().await;
+            checks::failing(session.as_mut(), self.after()).await
+        };
+        match problem {
+            Ok(None) => {}
+            Ok(Some(problem)) => {
+                self.writer.abandon().await;
+                return Err(Problem::of(
+                    "checks after",
+                    transaction::check_error(problem),
+                ));
+            }
+            Err(error) => {
+                self.writer.abandon().await;
+                return Err(Problem::of("checks after", error));
+            }
+        }
+        self.writer
+            .close(records, false)
+            .await
+            .map_err(|error| Problem::of("commit", error.error))?;
+        self.begun = true;
+        Ok(())
+    }
+
+    fn after(&self) -> &'a [whimbrel_core::definition::Check] {
+        match self.direction {
+            Direction::Apply => &self.change.prepared.after,
+            Direction::Revert => &[],
+        }
+    }
+
+    const fn exists(&self) -> bool {
+        self.recorded.is_some()
+    }
+
+    /// The migration's row at this run's first commit.
+    pub(crate) fn begin_records(&self) -> Vec<Command> {
+        let dialect = self.writer.dialect();
+        if self.begun {
+            return Vec::new();
+        }
+        match self.direction {
+            Direction::Revert => vec![record_state(
+                dialect,
+                &self.change.migration,
+                MigrationState::Reverting,
+                &self.context.run.to_string(),
+            )],
+            Direction::Apply if self.exists() => {
+                vec![record_replace(
+                    dialect,
+                    &self.new_record(MigrationState::Applying),
+                )]
+            }
+            Direction::Apply => vec![record_insert(
+                dialect,
+                &self.new_record(MigrationState::Applying),
+            )],
+        }
+    }
+
+    /// The migration's row, journal and event at its last commit.
+    fn end_records(&self) -> Vec<Command> {
+        let dialect = self.writer.dialect();
+        let name = &self.change.migration;
+        match self.direction {
+            Direction::Revert => vec![
+                journal_clear(dialect, name),
+                record_delete(dialect, name),
+                event_insert(dialect, &self.event(EventKind::Reverted)),
+            ],
+            Direction::Apply => vec![
+                journal_clear(dialect, name),
+                record_finish(
+                    dialect,
+                    name,
+                    &Finished {
+                        state: MigrationState::Applied,
+                        run: self.context.run.to_string(),
+                        duration_milliseconds: None,
+                        rows: self.rows,
+                        undo: self.undo.clone(),
+                    },
+                ),
+                event_insert(dialect, &self.event(EventKind::Applied)),
+            ],
+        }
+    }
+
+    pub(crate) fn mark_begun(&mut self) {
+        self.begun = true;
+    }
+
+    pub(crate) fn mark_committed(&mut self) {
+        self.committed += 1;
+    }
+
+    pub(crate) fn keep_undo(&mut self, position: u32, undo: &[u8]) {
+        if !undo.is_empty() {
+            self.undo.insert(position, encode(undo));
+        }
+    }
+
+    /// The journal's entry for an operation, from before this run.
+    pub(crate) fn journal_entry(&self, planned: &PlannedOperation) -> Option<&'a JournalEntry> {
+        self.journal
+            .iter()
+            .find(|entry| entry.direction == self.direction && entry.position == planned.position)
+    }
+
+    pub(crate) fn key(&self, planned: &PlannedOperation) -> whimbrel_database::history::JournalKey {
+        whimbrel_database::history::JournalKey {
+            migration: self.change.migration.clone(),
+            direction: self.direction,
+            position: planned.position,
+        }
+    }
+
+    pub(crate) fn journal_row(&self, planned: &PlannedOperation, state: JournalState) -> Command {
+        self.journal_row_with(planned, state, None)
+    }
+
+    pub(crate) fn journal_row_with(
+        &self,
+        planned: &PlannedOperation,
+        state: JournalState,
+        probe: Option<serde_json::Value>,
+    ) -> Command {
+        journal_insert(
+            self.writer.dialect(),
+            &JournalEntry {
+                migration: self.change.migration.clone(),
+                direction: self.direction,
+                position: planned.position,
+                hash: planned.operation.hash,
+                state,
+                batch: 0,
+                checkpoint: None,
+                rows_done: 0,
+                rows_total: None,
+                probe,
+                undo: None,
+            },
+        )
+    }
+
+    fn new_record(&self, state: MigrationState) -> NewRecord {
+        let prepared = &self.change.prepared;
+        NewRecord {
+            name: self.change.migration.clone(),
+            state,
+            checksum: prepared.checksum.clone(),
+            definition: prepared.definition.clone(),
+            parameters: prepared.parameters.clone(),
+            plugins: prepared.plugins.clone(),
+            revision: self.context.request.access.revision.clone(),
+            run: self.context.run.to_string(),
+            actor: self.context.request.access.actor.clone(),
+            duration_milliseconds: None,
+            rows: self.rows,
+            undo: self.undo.clone(),
+        }
+    }
+
+    fn event(&self, kind: EventKind) -> NewEvent {
+        NewEvent {
+            kind,
+            migration: Some(self.change.migration.clone()),
+            run: self.context.run.to_string(),
+            actor: self.context.request.access.actor.clone(),
+            revision: self.context.request.access.revision.clone(),
+            plan: Some(self.context.plan),
+            details: json!({"checksum": self.change.checksum, "direction": self.direction.as_str()}),
+        }
+    }
+
+    pub(crate) fn step_started(&self, title: &str) -> Instant {
+        self.context.emit(Signal::StepStarted {
+            target: self.context.target.clone(),
+            migration: self.change.migration.clone(),
+            title: title.to_owned(),
+        });
+        Instant::now()
+    }
+
+    pub(crate) fn step_finished(&self, title: &str, begun: Instant, rows: u64) {
+        self.context.emit(Signal::StepFinished {
+            target: self.context.target.clone(),
+            migration: self.change.migration.clone(),
+            title: title.to_owned(),
+            milliseconds: milliseconds(begun),
+            rows,
+        });
+    }
+
+    fn completed(&self) -> Completed {
+        let completed = Completed {
+            milliseconds: milliseconds(self.started),
+            rows: u64::try_from(self.rows).unwrap_or_default(),
+        };
+        self.context.emit(Signal::MigrationFinished {
+            target: self.context.target.clone(),
+            migration: self.change.migration.clone(),
+            direction: self.direction,
+            milliseconds: completed.milliseconds,
+            rows: completed.rows,
+        });
+        completed
+    }
+
+    /// What was committed of it, for a person.
+    fn committed_text(&self) -> String {
+        let before = self
+            .change
+            .operations
+            .iter()
+            .filter(|planned| planned.done)
+            .count();
+        let all = self.change.operations.len();
+        format!(
+            "{} of {all} operations are committed",
+            before + self.committed
+        )
+    }
+
+    /// Turns a problem into the run's error, and records a failure where the database can still be written to.
+    async fn failed(&mut self, problem: Problem) -> RunError {
+        let (title, error, hint) = match problem {
+            Problem::Stopped => {
+                return RunError::Interrupted {
+                    committed: Some(self.committed_text()),
+                };
+            }
+            Problem::Unknown {
+                title,
+                saw,
+                how_to_decide,
+            } => {
+                return RunError::Unknown {
+                    migration: self.change.migration.clone(),
+                    title,
+                    saw,
+                    how_to_decide,
+                };
+            }
+            Problem::Database { error, .. } if error.is_connection_lost() => {
+                return RunError::Database(error);
+            }
+            Problem::Database { error, .. } if error.is_fenced() || error.is_conflict() => {
+                return RunError::Fenced;
+            }
+            Problem::Database { error, .. }
+                if error.is_statement_timeout()
+                    && self.context.request.access.stop.is_requested() =>
+            {
+                return RunError::Interrupted {
+                    committed: Some(self.committed_text()),
+                };
+            }
+            Problem::Database { title, error } => {
+                let hint = error.hint.clone();
+                (title, self.context.scrub(&error.to_string()), hint)
+            }
+            Problem::Plugin {
+                title,
+                message,
+                hint,
+            } => (title, self.context.scrub(&message), hint),
+        };
+        if let Err(error) = self
+            .writer
+            .record(self.failure_records(&title, &error))
+            .await
+        {
+            tracing::warn!(%error, "the failure could not be recorded");
+        }
+        self.context.emit(Signal::MigrationFailed {
+            target: self.context.target.clone(),
+            migration: self.change.migration.clone(),
+            direction: self.direction,
+            error: format!("{title}: {error}"),
+            committed: self.committed_text(),
+        });
+        RunError::Migration {
+            migration: self.change.migration.clone(),
+            title,
+            error,
+            hint,
+            committed: self.committed_text(),
+        }
+    }
+
+    fn failure_records(&self, title: &str, error: &str) -> Vec<Command> {
+        let dialect = self.writer.dialect();
+        let name = &self.change.migration;
+        let mut records = Vec::new();
+        if self.direction == Direction::Apply {
+            if !self.begun {
+                let record = self.new_record(MigrationState::Failed);
+                records.push(if self.exists() {
+                    record_replace(dialect, &record)
+                } else {
+                    record_insert(dialect, &record)
+                });
+            }
+            let text = format!("{title}: {error}");
+            records.push(record_fail(
+                dialect,
+                name,
+                &self.context.run.to_string(),
+                &text,
+            ));
+        }
+        let mut event = self.event(EventKind::Failed);
+        event.details =
+            json!({"title": title, "error": error, "direction": self.direction.as_str()});
+        records.push(event_insert(dialect, &event));
+        records
+    }
+}
+
+/// What stopped a migration.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// It was asked to end.
+    Stopped,
+    /// The database refused something.
+    Database { title: String, error: DatabaseError },
+    /// A plugin did.
+    Plugin {
+        title: String,
+        message: String,
+        hint: Option<String>,
+    },
+    /// Nobody can tell whether a statement took effect.
+    Unknown {
+        title: String,
+        saw: String,
+        how_to_decide: String,
+    },
+}
+
+impl Problem {
+    pub(crate) fn of(title: &str, error: DatabaseError) -> Self {
+        Self::Database {
+            title: title.to_owned(),
+            error,
+        }
+    }
+}
+
+impl From<DatabaseError> for Problem {
+    fn from(error: DatabaseError) -> Self {
+        Self::of("Whimbrel's own records", error)
+    }
+}
+
+/// A statement's step with its line, for a person.
+pub(crate) fn describe(planned: &PlannedOperation) -> String {
+    match &planned.operation.action {
+        whimbrel_core::plan::OperationAction::Statement(statement) => {
+            format!("{}, line {}", planned.operation.title, statement.line)
+        }
+        whimbrel_core::plan::OperationAction::Plugin { .. } => planned.operation.title.clone(),
+    }
+}
+
+pub(crate) fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

@@ -1,0 +1,144 @@
+//! How a target's run can end other than well.
+
+use whimbrel_core::digest::Digest;
+use whimbrel_core::gate::Refusal;
+use whimbrel_core::name::MigrationName;
+use whimbrel_core::plan::Blocker;
+use whimbrel_database::history::HistoryError;
+use whimbrel_database::{DatabaseError, LockError};
+
+use crate::surroundings::{ConnectError, PlanError};
+
+/// Why a target's run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The plan can't be run at all.
+    #[error("the plan is blocked: {}", .0.iter().map(|blocker| blocker.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Blocked(Vec<Blocker>),
+    /// The plan under the lock isn't the one that was named or approved.
+    #[error("the plan changed: {expected} was asked for, and it is {found} now")]
+    PlanChanged {
+        /// What was named.
+        expected: Digest,
+        /// What it would be now.
+        found: Digest,
+    },
+    /// A gate said no to the plan under the lock.
+    #[error("{}", .0.iter().map(|refusal| format!("{}: {}", refusal.gate, refusal.message)).collect::<Vec<_>>().join("; "))]
+    Refused(Vec<Refusal>),
+    /// The lock could not be had.
+    #[error(transparent)]
+    Lock(LockError),
+    /// Another run took over in the middle; what it didn't finish is for the next run.
+    #[error("another run took this database over")]
+    Fenced,
+    /// It was asked to end.
+    #[error("interrupted{}", .committed.as_ref().map_or_else(String::new, |text| format!(" ({text})")))]
+    Interrupted {
+        /// What had been committed of the migration at hand.
+        committed: Option<String>,
+    },
+    /// Nobody can tell whether a statement took effect.
+    #[error("{migration}: the outcome of {title} is unknown: {saw}")]
+    Unknown {
+        /// The migration.
+        migration: MigrationName,
+        /// The statement's step.
+        title: String,
+        /// What was seen.
+        saw: String,
+        /// How a person decides.
+        how_to_decide: String,
+    },
+    /// A migration failed.
+    #[error("{migration}: {title} failed: {error}")]
+    Migration {
+        /// The migration.
+        migration: MigrationName,
+        /// The step.
+        title: String,
+        /// What went wrong.
+        error: String,
+        /// What to do about it.
+        hint: Option<String>,
+        /// What had been committed of it.
+        committed: String,
+    },
+    /// A migration of another database that this one depends on was not applied.
+    #[error("{migration} depends on {needed}, which was not applied")]
+    Dependency {
+        /// The migration.
+        migration: MigrationName,
+        /// What it depends on.
+        needed: MigrationName,
+    },
+    /// No connection, even after trying again.
+    #[error("{0}")]
+    Connect(#[from] ConnectError),
+    /// The database refused Whimbrel's own work.
+    #[error("{0}")]
+    Database(DatabaseError),
+    /// The history can't be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The target can't be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+impl RunError {
+    /// What to do about it, where there is something to say.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Blocked(blockers) => blockers.first().map(|blocker| blocker.hint.clone()),
+            Self::PlanChanged { .. } => {
+                Some("look at the plan again with `whimbrel plan`, then apply that one".to_owned())
+            }
+            Self::Refused(refusals) => refusals.first().map(|refusal| refusal.hint.clone()),
+            Self::Lock(LockError::Held { hint, .. }) => Some(hint.clone()),
+            Self::Fenced => {
+                Some("wait for the other run to end, then look at `whimbrel status`".to_owned())
+            }
+            Self::Unknown { how_to_decide, .. } => Some(how_to_decide.clone()),
+            Self::Migration { hint, .. }
+            | Self::Connect(ConnectError::Credentials { hint, .. }) => hint.clone(),
+            Self::Plan(error) => error.hint.clone(),
+            Self::Database(error) | Self::Connect(ConnectError::Database(error)) => {
+                error.hint.clone()
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the connection is gone, so that connecting anew may help.
+    pub(crate) fn is_connection_lost(&self) -> bool {
+        match self {
+            Self::Database(error)
+            | Self::Connect(ConnectError::Database(error))
+            | Self::Lock(LockError::Database(error))
+            | Self::History(HistoryError::Database(error)) => error.is_connection_lost(),
+            _ => false,
+        }
+    }
+}
+
+impl From<DatabaseError> for RunError {
+    fn from(error: DatabaseError) -> Self {
+        if error.is_fenced() || error.is_conflict() {
+            Self::Fenced
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
+impl From<LockError> for RunError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Fenced => Self::Fenced,
+            LockError::Database(error) if error.is_fenced() => Self::Fenced,
+            other => Self::Lock(other),
+        }
+    }
+}

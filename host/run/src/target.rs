@@ -1,0 +1,373 @@
+//! One target: lock, takeover, history, plan, and then each migration; again from the lock after a lost connection.
+
+use std::time::Instant;
+
+use serde_json::json;
+use uuid::Uuid;
+use whimbrel_core::approval::approved_work;
+use whimbrel_core::digest::Digest;
+use whimbrel_core::history::{Direction, EventKind, History};
+use whimbrel_core::name::{MigrationName, TargetName};
+use whimbrel_core::plan::{Change, Plan, TargetPlan, Work};
+use whimbrel_database::history::{NewEvent, event_insert, owner_set, read, record_rename};
+use whimbrel_database::{Heartbeat, Holder, LockSettings, SessionSettings, lock};
+use whimbrel_signal::Signal;
+
+use crate::change::{Context, Execution, milliseconds};
+use crate::crash_point::{point, reach};
+use crate::dependencies::Dependencies;
+use crate::surroundings::{Access, Request};
+use crate::writer::Writer;
+use crate::{ConnectError, RunError};
+
+/// What was done to a migration of a target.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Done {
+    /// The migration.
+    pub migration: MigrationName,
+    /// Which way.
+    pub direction: Direction,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
+    /// Rows that plugin steps reported.
+    pub rows: u64,
+}
+
+/// One target's run.
+pub(crate) struct TargetRun<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) target: &'a TargetName,
+    pub(crate) run: Uuid,
+    pub(crate) dependencies: &'a Dependencies,
+    /// Gives way to other targets while this one waits for them.
+    pub(crate) permits: &'a crate::fan_out::Permits,
+}
+
+/// A target that is locked: what may be written to it, and what it recorded when the lock was taken.
+pub(crate) struct Held {
+    pub(crate) writer: Writer,
+    pub(crate) history: History,
+    _heartbeat: Heartbeat,
+}
+
+impl TargetRun<'_> {
+    /// Brings the target to its plan; what was done, also when the rest failed.
+    pub(crate) async fn run(&self) -> (Vec<Done>, Result<(), RunError>) {
+        let mut done = Vec::new();
+        let mut reconnects = 0;
+        let mut delay = self.request.access.settings.reconnect_delay;
+        loop {
+            let result = self.once(&mut done, reconnects == 0).await;
+            match result {
+                Err(error)
+                    if error.is_connection_lost()
+                        && reconnects < self.request.access.settings.reconnects
+                        && !self.request.access.stop.is_requested() =>
+                {
+                    reconnects += 1;
+                    tracing::warn!(target_name = %self.target, %error, attempt = reconnects, "connection lost; connecting anew");
+                    tokio::time::sleep(delay).await;
+                    delay *= 2;
+                }
+                other => return (done, other),
+            }
+        }
+    }
+
+    async fn once(&self, done: &mut Vec<Done>, first: bool) -> Result<(), RunError> {
+        let held = hold(&self.request.access, self.target, self.run).await?;
+        let result = self.planned(&held, done, first).await;
+        // A failed release leaves nothing behind: the lock goes with the connection.
+        reach(point::UNLOCK_BEFORE);
+        if let Err(error) = release(&held.writer).await {
+            tracing::debug!(%error, "the lock was not released; it goes with the connection");
+        }
+        reach(point::UNLOCK_AFTER);
+        result
+    }
+
+    async fn planned(
+        &self,
+        held: &Held,
+        done: &mut Vec<Done>,
+        first: bool,
+    ) -> Result<(), RunError> {
+        let plan = self
+            .request
+            .planner
+            .plan(self.target, &held.history)
+            .await?;
+        self.permitted(&plan, first)?;
+        let digest = self.request.plan.digest();
+        self.prologue(held, &plan, digest).await?;
+        for work in &plan.work {
+            if self.request.access.stop.is_requested() {
+                return Err(RunError::Interrupted { committed: None });
+            }
+            match work {
+                Work::Rename { from, to } => self.rename(held, from, to, digest).await?,
+                Work::Apply(change) => {
+                    self.wait_for_dependencies(change).await?;
+                    self.change(held, Direction::Apply, change, digest, done)
+                        .await?;
+                    self.dependencies.finished(&change.migration);
+                }
+                Work::Revert(change) => {
+                    self.change(held, Direction::Revert, change, digest, done)
+                        .await?
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the plan under the lock may be run: the one that was shown, or what is left of it, or a new one that
+    /// passes the gates by itself.
+    fn permitted(&self, plan: &TargetPlan, first: bool) -> Result<(), RunError> {
+        if !plan.blockers.is_empty() {
+            return Err(RunError::Blocked(plan.blockers.clone()));
+        }
+        let shown = self
+            .request
+            .plan
+            .targets
+            .iter()
+            .find(|shown| &shown.target == self.target);
+        if plan.work.is_empty() || shown.is_some_and(|shown| shown.digest() == plan.digest()) {
+            return Ok(());
+        }
+        let shown_work = shown.map(approved_work).unwrap_or_default();
+        let is_rest = approved_work(plan)
+            .iter()
+            .all(|work| shown_work.contains(work));
+        let whole = Plan {
+            environment: self.request.plan.environment.clone(),
+            revision: self.request.access.revision.clone(),
+            targets: vec![plan.clone()],
+        };
+        if let Some(expected) = self.request.exact {
+            return if is_rest && !first {
+                Ok(())
+            } else {
+                Err(RunError::PlanChanged {
+                    expected,
+                    found: whole.digest(),
+                })
+            };
+        }
+        let refusals = if is_rest {
+            Vec::new()
+        } else {
+            (self.request.gates)(&whole)
+        };
+        if refusals.is_empty() {
+            Ok(())
+        } else {
+            Err(RunError::Refused(refusals))
+        }
+    }
+
+    /// What is recorded before the first migration: the owner, and which gates were passed by hand.
+    async fn prologue(
+        &self,
+        held: &Held,
+        plan: &TargetPlan,
+        digest: Digest,
+    ) -> Result<(), RunError> {
+        let dialect = held.writer.dialect();
+        let mut records = Vec::new();
+        if held.history.owner.is_none() {
+            records.push(owner_set(dialect, &self.request.access.owner));
+        }
+        if !plan.work.is_empty() {
+            for (gate, reason) in &self.request.overridden {
+                let details = json!({"gate": gate.as_str(), "reason": reason});
+                records.push(event_insert(
+                    dialect,
+                    &self.event(EventKind::Overridden, None, digest, details),
+                ));
+            }
+        }
+        if !records.is_empty() {
+            held.writer.record(records).await?;
+        }
+        Ok(())
+    }
+
+    async fn rename(
+        &self,
+        held: &Held,
+        from: &MigrationName,
+        to: &MigrationName,
+        digest: Digest,
+    ) -> Result<(), RunError> {
+        let dialect = held.writer.dialect();
+        let event = self.event(
+            EventKind::Renamed,
+            Some(to.clone()),
+            digest,
+            json!({"from": from}),
+        );
+        held.writer
+            .record(vec![
+                record_rename(dialect, from, to),
+                event_insert(dialect, &event),
+            ])
+            .await?;
+        Ok(())
+    }
+
+    async fn wait_for_dependencies(&self, change: &Change) -> Result<(), RunError> {
+        let needed = &change.prepared.depends_on;
+        if !self.dependencies.must_wait(needed) {
+            return Ok(());
+        }
+        let waiting = self.dependencies.wait(needed);
+        let waited = self.permits.aside(waiting).await;
+        waited.map_err(|needed| RunError::Dependency {
+            migration: change.migration.clone(),
+            needed,
+        })
+    }
+
+    async fn change(
+        &self,
+        held: &Held,
+        direction: Direction,
+        change: &Change,
+        plan: Digest,
+        done: &mut Vec<Done>,
+    ) -> Result<(), RunError> {
+        let context = Context {
+            request: self.request,
+            policy: &self.request.policy,
+            target: self.target,
+            run: self.run,
+            plan,
+        };
+        // An unfinished revert that is followed by an apply of the same migration has removed its row by then.
+        let reverted = done
+            .iter()
+            .any(|item| item.migration == change.migration && item.direction == Direction::Revert);
+        let recorded = held.history.record(&change.migration).filter(|_| !reverted);
+        let journal: Vec<_> = held
+            .history
+            .journal
+            .iter()
+            .filter(|entry| entry.migration == change.migration && !reverted)
+            .cloned()
+            .collect();
+        let execution = Execution::new(
+            &context,
+            &held.writer,
+            direction,
+            change,
+            recorded,
+            &journal,
+        );
+        let completed = execution.run().await?;
+        done.push(Done {
+            migration: change.migration.clone(),
+            direction,
+            milliseconds: completed.milliseconds,
+            rows: completed.rows,
+        });
+        if direction == Direction::Apply {
+            self.metrics(held, change).await;
+        }
+        Ok(())
+    }
+
+    /// Business metrics are read after the migration is committed; a query that fails costs the metric only.
+    async fn metrics(&self, held: &Held, change: &Change) {
+        for metric in &change.prepared.metrics {
+            let command = whimbrel_database::Command::with(metric.query.clone(), Vec::new());
+            let result = held.writer.send(&[command]).await;
+            let value = result.ok().and_then(|done| {
+                done.first()
+                    .and_then(|done| done.rows.single())
+                    .and_then(|value| value.display().parse().ok())
+            });
+            match value {
+                Some(value) => self.request.access.bus.emit(Signal::Metric {
+                    target: self.target.clone(),
+                    migration: change.migration.clone(),
+                    name: metric.name.clone(),
+                    value,
+                }),
+                None => tracing::warn!(metric = metric.name, "the metric's query gave no number"),
+            }
+        }
+    }
+
+    fn event(
+        &self,
+        kind: EventKind,
+        migration: Option<MigrationName>,
+        plan: Digest,
+        details: serde_json::Value,
+    ) -> NewEvent {
+        NewEvent {
+            kind,
+            migration,
+            run: self.run.to_string(),
+            actor: self.request.access.actor.clone(),
+            revision: self.request.access.revision.clone(),
+            plan: Some(plan),
+            details,
+        }
+    }
+}
+
+/// Connects to a target, takes its lock, and reads its history, in this order.
+pub(crate) async fn hold(
+    access: &Access,
+    target: &TargetName,
+    run: Uuid,
+) -> Result<Held, RunError> {
+    let (endpoint, mut session) = access.connector.connect(target).await?;
+    let holder = Holder {
+        run,
+        description: access.actor.clone(),
+    };
+    let settings = LockSettings {
+        wait: access.lock_wait,
+        ..LockSettings::default()
+    };
+    reach(point::LOCK_BEFORE);
+    let begun = Instant::now();
+    let (bus, name) = (access.bus.clone(), target.clone());
+    let fence = lock::take(session.as_mut(), &holder, &settings, |holder| {
+        bus.emit(Signal::LockWaiting {
+            target: name.clone(),
+            holder: holder.to_owned(),
+        });
+    })
+    .await?;
+    reach(point::LOCK_AFTER);
+    access.bus.emit(Signal::LockTaken {
+        target: target.clone(),
+        epoch: fence.epoch(),
+        waited_milliseconds: milliseconds(begun),
+    });
+    let history = read(session.as_mut()).await?;
+    let heartbeat = Heartbeat::start(
+        &endpoint,
+        &SessionSettings::default(),
+        &fence,
+        access.settings.heartbeat,
+    )
+    .await
+    .map_err(|error| RunError::Connect(ConnectError::Database(error)))?;
+    Ok(Held {
+        writer: Writer::new(session, fence, access.stop.clone()),
+        history,
+        _heartbeat: heartbeat,
+    })
+}
+
+pub(crate) async fn release(writer: &Writer) -> Result<(), whimbrel_database::LockError> {
+    let mut session = writer.session().await;
+    lock::release(session.as_mut(), writer.fence()).await
+}

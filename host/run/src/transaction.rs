@@ -1,0 +1,169 @@
+//! The transactional protocol: a definition's statements commit together with their record, or not at all.
+
+use whimbrel_core::plan::{OperationAction, PlannedOperation};
+use whimbrel_core::statement::Dialect;
+use whimbrel_database::dialect::is_foreign_keys_off;
+use whimbrel_database::session::{foreign_key_check, restore, timeouts};
+use whimbrel_database::{Command, DatabaseError};
+
+use crate::change::Context;
+use crate::checks;
+use crate::writer::{Part, PartError, Writer};
+
+/// What is verified in the transaction after its statements, before anything is recorded.
+pub(crate) struct Verification<'a> {
+    /// Checks that must hold.
+    pub(crate) checks: &'a [whimbrel_core::definition::Check],
+    /// Whether foreign keys were off and must be whole.
+    pub(crate) foreign_keys: bool,
+}
+
+impl Verification<'_> {
+    const fn is_needed(&self) -> bool {
+        !self.checks.is_empty() || self.foreign_keys
+    }
+}
+
+/// Runs statements and records in one transaction. `Err(PartError)` means: nothing of it happened, or the connection is
+/// gone and nobody knows.
+pub(crate) async fn run(
+    writer: &Writer,
+    context: &Context<'_>,
+    operations: &[&PlannedOperation],
+    after: &[whimbrel_core::definition::Check],
+    records: Vec<Command>,
+    fenced: bool,
+) -> Result<(), PartError> {
+    let hoisted = operations.first().is_some_and(|first| is_hoisted(first));
+    if hoisted {
+        outside(writer, "PRAGMA foreign_keys=OFF").await?;
+    }
+    let verification = Verification {
+        checks: after,
+        foreign_keys: hoisted,
+    };
+    let parts = parts(writer.dialect(), context, operations);
+    let result = if verification.is_needed() {
+        verified(writer, parts, &verification, records, fenced).await
+    } else {
+        writer.transact(parts, records, fenced).await
+    };
+    if hoisted {
+        outside(writer, "PRAGMA foreign_keys=ON").await?;
+    }
+    result
+}
+
+async fn verified(
+    writer: &Writer,
+    parts: Vec<Part>,
+    verification: &Verification<'_>,
+    records: Vec<Command>,
+    fenced: bool,
+) -> Result<(), PartError> {
+    writer.open(parts).await?;
+    let problem = verify(writer, verification).await;
+    match problem {
+        Ok(None) => writer.close(records, fenced).await.map(|_| ()),
+        Ok(Some(problem)) => {
+            writer.abandon().await;
+            Err(PartError {
+                operation: None,
+                error: check_error(problem),
+            })
+        }
+        Err(error) => {
+            writer.abandon().await;
+            Err(PartError {
+                operation: None,
+                error,
+            })
+        }
+    }
+}
+
+async fn verify(
+    writer: &Writer,
+    verification: &Verification<'_>,
+) -> Result<Option<String>, DatabaseError> {
+    let mut session = writer.session().await;
+    if verification.foreign_keys {
+        let violations = session.run(&[foreign_key_check()]).await?;
+        if let Some(row) = violations.first().and_then(|done| done.rows.rows.first()) {
+            let words: Vec<_> = row
+                .iter()
+                .map(whimbrel_core::value::Value::display)
+                .collect();
+            return Ok(Some(format!(
+                "a foreign key would be left broken: {}",
+                words.join(", ")
+            )));
+        }
+    }
+    checks::failing(session.as_mut(), verification.checks).await
+}
+
+/// The error of a check that doesn't hold: never curable by trying again.
+pub(crate) fn check_error(problem: String) -> DatabaseError {
+    DatabaseError::new(whimbrel_database::session::ErrorKind::Client, "", problem)
+}
+
+fn parts(dialect: Dialect, context: &Context<'_>, operations: &[&PlannedOperation]) -> Vec<Part> {
+    let mut parts = Vec::with_capacity(operations.len());
+    let mut unsettled = false;
+    for planned in operations {
+        let OperationAction::Statement(statement) = &planned.operation.action else {
+            continue;
+        };
+        if let Some(timeout) = planned.operation.timeout {
+            let lock = Some(context.policy.lock_timeout.to_std());
+            parts.push(Part::setting(timeouts(
+                dialect,
+                lock,
+                Some(timeout.to_std()),
+            )));
+            unsettled = true;
+        }
+        unsettled |= may_change_settings(&statement.text);
+        parts.push(Part::statement(
+            Command::text(statement.text.clone()),
+            planned.position,
+        ));
+    }
+    // Whimbrel's own statements run as the session was opened, whatever the definition set.
+    if unsettled && let Some(restore) = settled(dialect, context) {
+        parts.push(Part::setting(restore));
+    }
+    parts
+}
+
+/// Brings the session back to its own settings.
+pub(crate) fn settled(dialect: Dialect, context: &Context<'_>) -> Option<Command> {
+    restore(dialect).or_else(|| {
+        let policy = context.policy;
+        Some(timeouts(
+            dialect,
+            Some(policy.lock_timeout.to_std()),
+            Some(policy.statement_timeout.to_std()),
+        ))
+    })
+}
+
+/// Whether a statement may leave role or settings changed: `SET`, `RESET`, `set_config(…)`, also inside a function.
+pub(crate) fn may_change_settings(text: &str) -> bool {
+    text.as_bytes()
+        .windows(3)
+        .any(|window| window.eq_ignore_ascii_case(b"set"))
+}
+
+fn is_hoisted(planned: &PlannedOperation) -> bool {
+    matches!(&planned.operation.action, OperationAction::Statement(statement) if is_foreign_keys_off(statement))
+}
+
+async fn outside(writer: &Writer, sql: &str) -> Result<(), PartError> {
+    let done = writer.send(&[Command::text(sql)]).await;
+    done.map(|_| ()).map_err(|error| PartError {
+        operation: None,
+        error: error.error,
+    })
+}
