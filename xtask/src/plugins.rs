@@ -14,10 +14,10 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let script = workspace.root().join("plugins/build.sh");
     let components = workspace.components();
     std::fs::create_dir_all(&components).doing("making the components folder")?;
-    let mut call = Call::new("sh")
-        .arg(&script)
-        .arg(&components)
-        .env("CARGO_TARGET_DIR", workspace.target().join("plugins"));
+    let mut call = Call::new("sh").arg(&script).arg(&components).env(
+        "WHIMBREL_PLUGINS_TARGET",
+        workspace.target().join("plugins"),
+    );
     if let Some(compiler) = compiler(workspace)? {
         call = call.env("RUSTC", compiler);
     }

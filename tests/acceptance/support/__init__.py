@@ -1,0 +1,1 @@
+"""What the acceptance tests stand on: the product as a program, projects in Git, real databases."""

@@ -1,0 +1,160 @@
+"""The product as a program: how it is found, built and run. Nothing here knows what is inside it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# Exit codes as the product promises them.
+OK, FAILED, PENDING, FINDINGS, DRIFT, LOCKED, REFUSED, UNKNOWN, PARTLY = range(9)
+USAGE, RETRY, INTERRUPTED, TERMINATED = 64, 75, 130, 143
+
+
+@dataclass
+class Ended:
+    """A finished run of the product."""
+
+    arguments: list
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self):
+        """Everything it said, on both streams."""
+        return self.out + self.err
+
+    def json(self):
+        """What it wrote to stdout, as JSON."""
+        return json.loads(self.out)
+
+    def __str__(self):
+        shown = " ".join(map(str, self.arguments))
+        return f"$ whimbrel {shown}\n[exit code {self.code}]\n-- stdout\n{self.out}\n-- stderr\n{self.err}"
+
+
+def environment(**changes):
+    """The environment of a run: nothing of the tester's own set-up for Git, colour or Whimbrel reaches it."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "PG", "WHIMBREL_", "NO_COLOR"))}
+    kept |= {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+    }
+    for name, value in changes.items():
+        kept.pop(name, None)
+        if value is not None:
+            kept[name] = str(value)
+    return kept
+
+
+def find_or_build():
+    """The binary under test: WHIMBREL_BIN, else a plain build of this clone."""
+    if given := os.environ.get("WHIMBREL_BIN"):
+        return Path(given).resolve()
+    cargo = shutil.which("cargo") or str(Path.home() / ".cargo/bin/cargo")
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    if not any((target / "components").glob("*.wasm")):
+        subprocess.run([cargo, "xtask", "plugins"], cwd=ROOT, check=True)
+    built = subprocess.run(
+        [cargo, "build", "--quiet", "--package", "whimbrel"],
+        cwd=ROOT,
+        env=os.environ | {"WHIMBREL_COMPONENTS": str(target / "components")},
+        check=False,
+    )
+    if built.returncode != 0:
+        raise RuntimeError("cargo build --package whimbrel failed")
+    return target / "debug/whimbrel"
+
+
+class Whimbrel:
+    """Runs the product in a project's folder."""
+
+    def __init__(self, binary, folder, **variables):
+        self.binary = binary
+        self.folder = folder
+        self.variables = variables
+
+    def run(self, *arguments, code=OK, stdin=None, timeout=240, **variables):
+        """Runs it to its end; `code` is the exit code that it must have, None for any."""
+        done = subprocess.run(
+            [self.binary, *map(str, arguments)],
+            cwd=self.folder,
+            env=environment(**(self.variables | variables)),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        ended = Ended(list(arguments), done.returncode, done.stdout, done.stderr)
+        assert code is None or ended.code == code, f"expected exit code {code}\n{ended}"
+        return ended
+
+    def json(self, *arguments, code=OK, **variables):
+        """Runs it with `--format json` and gives what it said."""
+        return self.run(*arguments, "--format", "json", code=code, **variables).json()
+
+    def start(self, *arguments, **variables):
+        """Starts it and gives the running process."""
+        return Running(
+            subprocess.Popen(
+                [self.binary, *map(str, arguments)],
+                cwd=self.folder,
+                env=environment(**(self.variables | variables)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ),
+            list(arguments),
+        )
+
+
+class Running:
+    """A run that goes on while the test does other things."""
+
+    def __init__(self, process, arguments):
+        self.process = process
+        self.arguments = arguments
+
+    def interrupt(self):
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def terminate(self):
+        """What an orchestrator sends first."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        """What nobody can catch."""
+        self.process.kill()
+
+    def stop(self):
+        """Stops it where it is, as a debugger or a laptop's lid does."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def end(self, code=OK, timeout=120):
+        """Waits for its end."""
+        out, err = self.process.communicate(timeout=timeout)
+        ended = Ended(self.arguments, self.process.returncode, out, err)
+        assert code is None or ended.code == code, f"expected exit code {code}\n{ended}"
+        return ended
+
+
+def eventually(condition, what, within=30.0):
+    """Waits until a condition holds and gives its value."""
+    deadline = time.monotonic() + within
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < deadline, f"still waiting for: {what}"
+        time.sleep(0.02)
