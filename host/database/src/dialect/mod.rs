@@ -3,8 +3,17 @@
 //! Pure: no I/O. A statement that the parser doesn't know is kept and left to the server to judge; only what is
 //! certainly wrong or forbidden is refused.
 
+pub(crate) mod cursor;
+pub(crate) mod pieces;
+pub(crate) mod refusal;
+pub(crate) mod token;
+
 use whimbrel_core::finding::Severity;
 use whimbrel_core::statement::{Dialect, Statement};
+
+use self::pieces::Piece;
+use self::refusal::Refusal;
+use crate::{postgres, sqlite};
 
 /// SQL text that can't be taken as a definition's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +27,18 @@ pub struct SqlError {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+impl SqlError {
+    fn at(text: &str, offset: usize, message: String, hint: Option<&str>) -> Self {
+        let (line, column) = token::place(text, offset);
+        Self {
+            line,
+            column,
+            message,
+            hint: hint.map(str::to_owned),
+        }
+    }
 }
 
 /// One thing that a rule found in a text.
@@ -54,8 +75,88 @@ pub fn split_with_notices(
     dialect: Dialect,
     text: &str,
 ) -> Result<(Vec<Statement>, Vec<String>), SqlError> {
-    let _ = (dialect, text);
-    Ok((Vec::new(), Vec::new()))
+    let mut pieces = pieces::pieces(dialect, text).map_err(|open| {
+        let message = format!("this {} never ends", open.what);
+        SqlError::at(text, open.start, message, None)
+    })?;
+    let mut notices = Vec::new();
+    if strip_outer_transaction(dialect, &mut pieces) {
+        notices.push(
+            "the outer BEGIN … COMMIT is left out: Whimbrel opens and commits the transaction"
+                .to_owned(),
+        );
+    }
+    let mut statements = Vec::with_capacity(pieces.len());
+    for piece in &pieces {
+        let refusal = match dialect {
+            Dialect::Postgres => postgres::refuse(piece),
+            Dialect::Sqlite => sqlite::refuse(piece),
+        };
+        if let Some(Refusal {
+            offset,
+            message,
+            hint,
+        }) = refusal
+        {
+            return Err(SqlError::at(text, offset, message, hint));
+        }
+        let (line, _) = token::place(text, piece.start);
+        statements.push(match dialect {
+            Dialect::Postgres => postgres::classify(piece, line),
+            Dialect::Sqlite => sqlite::classify(piece, line),
+        });
+    }
+    Ok((statements, notices))
+}
+
+/// Removes a plain `BEGIN` at the start and the `COMMIT` at the end. On SQLite pragmas may stand around them, as the
+/// recipe for rebuilding a table has it.
+fn strip_outer_transaction(dialect: Dialect, pieces: &mut Vec<Piece<'_>>) -> bool {
+    let around = |piece: &Piece<'_>| dialect == Dialect::Sqlite && piece.begins(&["pragma"]);
+    let first = pieces.iter().position(|piece| !around(piece));
+    let last = pieces.iter().rposition(|piece| !around(piece));
+    let (Some(first), Some(last)) = (first, last) else {
+        return false;
+    };
+    let opens = pieces.get(first).is_some_and(is_plain_begin);
+    let closes = pieces.get(last).is_some_and(is_plain_commit);
+    if first < last && opens && closes {
+        pieces.remove(last);
+        pieces.remove(first);
+        return true;
+    }
+    false
+}
+
+fn is_plain_begin(piece: &Piece<'_>) -> bool {
+    const FORMS: [&[&str]; 9] = [
+        &["begin"],
+        &["begin", "work"],
+        &["begin", "transaction"],
+        &["start", "transaction"],
+        &["begin", "deferred"],
+        &["begin", "immediate"],
+        &["begin", "exclusive"],
+        &["begin", "immediate", "transaction"],
+        &["begin", "exclusive", "transaction"],
+    ];
+    FORMS
+        .iter()
+        .any(|form| piece.tokens.len() == form.len() && piece.begins(form))
+}
+
+fn is_plain_commit(piece: &Piece<'_>) -> bool {
+    const FORMS: [&[&str]; 6] = [
+        &["commit"],
+        &["commit", "work"],
+        &["commit", "transaction"],
+        &["end"],
+        &["end", "work"],
+        &["end", "transaction"],
+    ];
+    FORMS
+        .iter()
+        .any(|form| piece.tokens.len() == form.len() && piece.begins(form))
 }
 
 /// Quotes a name, so that it is one identifier whatever it holds.
@@ -69,7 +170,7 @@ pub fn quote_identifier(_dialect: Dialect, name: &str) -> String {
 pub fn quote_literal(dialect: Dialect, text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if dialect == Dialect::Postgres && text.contains('\\') {
-        // Safe whatever standard_conforming_strings says.
+        // Means the same whatever standard_conforming_strings says. The space keeps it apart from a word before it.
         format!(" E'{}'", quoted.replace('\\', "\\\\"))
     } else {
         format!("'{quoted}'")
@@ -79,14 +180,15 @@ pub fn quote_literal(dialect: Dialect, text: &str) -> String {
 /// What the dialect's rules have to say of a whole text.
 #[must_use]
 pub fn lint(dialect: Dialect, text: &str) -> Vec<LintFinding> {
-    let _ = (dialect, text);
-    Vec::new()
+    match dialect {
+        Dialect::Postgres => postgres::lint(text),
+        Dialect::Sqlite => sqlite::lint(text),
+    }
 }
 
 /// Whether a statement switches SQLite's foreign keys off: the run hoists such a leading one before BEGIN, because
 /// inside a transaction it does nothing and a rebuilt table empties the tables that refer to it.
 #[must_use]
 pub fn is_foreign_keys_off(statement: &Statement) -> bool {
-    let _ = statement;
-    false
+    sqlite::foreign_keys_pragma(&statement.text) == Some(false)
 }

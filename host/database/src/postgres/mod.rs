@@ -1,5 +1,15 @@
 //! PostgreSQL.
 
+mod classify;
+mod lint;
+mod locks;
+mod refuse;
+mod tree;
+
+pub(crate) use classify::classify;
+pub(crate) use lint::lint;
+pub(crate) use refuse::refuse;
+
 use crate::endpoint::Endpoint;
 use crate::session::{DatabaseError, ErrorKind, Session, SessionSettings};
 

@@ -1,0 +1,93 @@
+//! Squawk's rules, without those that Whimbrel answers itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use squawk_linter::{Linter, Rule, Violation};
+use squawk_syntax::SourceFile;
+use whimbrel_core::finding::Severity;
+use whimbrel_core::statement::Dialect;
+
+use super::tree;
+use crate::dialect::LintFinding;
+use crate::dialect::token::{place, tokens};
+
+/// Every statement runs in Whimbrel's transaction with Whimbrel's timeouts, is never run twice, and destructive ones
+/// meet `policy.destructive`.
+const ANSWERED: [Rule; 17] = [
+    Rule::TransactionNesting,
+    Rule::BanUncommittedTransaction,
+    Rule::BanConcurrentIndexCreationInTransaction,
+    Rule::PreferRobustStmts,
+    Rule::RequireTimeoutSettings,
+    Rule::RequireLockTimeout,
+    Rule::RequireStatementTimeout,
+    Rule::BanDropTable,
+    Rule::BanDropColumn,
+    Rule::BanDropDatabase,
+    Rule::BanDropSchema,
+    Rule::BanDropType,
+    Rule::BanDropSequence,
+    Rule::BanDropDomain,
+    Rule::BanDropExtension,
+    Rule::BanDropView,
+    Rule::BanDropFunction,
+];
+
+/// Rules whose breach stops the application or loses data, rather than being a matter of taste.
+const ERRORS: [Rule; 4] = [
+    Rule::AddingRequiredField,
+    Rule::BanTruncateCascade,
+    Rule::BanDuplicateColumnAssignments,
+    Rule::IdentifierTooLong,
+];
+
+/// Rules about taste.
+const NOTES: [Rule; 8] = [
+    Rule::PreferBigintOverInt,
+    Rule::PreferBigintOverSmallint,
+    Rule::PreferIdentity,
+    Rule::PreferTextField,
+    Rule::PreferTimestampTz,
+    Rule::PreferRepack,
+    Rule::BanCharField,
+    Rule::RequireEnumValueOrdering,
+];
+
+/// What squawk says of a whole text.
+pub(crate) fn lint(text: &str) -> Vec<LintFinding> {
+    let Ok(tokens) = tokens(Dialect::Postgres, text) else {
+        return Vec::new();
+    };
+    if tree::nesting(&tokens) > 256 {
+        return Vec::new();
+    }
+    let violations = catch_unwind(AssertUnwindSafe(|| {
+        let file = SourceFile::parse(text);
+        Linter::with_rules(&[], &ANSWERED).lint(&file, text)
+    }));
+    let mut findings: Vec<_> = violations
+        .unwrap_or_default()
+        .into_iter()
+        .map(|found| finding(found, text))
+        .collect();
+    findings.dedup();
+    findings
+}
+
+fn finding(violation: Violation, text: &str) -> LintFinding {
+    let severity = if ERRORS.contains(&violation.code) {
+        Severity::Error
+    } else if NOTES.contains(&violation.code) {
+        Severity::Note
+    } else {
+        Severity::Warning
+    };
+    let (line, _) = place(text, usize::from(violation.text_range.start()));
+    LintFinding {
+        rule: violation.code.to_string(),
+        severity,
+        message: violation.message,
+        help: violation.help,
+        line,
+    }
+}
