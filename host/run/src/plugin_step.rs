@@ -57,22 +57,24 @@ pub(crate) async fn run(
     ));
     let flag = StopFlag::new();
     let call = call(execution, planned, uses.as_str(), flag.clone());
-    let working = async {
-        match execution.direction {
-            Direction::Apply => plugin.apply(with, call, database).await,
-            Direction::Revert => {
-                plugin
-                    .revert(with, undo(execution, planned), call, database)
-                    .await
+    let result = {
+        let working = async {
+            match execution.direction {
+                Direction::Apply => plugin.apply(with, call, database).await,
+                Direction::Revert => {
+                    plugin
+                        .revert(with, undo(execution, planned), call, database)
+                        .await
+                }
             }
-        }
-    };
-    tokio::pin!(working);
-    let result = tokio::select! {
-        result = &mut working => result,
-        () = request.access.stop.requested() => {
-            flag.stop();
-            working.await
+        };
+        tokio::pin!(working);
+        tokio::select! {
+            result = &mut working => result,
+            () = request.access.stop.requested() => {
+                flag.stop();
+                working.await
+            }
         }
     };
     let trace = trace.lock().unwrap_or_else(PoisonError::into_inner).clone();
