@@ -1,0 +1,100 @@
+"""Plan: what would run, for people, programs and pull requests. It never writes."""
+
+from support.answers import digest, planned
+from support.product import OK, PENDING, REFUSED
+
+
+def test_a_plan_says_what_would_run_in_order(whimbrel, project, dev):
+    project.table("0002-orders")
+    project.table("0001-people")
+    plan = whimbrel.json("plan", "--environment", "dev")
+    assert planned(plan) == [("apply", "0001-people"), ("apply", "0002-orders")]
+    text = whimbrel.run("plan", "--environment", "dev").out
+    assert text.index("0001-people") < text.index("0002-orders")
+    assert "CREATE TABLE people" in text
+
+
+def test_markdown_is_for_pull_requests(whimbrel, project, dev):
+    project.table("0001-people")
+    text = whimbrel.run("plan", "--environment", "dev", "--format", "markdown").out
+    assert "0001-people" in text
+    assert "```" in text or "|" in text
+    assert "\x1b[" not in text
+
+
+def test_a_plan_writes_nothing(whimbrel, project, dev):
+    project.table("0001-people")
+    whimbrel.run("plan", "--environment", "dev")
+    whimbrel.run("status", "--environment", "dev")
+    if dev.dialect == "sqlite":
+        assert not dev.file.exists()
+    else:
+        assert dev.rows("SELECT count(*) FROM pg_namespace WHERE nspname = 'whimbrel'") == [(0,)]
+        assert dev.tables() == set()
+
+
+def test_a_plan_needs_no_right_to_write(whimbrel, project, postgres):
+    """Every transaction of this user is read-only, and still the plan is the same."""
+    project.environment("dev", {"shop": postgres.url})
+    project.table("0001-people")
+    whimbrel.run("apply", "--environment", "dev")
+    project.table("0002-orders")
+    before = whimbrel.json("plan", "--environment", "dev")
+    postgres.execute(f"ALTER DATABASE {postgres.name} SET default_transaction_read_only = on")
+    assert whimbrel.json("plan", "--environment", "dev") == before
+
+
+def test_the_same_inputs_give_the_same_digest(whimbrel, project, dev):
+    project.table("0001-people")
+    first = whimbrel.json("plan", "--environment", "dev")
+    assert digest(first) == digest(whimbrel.json("plan", "--environment", "dev"))
+    project.table("0002-orders")
+    assert digest(first) != digest(whimbrel.json("plan", "--environment", "dev"))
+
+
+def test_a_detailed_exit_code_tells_pending_from_nothing(whimbrel, project, dev):
+    project.table("0001-people")
+    whimbrel.run("plan", "--environment", "dev", "--detailed-exitcode", code=PENDING)
+    whimbrel.run("apply", "--environment", "dev")
+    whimbrel.run("plan", "--environment", "dev", "--detailed-exitcode", code=OK)
+
+
+def test_apply_refuses_a_plan_when_the_definitions_moved(whimbrel, project, dev):
+    project.table("0001-people")
+    approved = digest(whimbrel.json("plan", "--environment", "dev"))
+    project.table("0002-orders")
+    ended = whimbrel.run("apply", "--environment", "dev", "--plan", approved, code=REFUSED)
+    assert "changed" in ended.said or "differ" in ended.said or "moved" in ended.said, ended
+    assert dev.tables() == set()
+
+
+def test_apply_refuses_a_plan_when_the_database_moved(whimbrel, project, dev):
+    project.table("0001-people")
+    project.table("0002-orders")
+    approved = digest(whimbrel.json("plan", "--environment", "dev"))
+    project.remove("migrations/0002-orders.yaml")
+    whimbrel.run("apply", "--environment", "dev")
+    project.table("0002-orders")
+    whimbrel.run("apply", "--environment", "dev", "--plan", approved, code=REFUSED)
+    assert dev.tables() == {"people"}
+
+
+def test_apply_runs_the_plan_that_was_seen(whimbrel, project, dev):
+    project.table("0001-people")
+    approved = digest(whimbrel.json("plan", "--environment", "dev"))
+    whimbrel.run("apply", "--environment", "dev", "--plan", approved)
+    assert dev.tables() == {"people"}
+
+
+def test_a_plan_is_computed_for_the_databases_asked_for(whimbrel, project, sqlite, postgres):
+    project.environment("dev", {"shop": sqlite.url, "analytics": postgres.url})
+    project.table("0001-people")
+    project.migration("0002-facts", "CREATE TABLE facts (id bigint)", database="analytics")
+    plan = whimbrel.json("plan", "--environment", "dev", "--database", "analytics")
+    assert planned(plan) == [("apply", "0002-facts")]
+
+
+def test_an_unknown_environment_is_named_with_the_nearest(whimbrel, project, dev):
+    ended = whimbrel.run("plan", "--environment", "dew", code=None)
+    assert ended.code in (1, 64)
+    assert "dev" in ended.err
