@@ -130,7 +130,7 @@ pub async fn run(request: Request) -> RunReport {
                 reports.insert(place, report);
             }
             Err(error) => {
-                tracing::error!(%error, "a target's task ended abnormally; this is a bug of Whimbrel")
+                tracing::error!(%error, "a target's task ended abnormally; this is a bug of Whimbrel");
             }
         }
     }

@@ -28,4 +28,6 @@ pub use error::RunError;
 pub use fan_out::{Done, RunReport, TargetReport, run};
 pub use settings::Settings;
 pub use stop::Stop;
-pub use surroundings::{Access, ConnectError, Connector, PlanError, Planner, Plugins, Request};
+pub use surroundings::{
+    Access, ConnectError, Connector, Gates, PlanError, Planner, Plugins, Request,
+};

@@ -47,7 +47,7 @@ async fn probed(
                 Verdict::Done => return Ok(()),
                 Verdict::RunAgain => {}
                 Verdict::DropInvalidThenRunAgain { drop } => {
-                    clear(execution, planned, &drop).await?
+                    clear(execution, planned, &drop).await?;
                 }
                 Verdict::Unknown { saw, how_to_decide } => {
                     return Err(Problem::Unknown {

@@ -102,6 +102,9 @@ pub struct Access {
     pub settings: Settings,
 }
 
+/// Asks every gate about a plan; the ones that say no.
+pub type Gates = dyn Fn(&Plan) -> Vec<Refusal> + Send + Sync;
+
 /// Everything a run is about.
 #[derive(Clone)]
 pub struct Request {
@@ -117,7 +120,7 @@ pub struct Request {
     /// Gates that are passed for this run, with the reason; recorded in every target.
     pub overridden: Vec<(Gate, String)>,
     /// The gates, asked again when the plan under the lock differs from the one that was shown.
-    pub gates: Arc<dyn Fn(&Plan) -> Vec<Refusal> + Send + Sync>,
+    pub gates: Arc<Gates>,
     /// Plans.
     pub planner: Arc<dyn Planner>,
     /// Finds plugins.

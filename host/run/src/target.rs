@@ -115,7 +115,7 @@ impl TargetRun<'_> {
                 }
                 Work::Revert(change) => {
                     self.change(held, Direction::Revert, change, digest, done)
-                        .await?
+                        .await?;
                 }
             }
         }
