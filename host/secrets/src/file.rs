@@ -1,0 +1,85 @@
+//! The backend `file`: files of this machine, as container platforms mount secrets.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use whimbrel_core::environment::SecretReference;
+use zeroize::Zeroizing;
+
+use crate::field::{refuse_version, select};
+use crate::{Backend, Secret, SecretError};
+
+/// The largest secret file, in bytes: the bound that Kubernetes has for a whole Secret.
+const MAXIMUM_SIZE: u64 = 1 << 20;
+
+/// Files. A reference's path is absolute, or counted from the project's folder. Symlinks are followed, because that is
+/// how Kubernetes mounts and rotates secrets.
+#[derive(Clone, Debug)]
+pub struct Files {
+    base: PathBuf,
+}
+
+impl Files {
+    /// Files with relative paths counted from a folder.
+    #[must_use]
+    pub fn new(base: impl Into<PathBuf>) -> Self {
+        Self { base: base.into() }
+    }
+}
+
+#[async_trait]
+impl Backend for Files {
+    fn describe(&self) -> String {
+        format!("files, relative ones from {}", self.base.display())
+    }
+
+    async fn read(&self, reference: &SecretReference) -> Result<Secret, SecretError> {
+        refuse_version(reference)?;
+        let path = self.base.join(&reference.path);
+        let shown = path.display().to_string();
+        let read = tokio::task::spawn_blocking(move || read(&path)).await;
+        let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
+        match read {
+            Ok(Content::Bytes(bytes)) => Ok(Secret::new(select(reference, &bytes)?)),
+            Ok(Content::Unusable(problem)) => Err(SecretError::Unusable {
+                reference: Box::new(reference.clone()),
+                problem,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SecretError::NotFound {
+                reference: Box::new(reference.clone()),
+                what: format!("there is no file {shown}"),
+            }),
+            Err(source) => Err(SecretError::Io {
+                reference: Box::new(reference.clone()),
+                source,
+            }),
+        }
+    }
+}
+
+enum Content {
+    Bytes(Zeroizing<Vec<u8>>),
+    Unusable(&'static str),
+}
+
+fn read(path: &Path) -> io::Result<Content> {
+    // Asked before it is opened: opening a named pipe would wait for its other end.
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Ok(Content::Unusable("it is no regular file"));
+    }
+    // Room for everything from the start, so that growing leaves no copies behind.
+    let size = metadata.len().min(MAXIMUM_SIZE);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(size).unwrap_or_default() + 1,
+    ));
+    File::open(path)?
+        .take(MAXIMUM_SIZE + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAXIMUM_SIZE {
+        return Ok(Content::Unusable("it is larger than 1 MiB"));
+    }
+    Ok(Content::Bytes(bytes))
+}
