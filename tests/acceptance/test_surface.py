@@ -1,0 +1,133 @@
+"""The surface: streams, colour, broken pipes, exit codes, secrets that stay secret."""
+
+import os
+import pty
+import subprocess
+
+from support.product import RETRY, USAGE, environment
+
+
+def in_terminal(whimbrel, *arguments, **variables):
+    """Runs the product on a pseudo-terminal and gives what appeared there."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [whimbrel.binary, *arguments], cwd=whimbrel.folder, env=environment(TERM="xterm-256color", **variables),
+        stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            read = os.read(leader, 65536)
+        except OSError:
+            break
+        if not read:
+            break
+        shown += read
+    os.close(leader)
+    assert process.wait(timeout=60) == 0, shown.decode()
+    return shown.decode()
+
+
+def test_colour_only_where_somebody_sees_it(whimbrel, project, dev):
+    project.table("0001-people")
+    assert "\x1b[" not in whimbrel.run("plan", "--environment", "dev").said
+    assert "\x1b[" in in_terminal(whimbrel, "plan", "--environment", "dev")
+    assert "\x1b[3" not in in_terminal(whimbrel, "plan", "--environment", "dev", NO_COLOR="1")
+
+
+def test_progress_on_a_terminal_is_drawn_and_off_it_written_in_lines(whimbrel, project, dev):
+    project.migration(
+        "0001-people",
+        "CREATE TABLE people (id bigint PRIMARY KEY, n bigint)",
+        "INSERT INTO people (id) WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 2000) "
+        "SELECT i FROM c",
+        {"uses": "backfill", "with": {"table": "people", "key": "id", "set": "n = 1", "where": "n IS NULL",
+                                      "batchSize": 200, "pause": "50ms"}},
+    )
+    shown = in_terminal(whimbrel, "apply", "--environment", "dev")
+    assert "rows/s" in shown or "/s" in shown
+    assert dev.rows("SELECT count(*) FROM people WHERE n = 1") == [(2000,)]
+
+
+def test_off_a_terminal_each_event_is_a_line(whimbrel, project, dev):
+    project.table("0001-people")
+    project.table("0002-orders")
+    ended = whimbrel.run("apply", "--environment", "dev")
+    assert "\r" not in ended.said
+    assert any("0001-people" in line for line in ended.said.splitlines())
+    assert any("0002-orders" in line for line in ended.said.splitlines())
+
+
+def test_quiet_says_nothing_when_nothing_is_wrong(whimbrel, project, dev):
+    project.table("0001-people")
+    ended = whimbrel.run("apply", "--environment", "dev", "--quiet")
+    assert ended.err == ""
+
+
+def test_data_goes_to_stdout_and_talk_to_stderr(whimbrel, project, dev):
+    project.table("0001-people")
+    assert whimbrel.run("plan", "--environment", "dev", "--format", "json").json()["targets"]
+    ended = whimbrel.run("apply", "--environment", "dev", "--format", "json")
+    assert ended.json() is not None
+
+
+def test_a_reader_that_goes_away_is_no_crash(whimbrel, project, dev):
+    for number in range(60):
+        project.table(f"{number:04}-t{number}")
+    process = subprocess.Popen(
+        [whimbrel.binary, "plan", "--environment", "dev"], cwd=whimbrel.folder, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    process.stdout.close()
+    err = process.stderr.read()
+    process.wait(timeout=60)
+    assert "panicked" not in err
+    assert process.returncode in (0, 141, -13), err
+
+
+def test_a_server_that_is_not_there_is_worth_a_retry(whimbrel, project, tmp_path):
+    project.environment("dev", {"shop": f"postgres://nobody@localhost/shop?host={tmp_path}"})
+    project.table("0001-people")
+    ended = whimbrel.run("status", "--environment", "dev", code=RETRY)
+    assert "shop" in ended.err
+
+
+def test_an_option_that_is_not_there_is_a_usage_error(whimbrel):
+    whimbrel.run("plan", "--enviroment", "dev", code=USAGE)
+
+
+def test_a_password_appears_nowhere(whimbrel, project, cluster, postgres):
+    secret = "hunter2-is-my-password"
+    project.environment("dev", {"shop": {
+        "url": postgres.url, "password": {"secret": "env", "path": "SHOP_PASSWORD"},
+    }})
+    project.table("0001-people")
+    said = ""
+    for command in ("lint", "plan", "apply", "status", "history", "verify"):
+        arguments = [command] if command == "lint" else [command, "--environment", "dev"]
+        said += whimbrel.run(*arguments, SHOP_PASSWORD=secret).said
+    project.migration("0002-broken", "INSERT INTO nowhere VALUES (1)")
+    said += whimbrel.run("apply", "--environment", "dev", SHOP_PASSWORD=secret, code=1).said
+    assert secret not in said
+    kept = postgres.rows("SELECT * FROM whimbrel.migration") + postgres.rows("SELECT * FROM whimbrel.event")
+    assert secret not in str(kept)
+
+
+def test_a_missing_secret_names_its_reference(whimbrel, project, postgres):
+    project.environment("dev", {"shop": {
+        "url": postgres.url, "password": {"secret": "env", "path": "SHOP_PASSWORD"},
+    }})
+    project.table("0001-people")
+    ended = whimbrel.run("status", "--environment", "dev", SHOP_PASSWORD=None, code=None)
+    assert ended.code not in (0, 101)
+    assert "SHOP_PASSWORD" in ended.err
+
+
+def test_a_secret_in_a_file(whimbrel, project, postgres, tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    project.environment("dev", {"shop": {"url": postgres.url, "password": {"secret": "file", "path": str(secret)}}})
+    project.table("0001-people")
+    whimbrel.run("apply", "--environment", "dev")
+    assert postgres.tables() == {"people"}
