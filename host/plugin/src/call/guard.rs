@@ -1,0 +1,174 @@
+//! The guard around every call: a store of its own, ticks, a wall clock, a stop with grace, and an end in order.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::time::{sleep, timeout_at};
+use wasmtime::component::InstancePre;
+use wasmtime::{Error, Store};
+
+use crate::bindings::imports::whimbrel::types::types;
+use crate::call::{StopFlag, traced};
+use crate::desk::panic_text;
+use crate::error::PluginError;
+use crate::instance::{Scope, State};
+use crate::plugin::Plugin;
+use crate::ticker::Ticker;
+use crate::trap::{self, TrapReport};
+
+/// How a call ended that did not end by itself.
+enum Cut {
+    Timeout,
+    Stopped,
+}
+
+/// The guest's code of a call: instantiates it in this store and calls one function.
+pub type Guest<'a, T> = BoxFuture<'a, Result<Result<T, types::Fault>, Error>>;
+
+/// Runs a guest's code under guard.
+pub async fn guarded<T: Send>(
+    plugin: &Plugin,
+    scope: Scope,
+    limit: Duration,
+    stop: &StopFlag,
+    guest: impl for<'a> FnOnce(&'a mut Store<State>) -> Guest<'a, T>,
+) -> Result<T, PluginError> {
+    let function = scope.function;
+    let sandbox = plugin.sandbox();
+    let mut store = sandbox.store(plugin, scope, limit)?;
+    let desk = store.data().desk();
+    let ended = {
+        let _ticking = sandbox.ticker().map(Ticker::run);
+        let running = AssertUnwindSafe(guest(&mut store)).catch_unwind();
+        within(running, limit, stop, sandbox.limits().stop_grace).await
+    };
+    let answered = matches!(&ended, Ok(Ok(Ok(Ok(_)))));
+    if let Some(desk) = desk {
+        desk.close(!answered).await;
+    }
+    let state = store.data();
+    let name = plugin.name().to_string();
+    match ended {
+        Ok(Ok(Ok(Ok(answer)))) => Ok(answer),
+        Ok(Ok(Ok(Err(fault)))) => Err(PluginError::Fault {
+            plugin: name,
+            function,
+            fault: Box::new(fault.into()),
+        }),
+        Ok(Ok(Err(error))) => Err(died(name, function, state, &error)),
+        Ok(Err(payload)) => Err(PluginError::Bug {
+            plugin: name,
+            function,
+            reason: panic_text(&*payload),
+        }),
+        Err(Cut::Timeout) => Err(PluginError::Timeout {
+            plugin: name,
+            function,
+            after: limit,
+            committed: state.committed(),
+        }),
+        Err(Cut::Stopped) => Err(PluginError::Stopped {
+            plugin: name,
+            function,
+            grace: sandbox.limits().stop_grace,
+            committed: state.committed(),
+        }),
+    }
+}
+
+/// Instantiates a plugin once and calls nothing: a changed record or enum shows only here.
+pub async fn dry_run(plugin: &Plugin, instance: InstancePre<State>) -> Result<(), PluginError> {
+    let limit = plugin.sandbox().limits().pure_timeout;
+    let scope = Scope::pure("start", traced());
+    guarded(plugin, scope, limit, &StopFlag::new(), move |store| {
+        Box::pin(async move { instance.instantiate_async(store).await.map(|_| Ok(())) })
+    })
+    .await
+}
+
+/// Awaits the guest, but not beyond the wall clock, and not beyond the grace after a stop. What is cut off is dropped.
+async fn within<T>(
+    running: impl Future<Output = T>,
+    limit: Duration,
+    stop: &StopFlag,
+    grace: Duration,
+) -> Result<T, Cut> {
+    let deadline = tokio::time::Instant::now() + limit;
+    let mut running = pin!(running);
+    let first = async {
+        tokio::select! {
+            biased;
+            ended = &mut running => Some(ended),
+            () = stop.stopped() => None,
+        }
+    };
+    match timeout_at(deadline, first).await {
+        Ok(Some(ended)) => return Ok(ended),
+        Ok(None) => {}
+        Err(_) => return Err(Cut::Timeout),
+    }
+    tokio::select! {
+        biased;
+        ended = &mut running => Ok(ended),
+        () = sleep(grace) => Err(Cut::Stopped),
+    }
+}
+
+fn died(plugin: String, function: &'static str, state: &State, error: &Error) -> PluginError {
+    if let Some(reason) = trap::host_panic(error) {
+        return PluginError::Bug {
+            plugin,
+            function,
+            reason,
+        };
+    }
+    PluginError::Trap(Box::new(TrapReport {
+        plugin,
+        function,
+        reason: trap::reason(error),
+        log: state.log_lines(),
+        stderr: state.stderr(),
+        backtrace: trap::backtrace(error),
+        committed: state.committed(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cut, within};
+    use crate::call::StopFlag;
+    use std::time::Duration;
+
+    const SHORT: Duration = Duration::from_millis(10);
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn what_ends_by_itself_gives_its_answer() {
+        let stop = StopFlag::new();
+        assert!(matches!(
+            within(async { 7 }, LONG, &stop, SHORT).await,
+            Ok(7)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_stop_has_grace_and_a_timeout_none() {
+        let stop = StopFlag::new();
+        let endless = std::future::pending::<()>;
+        assert!(matches!(
+            within(endless(), SHORT, &stop, LONG).await,
+            Err(Cut::Timeout)
+        ));
+        stop.stop();
+        assert!(stop.is_stopped());
+        assert!(matches!(
+            within(endless(), LONG, &stop, SHORT).await,
+            Err(Cut::Stopped)
+        ));
+        let slow = async { tokio::time::sleep(SHORT).await };
+        assert!(within(slow, LONG, &stop, LONG).await.is_ok());
+    }
+}

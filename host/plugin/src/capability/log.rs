@@ -1,0 +1,50 @@
+//! `whimbrel:observe/log`: always there, in every call.
+
+use wasmtime::Result;
+
+use crate::bindings::imports::whimbrel::observe::log;
+use crate::instance::State;
+
+impl log::Host for State {
+    fn write(
+        &mut self,
+        level: log::Level,
+        mut message: String,
+        mut fields: Vec<(String, String)>,
+    ) -> Result<()> {
+        let limit = self.limits.log_bytes;
+        let mut left = limit - cut(&mut message, limit);
+        fields.retain_mut(|(name, value)| {
+            left -= cut(name, left);
+            left -= cut(value, left);
+            left > 0
+        });
+        self.say(level.into(), &message, &fields);
+        Ok(())
+    }
+}
+
+/// Cuts a text off at a number of bytes, between characters, and gives the bytes that are left of it.
+fn cut(text: &mut String, limit: usize) -> usize {
+    if text.len() > limit {
+        let end = (0..=limit)
+            .rev()
+            .find(|index| text.is_char_boundary(*index))
+            .unwrap_or(0);
+        text.truncate(end);
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn cuts_between_characters() {
+        let mut text = "aéb".to_owned();
+        assert_eq!(cut(&mut text, 9), 4);
+        assert_eq!(cut(&mut text, 2), 1);
+        assert_eq!(text, "a");
+    }
+}

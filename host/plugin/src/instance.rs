@@ -1,0 +1,241 @@
+//! What the store of one call holds.
+
+use std::time::{Duration, SystemTime};
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::call::{Call, Level, LogSink};
+use crate::capability::{Denied, wasi};
+use crate::ceiling::Ceiling;
+use crate::desk::Desk;
+use crate::grants::{Grants, Need};
+use crate::limits::Limits;
+use crate::meter::Meter;
+use crate::sandbox::MetricSink;
+use crate::tail::{LogTail, Tail, Verdict};
+
+/// What a call may do with its database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Only look.
+    Read,
+    /// Change it.
+    Write,
+}
+
+/// What a call is for: a pure one has no context and no database, and all but the log refuses.
+pub struct Scope {
+    /// What is called.
+    pub function: &'static str,
+    /// Its context and its database, unless it is pure.
+    pub working: Option<Working>,
+    log: LogSink,
+}
+
+/// The context of a call that isn't pure.
+pub struct Working {
+    /// Reads or writes.
+    pub work: Work,
+    /// What the call is part of.
+    pub call: Call,
+    /// Its database.
+    pub desk: Desk,
+}
+
+impl Scope {
+    /// A function of its arguments alone.
+    pub const fn pure(function: &'static str, log: LogSink) -> Self {
+        Self {
+            function,
+            working: None,
+            log,
+        }
+    }
+
+    /// A call on a database.
+    pub fn working(function: &'static str, work: Work, call: Call, desk: Desk) -> Self {
+        Self {
+            function,
+            log: call.log.clone(),
+            working: Some(Working { work, call, desk }),
+        }
+    }
+}
+
+/// How far the call came for good.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Commits of this call.
+    pub commits: u64,
+    /// Rows done, as the guest last said.
+    pub rows_done: u64,
+    /// Rows that the host saw change.
+    pub witnessed: u64,
+}
+
+/// The data of a store.
+pub struct State {
+    /// The limits on memories and tables.
+    pub ceiling: Ceiling,
+    /// The guest's own compute.
+    pub meter: Meter,
+    /// What the call is for.
+    pub scope: Scope,
+    /// What the plugin may do.
+    pub grants: Grants,
+    /// How far it came.
+    pub progress: Progress,
+    /// The sandbox's limits.
+    pub limits: Limits,
+    /// Names of the metrics that were recorded.
+    pub series: std::collections::BTreeSet<String>,
+    /// Where metrics go.
+    pub metrics: Option<MetricSink>,
+    /// When the call must be done.
+    pub deadline: SystemTime,
+    plugin: String,
+    log: LogTail,
+    stderr: Tail,
+    table: ResourceTable,
+    wasi: Option<WasiCtx>,
+}
+
+impl State {
+    /// The state of a new call.
+    pub fn new(
+        plugin: String,
+        scope: Scope,
+        grants: Grants,
+        limits: &Limits,
+        memory: usize,
+        limit: Duration,
+        metrics: Option<MetricSink>,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.resources);
+        Self {
+            ceiling: Ceiling::new(limits, memory),
+            meter: Meter::new(limits.compute, limits.tick),
+            scope,
+            grants,
+            progress: Progress::default(),
+            series: std::collections::BTreeSet::new(),
+            metrics,
+            deadline: SystemTime::now()
+                .checked_add(limit)
+                .unwrap_or_else(SystemTime::now),
+            plugin,
+            log: LogTail::new(limits.log_lines, limits.tail_lines),
+            stderr: Tail::new(limits.tail_bytes),
+            table,
+            wasi: None,
+            limits: limits.clone(),
+        }
+    }
+
+    /// The plugin's name.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// The desk of the call's database.
+    pub fn desk(&self) -> Option<Desk> {
+        self.scope
+            .working
+            .as_ref()
+            .map(|working| working.desk.clone())
+    }
+
+    /// The context of the call.
+    ///
+    /// # Errors
+    /// The call is pure.
+    pub fn working(&self, import: &'static str) -> Result<&Working, Denied> {
+        self.scope
+            .working
+            .as_ref()
+            .ok_or_else(|| self.not_here(import))
+    }
+
+    /// The refusal of what isn't part of this call.
+    pub fn not_here(&self, import: &'static str) -> Denied {
+        Denied::NotHere {
+            plugin: self.plugin.clone(),
+            function: self.scope.function,
+            import,
+        }
+    }
+
+    /// The refusal of what isn't granted.
+    pub fn ungranted(&self, need: Need) -> Denied {
+        Denied::Ungranted {
+            plugin: self.plugin.clone(),
+            need,
+        }
+    }
+
+    /// Whether the operator granted it and the plugin needs it.
+    pub fn allows(&self, need: Need) -> bool {
+        self.grants.allows(need)
+    }
+
+    /// Takes a log line of the guest.
+    pub fn say(&mut self, level: Level, message: &str, fields: &[(String, String)]) {
+        let mut line = format!("{level}: {message}");
+        for (name, value) in fields {
+            line.push_str(&format!(" {name}={value}"));
+        }
+        match self.log.push(line) {
+            Verdict::Pass => (self.scope.log)(level, message, fields),
+            Verdict::LastStraw => {
+                let limit = self.limits.log_lines;
+                let message = format!("more than {limit} log lines: further ones are dropped");
+                (self.scope.log)(Level::Warn, &message, &[]);
+            }
+            Verdict::Drop => {}
+        }
+    }
+
+    /// The last log lines.
+    pub fn log_lines(&self) -> Vec<String> {
+        self.log.lines()
+    }
+
+    /// The end of standard output and error.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Rows that the host saw change.
+    pub const fn witnessed(&self) -> u64 {
+        self.progress.witnessed
+    }
+
+    /// What lasts of the call, as the end of a sentence.
+    pub fn committed(&self) -> String {
+        let writes = matches!(&self.scope.working, Some(working) if working.work == Work::Write);
+        match (writes, self.progress.commits) {
+            (false, _) => String::new(),
+            (true, 0) => "; nothing was committed".to_owned(),
+            (true, commits) => format!(
+                "; {commits} commits with {} rows done stay, and the next attempt goes on from there",
+                self.progress.rows_done
+            ),
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let pure = self.scope.working.is_none();
+        let clock = !pure && self.grants.clock;
+        let stderr = &self.stderr;
+        WasiCtxView {
+            ctx: self
+                .wasi
+                .get_or_insert_with(|| wasi::context(stderr, clock, pure)),
+            table: &mut self.table,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! An admitted plugin, and what can be said of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use whimbrel_core::digest::Digest;
+use whimbrel_core::name::PluginName;
+
+use crate::bindings::step::StepPre;
+use crate::error::PluginError;
+use crate::grants::Grants;
+use crate::instance::State;
+use crate::known::World;
+use crate::manifest::Manifest;
+use crate::sandbox::Sandbox;
+
+/// A component that was found fit. Cheap to clone; every call of it is on its own.
+#[derive(Clone)]
+pub struct Plugin {
+    sandbox: Sandbox,
+    admitted: Arc<Admitted>,
+}
+
+/// What admission found out.
+pub struct Admitted {
+    pub name: PluginName,
+    pub digest: Digest,
+    pub size: usize,
+    pub manifest: Option<Manifest>,
+    pub grants: Grants,
+    pub memory: usize,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    pub worlds: Vec<World>,
+    pub step: Option<StepPre<State>>,
+}
+
+impl Plugin {
+    pub(crate) fn new(sandbox: Sandbox, admitted: Admitted) -> Self {
+        Self {
+            sandbox,
+            admitted: Arc::new(admitted),
+        }
+    }
+
+    /// The name under which it was admitted.
+    #[must_use]
+    pub fn name(&self) -> &PluginName {
+        &self.admitted.name
+    }
+
+    /// The digest of its bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.admitted.digest
+    }
+
+    /// The size of its bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.admitted.size
+    }
+
+    /// What it says of itself, if it says anything.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.admitted.manifest.as_ref()
+    }
+
+    /// The worlds that it is of.
+    #[must_use]
+    pub fn worlds(&self) -> &[World] {
+        &self.admitted.worlds
+    }
+
+    /// What it imports, by full name.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.admitted.imports
+    }
+
+    /// What it exports, by full name.
+    #[must_use]
+    pub fn exports(&self) -> &[String] {
+        &self.admitted.exports
+    }
+
+    /// What it may do: what it needs and the operator granted.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        &self.admitted.grants
+    }
+
+    /// The memory that a call of it may have, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.admitted.memory
+    }
+
+    pub(crate) const fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    pub(crate) fn step(&self) -> Result<&StepPre<State>, PluginError> {
+        self.admitted
+            .step
+            .as_ref()
+            .ok_or_else(|| PluginError::NoWorld {
+                plugin: self.name().to_string(),
+                wanted: World::MigrationStep.to_string(),
+            })
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Plugin")
+            .field("name", self.name())
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}
