@@ -4,11 +4,31 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
+mod document;
+mod environment_checks;
+mod environments;
+mod files;
+mod json;
 mod limits;
 mod load;
+mod mask;
+mod migration_document;
+mod migrations;
+mod node;
 mod problem;
+mod project;
+mod references;
+mod render;
+mod schema;
+mod shape;
+mod source;
+mod sql_file;
 mod tree;
+mod yaml;
 
 pub use load::{Control, Definitions, LoadOptions, Notice, load, load_control, load_migrations};
 pub use problem::{Problem, Problems};
-pub use tree::{Entry, EntryKind, FolderTree, SourceError, SourceTree};
+pub use schema::schema;
+pub use shape::Kind;
+pub use tree::{Entry, EntryKind, FolderTree, SourceError, SourceTree, check_path};

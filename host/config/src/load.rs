@@ -7,7 +7,13 @@ use whimbrel_core::environment::Environment;
 use whimbrel_core::name::EnvironmentName;
 use whimbrel_core::project::Project;
 
-use crate::problem::Problems;
+use crate::environments;
+use crate::files::Files;
+use crate::migrations;
+use crate::node::way;
+use crate::problem::{Problem, Problems};
+use crate::project::{self, ProjectDocument};
+use crate::references::{self, Known};
 use crate::tree::SourceTree;
 
 /// What the tree alone doesn't say.
@@ -15,6 +21,29 @@ use crate::tree::SourceTree;
 pub struct LoadOptions {
     /// Names of the plugins that are inside the binary.
     pub builtin_plugins: Vec<String>,
+}
+
+impl LoadOptions {
+    /// The names that `uses:` and `plugin:` may say.
+    pub(crate) fn plugin_names<'a>(
+        &'a self,
+        project: &'a Project,
+    ) -> impl Iterator<Item = &'a str> {
+        let own = project.plugins.keys().map(|name| name.as_str());
+        own.chain(self.builtin_plugins.iter().map(String::as_str))
+    }
+
+    pub(crate) fn expected_plugins(&self) -> String {
+        if self.builtin_plugins.is_empty() {
+            return "`path: FILE`: this program was built without plugins".to_owned();
+        }
+        let names: Vec<_> = self
+            .builtin_plugins
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        format!("one of {}", names.join(", "))
+    }
 }
 
 /// What only the control ref may say: the project and its environments.
@@ -50,8 +79,22 @@ pub struct Definitions {
 pub struct Notice {
     /// Path of the file from the project's root.
     pub path: String,
-    /// What there is to know.
+    /// What there is to know about it.
     pub message: String,
+}
+
+impl Definitions {
+    /// The same project and environments with the migrations of another revision.
+    #[must_use]
+    pub fn new(control: Control, migrations: Vec<Migration>, notices: Vec<Notice>) -> Self {
+        Self {
+            project: control.project,
+            environments: control.environments,
+            abstract_environments: control.abstract_environments,
+            migrations,
+            notices: [control.notices, notices].concat(),
+        }
+    }
 }
 
 /// Reads project, environments and migrations of one tree.
@@ -59,15 +102,26 @@ pub struct Notice {
 /// # Errors
 /// Everything that is wrong with the tree.
 pub fn load(tree: &dyn SourceTree, options: &LoadOptions) -> Result<Definitions, Problems> {
-    let control = load_control(tree, options)?;
-    let (migrations, notices) = load_migrations(tree, &control, options)?;
-    Ok(Definitions {
-        project: control.project,
-        environments: control.environments,
-        abstract_environments: control.abstract_environments,
-        migrations,
-        notices: [control.notices, notices].concat(),
-    })
+    let files = Files::new(tree);
+    let mut problems = Vec::new();
+    let Some((control, document)) = read_control(&files, options, &mut problems) else {
+        return Err(Problems::new(problems));
+    };
+    // Environments that are wrong are missing here, and what would refer to them is no second mistake.
+    let complete = problems.is_empty();
+    let (migrations, notices) = read_migrations(
+        &files,
+        &control,
+        Some(&document),
+        complete,
+        options,
+        &mut problems,
+    );
+    if problems.is_empty() {
+        Ok(Definitions::new(control, migrations, notices))
+    } else {
+        Err(Problems::new(problems))
+    }
 }
 
 /// Reads project and environments only.
@@ -75,8 +129,12 @@ pub fn load(tree: &dyn SourceTree, options: &LoadOptions) -> Result<Definitions,
 /// # Errors
 /// Everything that is wrong with them.
 pub fn load_control(tree: &dyn SourceTree, options: &LoadOptions) -> Result<Control, Problems> {
-    let _ = (tree, options);
-    Err(Problems::default())
+    let files = Files::new(tree);
+    let mut problems = Vec::new();
+    match read_control(&files, options, &mut problems) {
+        Some((control, _)) if problems.is_empty() => Ok(control),
+        _ => Err(Problems::new(problems)),
+    }
 }
 
 /// Reads the migrations of one tree against the project and environments of another, usually an older one.
@@ -88,6 +146,102 @@ pub fn load_migrations(
     control: &Control,
     options: &LoadOptions,
 ) -> Result<(Vec<Migration>, Vec<Notice>), Problems> {
-    let _ = (tree, control, options);
-    Err(Problems::default())
+    let files = Files::new(tree);
+    let mut problems = Vec::new();
+    let read = read_migrations(&files, control, None, true, options, &mut problems);
+    if problems.is_empty() {
+        Ok(read)
+    } else {
+        Err(Problems::new(problems))
+    }
+}
+
+fn read_control(
+    files: &Files<'_>,
+    options: &LoadOptions,
+    problems: &mut Vec<Problem>,
+) -> Option<(Control, ProjectDocument)> {
+    let project = match project::read(files, options) {
+        Ok(project) => project,
+        Err(found) => {
+            problems.extend(found);
+            return None;
+        }
+    };
+    let mut notices = Vec::new();
+    let environments = environments::read(files, &project, options, problems, &mut notices);
+    if problems.is_empty() {
+        check_default_database(&project, &environments, problems);
+    }
+    let control = Control {
+        project: project.project.clone(),
+        environments: environments.resolved,
+        abstract_environments: environments.abstract_names,
+        notices,
+    };
+    Some((control, project))
+}
+
+fn check_default_database(
+    project: &ProjectDocument,
+    environments: &environments::Environments,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(default) = &project.project.defaults.database else {
+        return;
+    };
+    let resolved = environments.resolved.values();
+    let names: Vec<_> = resolved
+        .flat_map(|environment| environment.databases.keys())
+        .collect();
+    if !names.is_empty() && !names.contains(&default) {
+        project
+            .document
+            .problem(
+                &way!["spec", "defaults", "database"],
+                format!("no environment has a database `{default}`"),
+            )
+            .expected("a database of an environment")
+            .nearest(default.as_str(), names.iter().map(|name| name.as_str()))
+            .push(problems);
+    }
+}
+
+fn read_migrations(
+    files: &Files<'_>,
+    control: &Control,
+    document: Option<&ProjectDocument>,
+    complete: bool,
+    options: &LoadOptions,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Migration>, Vec<Notice>) {
+    let mut notices = Vec::new();
+    let folder = &control.project.migrations;
+    let Some(found) = migrations::read(files, folder, problems, &mut notices) else {
+        let way = way!["spec", "migrations"];
+        match document.filter(|project| project.document.has(&way)) {
+            Some(project) => project
+                .document
+                .problem(&way, format!("there is no folder `{folder}`"))
+                .expected("the folder of the migrations")
+                .push(problems),
+            None => notices.push(Notice {
+                path: folder.clone(),
+                message: "there is no such folder, and so there are no migrations".to_owned(),
+            }),
+        }
+        return (Vec::new(), notices);
+    };
+    let none = BTreeMap::new();
+    let known = Known {
+        project: &control.project,
+        environments: if complete {
+            &control.environments
+        } else {
+            &none
+        },
+        options,
+    };
+    let migrations = references::resolve(found, &known, problems);
+    (migrations, notices)
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::{limits, render};
+
 /// One mistake, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,16 +23,70 @@ pub struct Problem {
     /// What was expected instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What to write instead, when something is near enough.
+    /// What to do about it, when something is near enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
-    /// The line as it stands in the file.
+    /// The line as it stands in the file, with passwords masked; of a very long one the part that matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_line: Option<String>,
+    /// How many characters `source_line` leaves out at its beginning.
+    #[serde(skip)]
+    pub(crate) left_out: usize,
 }
 
-/// Everything that is wrong with a tree, by path and line.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+impl Problem {
+    /// A problem that is a file, or a folder, as a whole.
+    pub(crate) fn whole(path: &str, message: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            line: 0,
+            column: 0,
+            length: 0,
+            message: message.into(),
+            expected: None,
+            suggestion: None,
+            source_line: None,
+            left_out: 0,
+        }
+    }
+
+    /// The same, saying what was expected.
+    pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// The same, saying what to do.
+    pub(crate) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+        self.suggestion = Some(suggestion.into());
+        self
+    }
+
+    /// The same, naming what was probably meant, if anything was.
+    pub(crate) fn nearest<'a>(
+        self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        match whimbrel_core::suggestion::nearest(word, candidates) {
+            Some(nearest) => self.suggest(format!("did you mean `{nearest}`?")),
+            None => self,
+        }
+    }
+
+    pub(crate) fn push(self, problems: &mut Vec<Self>) {
+        problems.push(self);
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&render::text(self, false))
+    }
+}
+
+/// Everything that is wrong with a tree, by path and line. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problems {
     /// The problems, at most as many as a person would read.
     pub problems: Vec<Problem>,
@@ -39,12 +95,24 @@ pub struct Problems {
 }
 
 impl Problems {
+    /// Sorted, each once, and no more than are read.
+    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort();
+        problems.dedup();
+        let omitted = problems.len().saturating_sub(limits::PROBLEMS);
+        problems.truncate(limits::PROBLEMS);
+        Self { problems, omitted }
+    }
+
     /// All of them as text, in colour if that is wanted.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        let _ = colour;
-        let lines: Vec<_> = self.problems.iter().map(|p| p.message.as_str()).collect();
-        lines.join("\n")
+        let texts = self.problems.iter().map(|p| render::text(p, colour));
+        let mut out = texts.collect::<Vec<_>>().join("\n");
+        if self.omitted > 0 {
+            out.push_str(&format!("\n… and {} more\n", self.omitted));
+        }
+        out
     }
 }
 

@@ -1,0 +1,323 @@
+//! Holds a document's tree against what its kind may hold, and says everything that is wrong with it.
+
+use crate::node::{Member, Node, Value};
+use crate::problem::Problem;
+use crate::shape::{FILE, Field, Format, Object, REFERENCE, Refusal, Shape, secret};
+use crate::source::Source;
+
+/// Whether a document stands for itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Completeness {
+    /// It says everything, and nothing is `null`.
+    Whole,
+    /// Below `spec`, what is missing may come from elsewhere, and `null` takes away.
+    Overlay,
+}
+
+/// Checks a document.
+pub fn check(
+    source: &Source,
+    root: &Node,
+    object: &Object,
+    completeness: Completeness,
+    problems: &mut Vec<Problem>,
+) {
+    let mut checker = Checker {
+        source,
+        overlay: completeness == Completeness::Overlay,
+        depth: 0,
+        problems,
+    };
+    match &root.value {
+        Value::Null => Problem::whole(&source.path, "the document is empty")
+            .expected("`apiVersion`, `kind`, `metadata` and `spec`")
+            .push(checker.problems),
+        _ => checker.object(None, root, object),
+    }
+}
+
+struct Checker<'a> {
+    source: &'a Source,
+    overlay: bool,
+    depth: usize,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Checker<'_> {
+    /// Whether what is looked at may be left to another document.
+    const fn partial(&self) -> bool {
+        self.overlay && self.depth > 0
+    }
+
+    fn value(&mut self, key: &str, node: &Node, shape: &Shape) {
+        match (shape, &node.value) {
+            (Shape::Json, _) => self.json(node),
+            (_, Value::Null) if self.overlay && self.depth > 1 => {}
+            (Shape::JsonMap, Value::Map(_)) => self.json(node),
+            (Shape::Text(format), Value::Text(text)) => self.text(node, text, *format),
+            (Shape::Integer { minimum, maximum }, Value::Number(number)) => {
+                let whole = number.parse::<u64>().ok();
+                if !whole.is_some_and(|whole| (*minimum..=*maximum).contains(&whole)) {
+                    self.source
+                        .problem(
+                            &node.span,
+                            format!("`{number}` is out of range for `{key}`"),
+                        )
+                        .expected(format!("a whole number from {minimum} to {maximum}"))
+                        .push(self.problems);
+                }
+            }
+            (Shape::Flag, Value::Flag) => {}
+            (Shape::Choice(words), Value::Text(text)) => {
+                if !words.contains(&text.as_str()) {
+                    self.source
+                        .problem(&node.span, format!("`{text}` is no value of `{key}`"))
+                        .expected(alternatives(words))
+                        .nearest(text, words.iter().copied())
+                        .push(self.problems);
+                }
+            }
+            (
+                Shape::List {
+                    item,
+                    what,
+                    minimum,
+                },
+                Value::List(items),
+            ) => {
+                if items.len() < *minimum {
+                    self.source
+                        .problem(&node.span, format!("`{key}` is empty"))
+                        .expected(format!("{what} with at least one"))
+                        .push(self.problems);
+                }
+                for node in items {
+                    self.value(key, node, item);
+                }
+            }
+            (
+                Shape::Map {
+                    key: format, value, ..
+                },
+                Value::Map(members),
+            ) => {
+                for member in members {
+                    if let Some(refusal) = format.refuse(&member.key) {
+                        self.source
+                            .problem(&member.key_span, refused(&member.key, &refusal))
+                            .expected(refusal.expected)
+                            .push(self.problems);
+                    }
+                    self.value(&member.key, &member.value, value);
+                }
+            }
+            (Shape::Object(object), _) => self.object(Some(key), node, object),
+            (Shape::Value { literal }, Value::Text(text)) => {
+                self.literal(key, node, text, *literal)
+            }
+            (Shape::Value { .. }, Value::Map(_)) => self.object(Some(key), node, &REFERENCE),
+            (Shape::Material, Value::Map(_)) => {
+                let object = if node.get("file").is_some() {
+                    &FILE
+                } else {
+                    &REFERENCE
+                };
+                self.object(Some(key), node, object);
+            }
+            (Shape::Material, Value::Text(text)) => self.literal(key, node, text, false),
+            (shape, _) => self.wrong_type(key, node, shape),
+        }
+    }
+
+    fn object(&mut self, key: Option<&str>, node: &Node, object: &Object) {
+        let Value::Map(members) = &node.value else {
+            return self.wrong_type(key.unwrap_or("the document"), node, &Shape::JsonMap);
+        };
+        for member in members {
+            match object.fields.iter().find(|field| field.name == member.key) {
+                Some(field) => {
+                    // What is below `spec` may come from elsewhere; the head of a document never does.
+                    let below = usize::from(self.depth > 0 || member.key == "spec");
+                    self.depth += below;
+                    self.value(field.name, &member.value, &field.shape);
+                    self.depth -= below;
+                }
+                None => self.unknown(member, object),
+            }
+        }
+        if self.partial() {
+            return;
+        }
+        for field in object.fields.iter().filter(|field| field.required) {
+            if node.get(field.name).is_none() {
+                self.missing(key, node, object, field);
+            }
+        }
+    }
+
+    fn unknown(&mut self, member: &Member, object: &Object) {
+        let names: Vec<_> = object.fields.iter().map(|field| field.name).collect();
+        self.source
+            .problem(
+                &member.key_span,
+                format!("unknown key `{}` in {}", member.key, object.what),
+            )
+            .expected(alternatives(&names))
+            .nearest(&member.key, names)
+            .push(self.problems);
+    }
+
+    fn missing(&mut self, key: Option<&str>, node: &Node, object: &Object, field: &Field) {
+        let mut span = node.span.clone();
+        if let Value::Map(members) = &node.value {
+            span = members
+                .first()
+                .map_or(span, |member| member.key_span.clone());
+        }
+        let place = match key {
+            None => object.what.to_owned(),
+            Some(key) if object.what.contains('`') || object.what == key => format!("`{key}`"),
+            Some(_) => object.what.to_owned(),
+        };
+        self.source
+            .problem(&span, format!("{place} has no `{}`", field.name))
+            .expected(format!("`{}: {}`", field.name, example(&field.shape)))
+            .push(self.problems);
+    }
+
+    fn wrong_type(&mut self, key: &str, node: &Node, shape: &Shape) {
+        let message = match node.value {
+            Value::Null => format!("`{key}` has no value"),
+            _ => format!("`{key}` can't be {}", node.kind()),
+        };
+        let problem = self
+            .source
+            .problem(&node.span, message)
+            .expected(expected(shape));
+        let raw = self.source.slice(&node.span).trim();
+        let scalar = matches!(node.value, Value::Number(_) | Value::Flag);
+        match shape {
+            Shape::Text(_) if scalar => {
+                problem.suggest(format!("as text it is written `\"{raw}\"`"))
+            }
+            Shape::List { .. } if node.text().is_some() => {
+                problem.suggest(format!("a list of one is written `[{raw}]`"))
+            }
+            _ => problem,
+        }
+        .push(self.problems);
+    }
+
+    fn text(&mut self, node: &Node, text: &str, format: Format) {
+        if let Some(refusal) = format.refuse(text) {
+            self.source
+                .problem(&node.span, refused(text, &refusal))
+                .expected(refusal.expected)
+                .push(self.problems);
+        }
+    }
+
+    fn literal(&mut self, key: &str, node: &Node, text: &str, literal: bool) {
+        match secret(text) {
+            Some(Ok(_)) => {}
+            Some(Err(refusal)) => self
+                .source
+                .problem(&node.span, refused(text, &refusal))
+                .expected(refusal.expected)
+                .push(self.problems),
+            None if literal => self.text(node, text, Format::Filled),
+            None => self
+                .source
+                .problem(&node.span, format!("`{key}` is written in plain text"))
+                .expected("a secret reference")
+                .suggest(format!(
+                    "keep it in a secret backend: `{key}: {{ secret: env, path: NAME }}`; whoever can read the repository knows this one, so change it"
+                ))
+                .push(self.problems),
+        }
+    }
+
+    /// Numbers in free-form values must be kept exactly.
+    fn json(&mut self, node: &Node) {
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| self.json(item)),
+            Value::Map(members) => members.iter().for_each(|member| self.json(&member.value)),
+            Value::Number(number) if !is_exact(number) => self
+                .source
+                .problem(
+                    &node.span,
+                    format!("the number `{number}` can't be kept exactly"),
+                )
+                .expected("a whole number of at most 64 bits, or a finite decimal number")
+                .suggest(format!("as text it is written `\"{number}\"`"))
+                .push(self.problems),
+            _ => {}
+        }
+    }
+}
+
+fn refused(text: &str, refusal: &Refusal) -> String {
+    if text.is_empty() {
+        return "the text is empty".to_owned();
+    }
+    let shown: String = text.chars().take(60).collect();
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    format!("`{}{more}` {}", shown.escape_debug(), refusal.what)
+}
+
+fn is_exact(number: &str) -> bool {
+    if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+        return true;
+    }
+    if number.contains('x') || number.contains('o') || number.contains('b') {
+        return number.len() <= 17;
+    }
+    // Digits only, and beyond 64 bits.
+    let digits = number.trim_start_matches(['+', '-']);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let canonical = |real: f64| serde_json::Number::from_f64(real).map(serde_json::Value::Number);
+    number
+        .parse::<f64>()
+        .ok()
+        .and_then(canonical)
+        .is_some_and(|value| whimbrel_core::canonical::canonical(&value).is_ok())
+}
+
+fn alternatives(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.as_slice() {
+        [one] => one.clone(),
+        [one, two] => format!("{one} or {two}"),
+        _ => format!("one of {}", quoted.join(", ")),
+    }
+}
+
+fn expected(shape: &Shape) -> String {
+    match shape {
+        Shape::Text(format) => format.what().to_owned(),
+        Shape::Integer { minimum, maximum } => {
+            format!("a whole number from {minimum} to {maximum}")
+        }
+        Shape::Flag => "`true` or `false`".to_owned(),
+        Shape::Choice(words) => alternatives(words),
+        Shape::List { what, .. } | Shape::Map { what, .. } => (*what).to_owned(),
+        Shape::Object(object) => object.what.to_owned(),
+        Shape::Json => "a value".to_owned(),
+        Shape::JsonMap => "a map".to_owned(),
+        Shape::Value { literal: true } => "text or a secret reference".to_owned(),
+        Shape::Value { literal: false } => "a secret reference".to_owned(),
+        Shape::Material => "`{ file: PATH }` or a secret reference".to_owned(),
+    }
+}
+
+fn example(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Choice(words) => words.first().copied().unwrap_or("…"),
+        Shape::Text(Format::Name) => "NAME",
+        Shape::List { .. } => "[…]",
+        Shape::Object(_) | Shape::Map { .. } => "{…}",
+        _ => "…",
+    }
+}

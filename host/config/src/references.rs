@@ -1,0 +1,282 @@
+//! What migrations say about each other, and about environments and plugins: is it there?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use whimbrel_core::definition::{Action, Migration};
+use whimbrel_core::environment::{DatabaseSpec, Environment, ValueSource};
+use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
+use whimbrel_core::order::{self, OrderError};
+use whimbrel_core::project::Project;
+use whimbrel_core::statement::Dialect;
+use whimbrel_core::template::{TemplateError, TemplateErrorKind, expand_sql, placeholders};
+
+use crate::environment_checks::{expected_placeholder, unknown_plugin};
+use crate::load::LoadOptions;
+use crate::migrations::{Read, Text};
+use crate::node::way;
+use crate::problem::Problem;
+
+/// What migrations may refer to.
+pub struct Known<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// The environments that can be used.
+    pub environments: &'a BTreeMap<EnvironmentName, Environment>,
+    /// What the tree alone doesn't say.
+    pub options: &'a LoadOptions,
+}
+
+impl Known<'_> {
+    fn databases(&self) -> BTreeSet<&DatabaseName> {
+        let environments = self.environments.values();
+        environments
+            .flat_map(|environment| environment.databases.keys())
+            .collect()
+    }
+}
+
+/// Gives each migration its database and says what refers to nothing.
+pub fn resolve(
+    mut found: Vec<Read>,
+    known: &Known<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Migration> {
+    let before = problems.len();
+    let databases = known.databases();
+    let plugins: Vec<_> = known.options.plugin_names(known.project).collect();
+    for read in &mut found {
+        set_database(read, known, &databases, problems);
+        check_steps(read, &databases, &plugins, problems);
+        for text in &read.texts {
+            check_placeholders(read, text, known, problems);
+        }
+        if let Err(error) = read.migration.canonical() {
+            read.document
+                .key_problem(&way!["spec"], error.to_string())
+                .push(problems);
+        }
+    }
+    let complete = problems.len() == before;
+    let mut documents = BTreeMap::new();
+    let mut migrations = Vec::with_capacity(found.len());
+    for read in found {
+        documents.insert(read.migration.name.clone(), read.document);
+        migrations.push(read.migration);
+    }
+    let names: Vec<_> = documents.keys().map(MigrationName::as_str).collect();
+    for error in order::problems(&migrations) {
+        let (name, dependency) = match &error {
+            OrderError::Unknown {
+                migration,
+                dependency,
+            }
+            | OrderError::Contradiction {
+                migration,
+                dependency,
+            } => (migration, Some(dependency)),
+            OrderError::Cycle(circle) => match circle.iter().min() {
+                Some(name) => (name, None),
+                None => continue,
+            },
+        };
+        let Some(document) = documents.get(name) else {
+            continue;
+        };
+        let migration = migrations.iter().find(|migration| migration.name == *name);
+        let index = dependency.and_then(|dependency| {
+            migration?
+                .depends_on
+                .iter()
+                .position(|other| other == dependency)
+        });
+        let way = match index {
+            Some(index) => way!["spec", "dependsOn", index],
+            None => way!["spec", "dependsOn"],
+        };
+        match &error {
+            OrderError::Unknown { dependency, .. } => document
+                .problem(&way, format!("there is no migration `{dependency}` to depend on"))
+                .expected("the name of another migration")
+                .nearest(dependency.as_str(), names.iter().copied().filter(|other| *other != name.as_str()))
+                .push(problems),
+            // Which database a migration is of decides this one, and that is only known once it is right.
+            OrderError::Contradiction { dependency, .. } if complete => document
+                .problem(&way, format!("`{name}` can't depend on `{dependency}`, which comes after it"))
+                .expected("an earlier migration: within one database names say the order")
+                .suggest(format!("rename one of them so that `{dependency}` comes first"))
+                .push(problems),
+            OrderError::Cycle(_) if complete => document
+                .problem(&way, error.to_string())
+                .expected("a dependency that doesn't lead back here; within one database, each migration waits for the name before it")
+                .push(problems),
+            _ => {}
+        }
+    }
+    migrations
+}
+
+fn set_database(
+    read: &mut Read,
+    known: &Known<'_>,
+    databases: &BTreeSet<&DatabaseName>,
+    problems: &mut Vec<Problem>,
+) {
+    let list = |names: &BTreeSet<&DatabaseName>| {
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        format!("one of {}", names.join(", "))
+    };
+    let default = known.project.defaults.database.as_ref();
+    let only = databases.first().filter(|_| databases.len() == 1).copied();
+    match read.database.as_ref().or(default).or(only) {
+        None => {
+            let problem = read.document.key_problem(
+                &way!["spec"],
+                format!("`{}` names no database", read.migration.name),
+            );
+            let problem = if databases.is_empty() {
+                problem.expected("`database: NAME`")
+            } else {
+                problem.expected(format!("`database: NAME`, {}", list(databases)))
+            };
+            problem
+                .suggest(
+                    "`defaults: { database: NAME }` in `whimbrel.yaml` holds for all migrations",
+                )
+                .push(problems);
+        }
+        Some(name) => {
+            if !databases.is_empty() && !databases.contains(name) {
+                read.document
+                    .problem(
+                        &way!["spec", "database"],
+                        format!("no environment has a database `{name}`"),
+                    )
+                    .expected(list(databases))
+                    .nearest(name.as_str(), databases.iter().map(|name| name.as_str()))
+                    .push(problems);
+            }
+            read.migration.database = name.clone();
+        }
+    }
+}
+
+fn check_steps(
+    read: &Read,
+    databases: &BTreeSet<&DatabaseName>,
+    plugins: &[&str],
+    problems: &mut Vec<Problem>,
+) {
+    for (index, step) in read.migration.steps.iter().enumerate() {
+        let Action::Plugin(action) = &step.action else {
+            continue;
+        };
+        if !plugins.contains(&action.uses.as_str()) {
+            let way = way!["spec", "steps", index, "uses"];
+            let problem = read
+                .document
+                .problem(&way, format!("there is no plugin `{}`", action.uses));
+            unknown_plugin(problem, &action.uses, plugins).push(problems);
+        }
+        for (position, name) in action.reads.iter().enumerate() {
+            if !databases.is_empty() && !databases.contains(name) {
+                let way = way!["spec", "steps", index, "reads", position];
+                read.document
+                    .problem(&way, format!("no environment has a database `{name}`"))
+                    .expected("a database of an environment")
+                    .nearest(name.as_str(), databases.iter().map(|name| name.as_str()))
+                    .push(problems);
+            }
+        }
+    }
+}
+
+/// Every placeholder has a value that can be said where it stands, in each environment that has the database.
+fn check_placeholders(read: &Read, text: &Text, known: &Known<'_>, problems: &mut Vec<Problem>) {
+    if !text.sql.contains("${") {
+        return;
+    }
+    let mut dialects = BTreeSet::new();
+    for environment in known.environments.values() {
+        let Some(database) = environment.databases.get(&read.migration.database) else {
+            continue;
+        };
+        let dialect = dialect(database);
+        dialects.insert(dialect);
+        let Ok(found) = placeholders(dialect, &text.sql) else {
+            continue;
+        };
+        for placeholder in found {
+            if environment.parameters.contains_key(&placeholder.name) {
+                continue;
+            }
+            let error = TemplateError {
+                offset: placeholder.offset,
+                length: placeholder.length,
+                kind: TemplateErrorKind::Unknown {
+                    name: placeholder.name.clone(),
+                    nearest: None,
+                },
+            };
+            let message = format!(
+                "the environment `{}` has no parameter `{}`",
+                environment.name, placeholder.name
+            );
+            let names = environment.parameters.keys().map(String::as_str);
+            at(read, text, &error, message)
+                .expected("a parameter of each environment that has the database")
+                .nearest(&placeholder.name, names)
+                .push(problems);
+        }
+        if let Err(error) = expand_sql(dialect, &text.sql, &environment.parameters)
+            && matches!(error.kind, TemplateErrorKind::Value { .. })
+        {
+            let message = format!("in the environment `{}`, {}", environment.name, error.kind);
+            at(read, text, &error, message)
+                .expected("a value that can be said here")
+                .push(problems);
+        }
+    }
+    if dialects.is_empty() {
+        dialects.insert(Dialect::Postgres);
+    }
+    for dialect in dialects {
+        if let Err(error) = placeholders(dialect, &text.sql) {
+            at(read, text, &error, error.kind.to_string())
+                .expected(expected_placeholder(&error.kind))
+                .push(problems);
+        }
+    }
+}
+
+/// The dialect that a database's URL says; PostgreSQL if the URL is a secret.
+fn dialect(database: &DatabaseSpec) -> Dialect {
+    match &database.url {
+        ValueSource::Literal(url) if url.starts_with("sqlite:") => Dialect::Sqlite,
+        _ => Dialect::Postgres,
+    }
+}
+
+/// A problem with a placeholder, where it stands in the document or in the SQL file.
+fn at(read: &Read, text: &Text, error: &TemplateError, message: String) -> Problem {
+    let wanted = text
+        .sql
+        .get(error.offset..error.offset + error.length)
+        .unwrap_or("${");
+    let before = text.sql.get(..error.offset).unwrap_or_default();
+    match &text.file {
+        None => {
+            let nth = before.matches(wanted).count();
+            read.document.inner_problem(&text.way, wanted, nth, message)
+        }
+        Some(source) => {
+            // A section of a file begins at a line of it, and is a part of it as it stands.
+            let lines = source.text.split_inclusive('\n');
+            let skipped: usize = lines
+                .take(usize::try_from(text.line).unwrap_or(1).saturating_sub(1))
+                .map(str::len)
+                .sum();
+            let start = skipped + error.offset;
+            source.problem(&(start..start + error.length), message)
+        }
+    }
+}

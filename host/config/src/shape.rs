@@ -1,0 +1,315 @@
+//! What a document may hold, as one table per kind: the checks and the editors' schemas are both made from it.
+
+mod environment;
+mod migration;
+mod project;
+
+use whimbrel_core::digest::Digest;
+use whimbrel_core::duration::Duration;
+use whimbrel_core::environment::SecretReference;
+use whimbrel_core::name::MigrationName;
+use whimbrel_core::size::ByteSize;
+use whimbrel_core::template::is_parameter_name;
+use whimbrel_core::window::Window;
+
+/// The only version of the documents.
+pub const API_VERSION: &str = "whimbrel.dev/v1alpha1";
+
+/// What a document is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `whimbrel.yaml`.
+    Project,
+    /// A document of the folder `environments`.
+    Environment,
+    /// A document of the folder `migrations`.
+    Migration,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Project, Self::Environment, Self::Migration];
+
+    /// The word in `kind:`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Project => "Project",
+            Self::Environment => "Environment",
+            Self::Migration => "Migration",
+        }
+    }
+
+    /// What its document may hold.
+    pub(crate) const fn object(self) -> &'static Object {
+        match self {
+            Self::Project => &project::DOCUMENT,
+            Self::Environment => &environment::DOCUMENT,
+            Self::Migration => &migration::DOCUMENT,
+        }
+    }
+}
+
+/// What a value may be.
+pub enum Shape {
+    /// Text of a form.
+    Text(Format),
+    /// A whole number.
+    Integer {
+        /// The smallest that is allowed.
+        minimum: u64,
+        /// The largest that is allowed.
+        maximum: u64,
+    },
+    /// True or false.
+    Flag,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// A list.
+    List {
+        /// Of what.
+        item: &'static Shape,
+        /// What it is, such as `a list of steps`.
+        what: &'static str,
+        /// The fewest items that make sense.
+        minimum: usize,
+    },
+    /// A map whose keys the author chooses.
+    Map {
+        /// The form of a key.
+        key: Format,
+        /// To what.
+        value: &'static Shape,
+        /// What it is, such as `a map of databases`.
+        what: &'static str,
+    },
+    /// A map with known keys.
+    Object(&'static Object),
+    /// Anything that JSON can say.
+    Json,
+    /// A map of anything that JSON can say.
+    JsonMap,
+    /// Text or a secret, as a value of an environment.
+    Value {
+        /// Whether the text may stand there as it is.
+        literal: bool,
+    },
+    /// A file or a secret.
+    Material,
+}
+
+/// A map with known keys.
+pub struct Object {
+    /// What it is, such as `a step`.
+    pub what: &'static str,
+    /// Its keys.
+    pub fields: &'static [Field],
+}
+
+/// A key of a map.
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// What its value may be.
+    pub shape: Shape,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+/// The form of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Any text.
+    Any,
+    /// Any text but none.
+    Filled,
+    /// A name.
+    Name,
+    /// The name of a parameter.
+    Parameter,
+    /// A span of time.
+    Duration,
+    /// A weekly window.
+    Window,
+    /// A SHA-256 digest.
+    Digest,
+    /// An amount of memory.
+    Memory,
+    /// A path inside of the project.
+    Path,
+}
+
+impl Format {
+    /// What is expected, if the text isn't of the form.
+    pub fn refuse(self, text: &str) -> Option<Refusal> {
+        let parsed = match self {
+            Self::Any => return None,
+            Self::Filled => {
+                return text.trim().is_empty().then(|| Refusal {
+                    what: "is empty",
+                    expected: "text".to_owned(),
+                });
+            }
+            Self::Name => text
+                .parse::<MigrationName>()
+                .map(drop)
+                .map_err(|e| e.to_string()),
+            Self::Parameter => is_parameter_name(text)
+                .then_some(())
+                .ok_or_else(|| "a letter or `_`, then letters, digits, `_` and `-`".to_owned()),
+            Self::Duration => text
+                .parse::<Duration>()
+                .map(drop)
+                .map_err(|e| e.to_string()),
+            Self::Window => text.parse::<Window>().map(drop).map_err(|e| e.to_string()),
+            Self::Digest => text.parse::<Digest>().map(drop).map_err(|e| e.to_string()),
+            Self::Memory => text
+                .parse::<ByteSize>()
+                .map(drop)
+                .map_err(|e| e.to_string()),
+            Self::Path => crate::tree::check_path(text)
+                .is_ok_and(|()| !text.is_empty())
+                .then_some(())
+                .ok_or_else(|| "a relative path with `/`, without `.` and `..`".to_owned()),
+        };
+        let expected = parsed.err()?;
+        let expected = expected.strip_prefix("expected ").unwrap_or(&expected);
+        Some(Refusal {
+            what: match self {
+                Self::Name => "is no name",
+                Self::Parameter => "is no name of a parameter",
+                Self::Duration => "is no duration",
+                Self::Window => "is no window",
+                Self::Digest => "is no digest",
+                Self::Memory => "is no amount of memory",
+                _ => "is no path inside of the project",
+            },
+            expected: expected.to_owned(),
+        })
+    }
+
+    /// What it is, in words.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Any | Self::Filled => "text",
+            Self::Name => "a name",
+            Self::Parameter => "the name of a parameter",
+            Self::Duration => "a duration such as `30s`",
+            Self::Window => "a window such as `Mon-Thu 08:00-16:00 Europe/Berlin`",
+            Self::Digest => "a digest such as `sha256:…`",
+            Self::Memory => "an amount of memory such as `64MiB`",
+            Self::Path => "a path",
+        }
+    }
+}
+
+/// Why a text isn't of a form.
+pub struct Refusal {
+    /// What it is, or isn't.
+    pub what: &'static str,
+    /// What was expected.
+    pub expected: String,
+}
+
+/// Whether a text is meant as a secret reference; an error says that it is a broken one.
+pub fn secret(text: &str) -> Option<Result<SecretReference, Refusal>> {
+    text.starts_with("secret://").then(|| {
+        text.parse().map_err(|_| Refusal {
+            what: "is no secret reference",
+            expected: "`secret://BACKEND/PATH`, with `?version=V` and `#KEY` where they are needed"
+                .to_owned(),
+        })
+    })
+}
+
+/// The keys of `{ secret: … }`.
+pub static REFERENCE: Object = Object {
+    what: "a secret reference",
+    fields: &[
+        required(
+            "secret",
+            Shape::Text(Format::Filled),
+            "The backend: one of the environment's `secrets`, or `env` or `file`.",
+        ),
+        required(
+            "path",
+            Shape::Text(Format::Filled),
+            "What the backend calls it: a path, a variable's name, a file.",
+        ),
+        optional(
+            "key",
+            Shape::Text(Format::Filled),
+            "The part of a secret that has several.",
+        ),
+        optional(
+            "version",
+            Shape::Text(Format::Filled),
+            "A fixed version; the newest if absent.",
+        ),
+    ],
+};
+
+/// The keys of `{ file: … }`.
+pub static FILE: Object = Object {
+    what: "a file",
+    fields: &[required(
+        "file",
+        Shape::Text(Format::Filled),
+        "The file's path on the host.",
+    )],
+};
+
+const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field {
+        name,
+        shape,
+        required: true,
+        about,
+    }
+}
+
+const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field {
+        name,
+        shape,
+        required: false,
+        about,
+    }
+}
+
+/// `apiVersion`, of every document.
+const VERSION: Field = required(
+    "apiVersion",
+    Shape::Choice(&[API_VERSION]),
+    "The version of the documents.",
+);
+
+/// `metadata`, of every document.
+const METADATA: Field = required(
+    "metadata",
+    Shape::Object(&Object {
+        what: "metadata",
+        fields: &[
+            required(
+                "name",
+                Shape::Text(Format::Name),
+                "The name; a file is called like it.",
+            ),
+            optional("labels", LABELS, "Labels, as Kubernetes has them."),
+            optional(
+                "annotations",
+                LABELS,
+                "Annotations, as Kubernetes has them.",
+            ),
+        ],
+    }),
+    "What the document is called.",
+);
+
+const LABELS: Shape = Shape::Map {
+    key: Format::Filled,
+    value: &Shape::Text(Format::Any),
+    what: "a map of text",
+};
