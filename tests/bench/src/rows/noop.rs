@@ -1,0 +1,122 @@
+//! A thousand applied migrations, and nothing to do: what every deployment pays.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Stage, bare, note, ratio};
+use crate::failure::{Doing, Result};
+use crate::measure::{TURNS, in_turns, processor_time, timed};
+use crate::project::{Project, Shape, table};
+use crate::report::Report;
+
+const MIGRATIONS: usize = 1000;
+const COMMANDS: [&str; 2] = ["apply", "status"];
+
+/// Plain SQL on both databases, against the other tool's no-op on the same set.
+pub fn plain(stage: &Stage, report: &mut Report) -> Result {
+    for dialect in ["postgres", "sqlite"] {
+        let (project, theirs) = plain_set(stage, dialect)?;
+        project.run("apply")?;
+        theirs()?;
+        for command in COMMANDS {
+            let (ours, theirs) = in_turns(|| project.run(command), &theirs, TURNS)?;
+            report.at_most(
+                &format!("no-op {command}, 1,000 plain SQL, {dialect}"),
+                ratio(ours, theirs),
+                "×",
+                1.2,
+                note(ours, theirs, "sqlx migrate run"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A project with plain SQL, and the other tool's run over the same statements on a database of its own.
+fn plain_set<'a>(
+    stage: &'a Stage,
+    dialect: &str,
+) -> Result<(Project, impl Fn() -> Result<Duration> + use<'a>)> {
+    let (our_url, their_url) = if dialect == "postgres" {
+        stage.cluster.create("noop_plain")?;
+        stage.cluster.create("noop_sqlx")?;
+        let host = stage
+            .cluster
+            .path()
+            .display()
+            .to_string()
+            .replace('/', "%2F");
+        (
+            stage.cluster.url("noop_plain"),
+            format!("postgres://postgres@{host}/noop_sqlx"),
+        )
+    } else {
+        (
+            "sqlite:db.sqlite".to_owned(),
+            "sqlite:theirs.sqlite?mode=rwc".to_owned(),
+        )
+    };
+    let project = Project::new(&stage.whimbrel, &[("db".to_owned(), our_url)], "")?;
+    for number in 1..=MIGRATIONS {
+        project.table(number, "db", Shape::Plain)?;
+        project.write(
+            &format!("theirs/{number:05}_t{number}.sql"),
+            &format!("{};\n", table(number)),
+        )?;
+    }
+    let folder = project.path().to_owned();
+    let theirs = move || {
+        timed(
+            Command::new(&stage.sqlx)
+                .args([
+                    "migrate",
+                    "run",
+                    "--source",
+                    "theirs",
+                    "--database-url",
+                    &their_url,
+                ])
+                .current_dir(&folder),
+        )
+    };
+    Ok((project, theirs))
+}
+
+/// Documents, by their own processor time, and beyond a bare client process.
+pub fn yaml(stage: &Stage, report: &mut Report) -> Result {
+    stage.cluster.create("noop_yaml")?;
+    let url = stage.cluster.url("noop_yaml");
+    let project = Project::new(&stage.whimbrel, &[("db".to_owned(), url)], "")?;
+    for number in 1..=MIGRATIONS {
+        project.table(number, "db", Shape::Yaml)?;
+    }
+    project.run("apply")?;
+    let own = std::env::current_exe().doing("finding this program")?;
+    let bare = || {
+        timed(
+            Command::new(&own)
+                .arg(bare::WORD)
+                .arg(stage.cluster.path())
+                .arg("noop_yaml"),
+        )
+    };
+    for command in COMMANDS {
+        let processor = processor_time(|| project.run(command))?;
+        report.at_most(
+            &format!("no-op {command}, 1,000 YAML, own processor time"),
+            processor.as_secs_f64() * 1e3,
+            "ms",
+            60.0,
+            "mean of 20 runs".to_owned(),
+        );
+        let (ours, theirs) = in_turns(|| project.run(command), bare, TURNS)?;
+        report.at_most(
+            &format!("no-op {command}, 1,000 YAML, beyond a bare client"),
+            ours.saturating_sub(theirs).as_secs_f64() * 1e3,
+            "ms",
+            100.0,
+            note(ours, theirs, "a process that reads 1,000 rows"),
+        );
+    }
+    Ok(())
+}
