@@ -1,30 +1,20 @@
 //! PostgreSQL.
 
 mod classify;
+mod connect;
+mod error;
 mod lint;
 mod locks;
+mod numeric;
+mod parameter;
 mod refuse;
+mod session;
 mod tree;
+mod value;
+mod verifier;
 
 pub(crate) use classify::classify;
+pub(crate) use connect::connect;
 pub(crate) use lint::lint;
 pub(crate) use refuse::refuse;
-
-use crate::endpoint::Endpoint;
-use crate::session::{DatabaseError, ErrorKind, Session, SessionSettings};
-
-#[derive(Clone)]
-pub struct PostgresCanceller {}
-
-impl PostgresCanceller {
-    pub(crate) async fn cancel(&self) -> Result<(), DatabaseError> {
-        Ok(())
-    }
-}
-
-pub(crate) async fn connect(
-    _endpoint: &Endpoint,
-    _settings: &SessionSettings,
-) -> Result<Box<dyn Session>, DatabaseError> {
-    Err(DatabaseError::new(ErrorKind::Connection, "", "not yet"))
-}
+pub use session::PostgresCanceller;

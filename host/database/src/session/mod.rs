@@ -1,6 +1,7 @@
 //! One connection to a target: the trait that every dialect implements, and how one is opened.
 
 mod command;
+mod control;
 mod error;
 mod settings;
 
@@ -8,7 +9,10 @@ use async_trait::async_trait;
 use whimbrel_core::statement::Dialect;
 
 pub use command::{Command, Done, begin, commit, foreign_key_check, restore, rollback, timeouts};
+pub(crate) use command::{Guard, Protocol};
+pub(crate) use control::{Control, flight};
 pub use error::{CommandError, DatabaseError, ErrorKind};
+pub(crate) use error::{FENCED, NOT_COMMITTED, NOT_ONE_ROW};
 pub use settings::SessionSettings;
 
 use crate::endpoint::Endpoint;

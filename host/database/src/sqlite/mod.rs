@@ -1,19 +1,14 @@
 //! SQLite.
 
 mod classify;
+mod error;
 mod lint;
+mod lock_file;
 mod refuse;
+mod session;
+mod worker;
 
 pub(crate) use classify::{classify, foreign_keys_pragma};
 pub(crate) use lint::lint;
 pub(crate) use refuse::refuse;
-
-use crate::endpoint::Endpoint;
-use crate::session::{DatabaseError, ErrorKind, Session, SessionSettings};
-
-pub(crate) async fn connect(
-    _endpoint: &Endpoint,
-    _settings: &SessionSettings,
-) -> Result<Box<dyn Session>, DatabaseError> {
-    Err(DatabaseError::new(ErrorKind::Connection, "", "not yet"))
-}
+pub(crate) use session::connect;

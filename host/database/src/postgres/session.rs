@@ -1,0 +1,366 @@
+//! A session of PostgreSQL: sends each transaction as one flight and looks at every answer.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use futures::{StreamExt, TryStreamExt};
+use tokio::task::JoinHandle;
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::types::Type;
+use tokio_postgres::{
+    AsyncMessage, CancelToken, Client, Connection, Error, SimpleQueryMessage, Socket,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use whimbrel_core::statement::Dialect;
+use whimbrel_core::value::{RowSet, Value};
+
+use super::error;
+use super::parameter::Parameter;
+use super::value::Column;
+use crate::session::{
+    Backend, Canceller, Command, CommandError, Control, DatabaseError, Done, ErrorKind,
+    NOT_COMMITTED, Protocol, Session, flight,
+};
+
+/// The key of the advisory lock, which PostgreSQL keeps per database: "whimbrel" in ASCII.
+const LOCK_KEY: i64 = 0x7768_696d_6272_656c;
+
+/// Notices kept until somebody takes them.
+const MAXIMUM_NOTICES: usize = 100;
+
+#[derive(Debug, Default)]
+struct Notices {
+    texts: Vec<String>,
+    /// The server said that a COMMIT found no transaction.
+    no_transaction: bool,
+}
+
+pub(super) struct PostgresSession {
+    client: Client,
+    tls: MakeRustlsConnect,
+    backend: Option<Backend>,
+    connection: JoinHandle<()>,
+    notices: Arc<Mutex<Notices>>,
+    /// Whether a transaction's BEGIN is on its way, during which nothing may be cancelled.
+    opening: Arc<AtomicBool>,
+    in_transaction: bool,
+    aborted: bool,
+    round_trips: u64,
+}
+
+impl PostgresSession {
+    pub(super) async fn start<T>(
+        client: Client,
+        mut connection: Connection<Socket, T>,
+        tls: MakeRustlsConnect,
+    ) -> Result<Self, DatabaseError>
+    where
+        T: TlsStream + Unpin + Send + 'static,
+    {
+        let notices = Arc::new(Mutex::new(Notices::default()));
+        let kept = Arc::clone(&notices);
+        let connection = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
+            {
+                if let AsyncMessage::Notice(notice) = message {
+                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    kept.no_transaction |= notice.code().code() == "25P01";
+                    if kept.texts.len() < MAXIMUM_NOTICES {
+                        kept.texts
+                            .push(format!("{}: {}", notice.severity(), notice.message()));
+                    }
+                }
+            }
+        });
+        let mut session = Self {
+            client,
+            tls,
+            backend: None,
+            connection,
+            notices,
+            opening: Arc::default(),
+            in_transaction: false,
+            aborted: false,
+            round_trips: 0,
+        };
+        session.backend = session.ask_backend().await?;
+        Ok(session)
+    }
+
+    /// As the user that logged in: a role may not see the start of that user's processes.
+    async fn ask_backend(&mut self) -> Result<Option<Backend>, DatabaseError> {
+        let commands = [
+            Command::text("BEGIN READ ONLY"),
+            Command::text("SET LOCAL ROLE NONE"),
+            Command::with(
+                "SELECT pid, extract(epoch FROM backend_start)::text FROM pg_catalog.pg_stat_activity \
+                 WHERE pid = pg_catalog.pg_backend_pid()",
+                Vec::new(),
+            ),
+            Command::text("COMMIT"),
+        ];
+        let done = self.run(&commands).await?;
+        let row = done.get(2).and_then(|done| done.rows.rows.first());
+        Ok(match row.map(Vec::as_slice) {
+            Some([Value::Integer(pid), Value::Text(start)]) => {
+                i32::try_from(*pid).ok().map(|pid| Backend {
+                    pid,
+                    start: start.clone(),
+                })
+            }
+            _ => None,
+        })
+    }
+
+    /// Sends commands at once and waits for all answers, in order.
+    async fn fly(&mut self, commands: &[Command]) -> Vec<Result<Done, DatabaseError>> {
+        self.round_trips += 1;
+        let opens = commands
+            .first()
+            .is_some_and(|command| Control::of(command) == Control::Begin);
+        self.opening.store(opens, Ordering::SeqCst);
+        let opening = &self.opening;
+        let client = &self.client;
+        // Each future sends when it is first polled, and join_all polls them in order before any can finish.
+        let sent = commands
+            .iter()
+            .enumerate()
+            .map(|(index, command)| async move {
+                let result = match command.protocol() {
+                    Protocol::Text => simple(client, command.sql()).await,
+                    Protocol::Typed => typed(client, command).await,
+                };
+                if index == 0 {
+                    opening.store(false, Ordering::SeqCst);
+                }
+                result.map_err(|error| error::of(&error))
+            });
+        join_all(sent).await
+    }
+
+    /// Follows the transaction, and turns a COMMIT that committed nothing into an error.
+    fn follow(
+        &mut self,
+        command: &Command,
+        result: Result<Done, DatabaseError>,
+    ) -> Result<Done, DatabaseError> {
+        let control = Control::of(command);
+        let was_aborted = self.aborted;
+        match (control, result.is_ok()) {
+            (Control::Begin, true) => self.in_transaction = true,
+            (Control::Commit, _) | (Control::Rollback, true) => {
+                self.in_transaction = false;
+                self.aborted = false;
+            }
+            (Control::RollbackTo, true) => self.aborted = false,
+            (_, false) => self.aborted = self.in_transaction,
+            _ => {}
+        }
+        if control == Control::Commit && result.is_ok() {
+            let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+            if was_aborted || std::mem::take(&mut notices.no_transaction) {
+                return Err(DatabaseError::new(
+                    ErrorKind::Database,
+                    NOT_COMMITTED,
+                    "the server answered COMMIT with ROLLBACK: nothing was committed",
+                ));
+            }
+        }
+        result
+    }
+
+    async fn ask(&mut self, sql: &str) -> Result<RowSet, DatabaseError> {
+        let done = self.run(&[Command::with(sql, Vec::new())]).await?;
+        Ok(done
+            .into_iter()
+            .next()
+            .map(|done| done.rows)
+            .unwrap_or_default())
+    }
+}
+
+impl Drop for PostgresSession {
+    /// The task ends by itself when the client is gone and everything is sent; only a hung one needs the axe.
+    fn drop(&mut self) {
+        if self.in_transaction {
+            self.connection.abort();
+        }
+    }
+}
+
+async fn simple(client: &Client, sql: &str) -> Result<Done, Error> {
+    let mut done = Done::default();
+    let mut messages = std::pin::pin!(client.simple_query_raw(sql).await?);
+    while let Some(message) = messages.next().await {
+        match message? {
+            SimpleQueryMessage::RowDescription(columns) => {
+                done.rows = RowSet {
+                    columns: columns
+                        .iter()
+                        .map(|column| column.name().to_owned())
+                        .collect(),
+                    rows: Vec::new(),
+                };
+            }
+            SimpleQueryMessage::Row(row) => {
+                let value = |index| {
+                    Ok::<_, Error>(
+                        row.try_get(index)?
+                            .map_or(Value::Null, |text: &str| Value::Text(text.to_owned())),
+                    )
+                };
+                done.rows
+                    .rows
+                    .push((0..row.len()).map(value).collect::<Result<_, _>>()?);
+            }
+            SimpleQueryMessage::CommandComplete(rows) => done.rows_affected = rows,
+            _ => {}
+        }
+    }
+    Ok(done)
+}
+
+async fn typed(client: &Client, command: &Command) -> Result<Done, Error> {
+    let parameters: Vec<_> = command.parameters().iter().map(Parameter).collect();
+    let typed = parameters
+        .iter()
+        .map(|parameter| (parameter, Type::UNKNOWN));
+    let mut stream = std::pin::pin!(client.query_typed_raw(command.sql(), typed).await?);
+    let mut rows = RowSet::default();
+    while let Some(row) = stream.try_next().await? {
+        if rows.columns.is_empty() {
+            rows.columns = row
+                .columns()
+                .iter()
+                .map(|column| column.name().to_owned())
+                .collect();
+        }
+        let value = |index| Ok::<_, Error>(row.try_get::<_, Column>(index)?.0);
+        rows.rows
+            .push((0..row.len()).map(value).collect::<Result<_, _>>()?);
+    }
+    Ok(Done {
+        rows_affected: stream.rows_affected().unwrap_or_default(),
+        rows,
+    })
+}
+
+#[async_trait]
+impl Session for PostgresSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn run(&mut self, commands: &[Command]) -> Result<Vec<Done>, CommandError> {
+        let mut all = Vec::with_capacity(commands.len());
+        let mut rest = commands;
+        while !rest.is_empty() {
+            let (now, later) =
+                rest.split_at(flight(rest, self.in_transaction).max(1).min(rest.len()));
+            let results = self.fly(now).await;
+            let mut failed = None;
+            for (command, result) in now.iter().zip(results) {
+                match self.follow(command, result) {
+                    Ok(done) if failed.is_none() => all.push(done),
+                    Err(error) if failed.is_none() => {
+                        failed = Some(CommandError {
+                            index: all.len(),
+                            error,
+                        })
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            rest = later;
+        }
+        Ok(all)
+    }
+
+    fn backend(&self) -> Option<Backend> {
+        self.backend.clone()
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        Some(Canceller::Postgres(PostgresCanceller {
+            token: self.client.cancel_token(),
+            tls: self.tls.clone(),
+            opening: Arc::clone(&self.opening),
+        }))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    fn round_trips(&self) -> u64 {
+        self.round_trips
+    }
+
+    fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(
+            &mut self
+                .notices
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .texts,
+        )
+    }
+
+    async fn try_session_lock(&mut self, _note: &str) -> Result<bool, DatabaseError> {
+        let rows = self
+            .ask(&format!(
+                "SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})"
+            ))
+            .await?;
+        Ok(rows.single() == Some(&Value::Boolean(true)))
+    }
+
+    async fn release_session_lock(&mut self) -> Result<(), DatabaseError> {
+        self.ask(&format!("SELECT pg_catalog.pg_advisory_unlock({LOCK_KEY})"))
+            .await?;
+        Ok(())
+    }
+
+    async fn session_lock_note(&mut self) -> Result<Option<String>, DatabaseError> {
+        let (high, low) = (LOCK_KEY >> 32, LOCK_KEY & 0xffff_ffff);
+        let rows = self
+            .ask(&format!(
+                "SELECT 'server process ' || l.pid || coalesce(' (' || a.application_name || ' of ' || a.usename || ')', '') \
+                 FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+                 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = {high} AND l.objid = {low} \
+                 AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
+            ))
+            .await?;
+        Ok(rows.single().map(Value::display))
+    }
+}
+
+/// Cancels over a connection of its own.
+#[derive(Clone)]
+pub struct PostgresCanceller {
+    token: CancelToken,
+    tls: MakeRustlsConnect,
+    opening: Arc<AtomicBool>,
+}
+
+impl PostgresCanceller {
+    /// A BEGIN must not be hit: the commands after it are on their way, and would run outside of a transaction.
+    pub(crate) async fn cancel(&self) -> Result<(), DatabaseError> {
+        while self.opening.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let result = self.token.cancel_query(self.tls.clone()).await;
+        result.map_err(|error| error::of_connecting(&error))
+    }
+}
