@@ -1,0 +1,68 @@
+//! Findings for people.
+
+use std::fmt::Write as _;
+
+use whimbrel_core::finding::{Finding, Severity};
+
+use super::number;
+use crate::quantity::plural;
+use crate::style::{bad, dim, good, hint, strong, warn};
+
+/// For people: one paragraph per finding, worst last so that it is what a terminal shows, and a summary.
+#[must_use]
+pub fn text(findings: &[Finding], migrations: usize) -> String {
+    let mut out = String::new();
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|finding| finding.severity);
+    for finding in sorted {
+        let severity = match finding.severity {
+            Severity::Error => bad("error"),
+            Severity::Warning => warn("warning"),
+            Severity::Note => dim("note"),
+        };
+        // Writing to a string can't fail.
+        let _ = writeln!(out, "{severity}[{}]: {}", finding.rule, finding.message);
+        if let Some(place) = place(finding) {
+            let _ = writeln!(out, "  at {}", strong(place));
+        }
+        if let Some(help) = &finding.help {
+            let _ = writeln!(out, "  {} {help}", hint("help:"));
+        }
+        out.push('\n');
+    }
+    out.push_str(&summary(findings, migrations));
+    out
+}
+
+fn summary(findings: &[Finding], migrations: usize) -> String {
+    let looked_at = plural(migrations, "migration");
+    let counts = [
+        (Severity::Error, "error"),
+        (Severity::Warning, "warning"),
+        (Severity::Note, "note"),
+    ];
+    let parts: Vec<String> = counts
+        .into_iter()
+        .map(|(severity, noun)| (number(findings, severity), noun))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| plural(count, noun))
+        .collect();
+    if parts.is_empty() {
+        format!("{} in {looked_at}\n", good("no findings"))
+    } else {
+        format!("{} in {looked_at}\n", parts.join(", "))
+    }
+}
+
+/// Where a finding is, as an editor opens it; else the migration or target that it is about.
+pub(super) fn place(finding: &Finding) -> Option<String> {
+    match (&finding.path, finding.line) {
+        (Some(path), Some(line)) => Some(format!("{path}:{line}")),
+        (Some(path), None) => Some(path.clone()),
+        (None, _) => finding
+            .migration
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| finding.target.as_ref().map(ToString::to_string)),
+    }
+}

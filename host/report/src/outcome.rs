@@ -1,0 +1,214 @@
+//! What became of a run.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::json;
+use whimbrel_core::digest::Digest;
+use whimbrel_core::history::Direction;
+use whimbrel_core::name::{EnvironmentName, MigrationName, TargetName};
+
+use crate::junit::{Case, Failure, suite};
+use crate::quantity::{count, duration, plural};
+use crate::style::{bad, good, hint, strong};
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct OutcomeView {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The run; none when there was nothing to do.
+    pub run: Option<String>,
+    /// The plan that was run.
+    pub plan: Digest,
+    /// Every target that had work.
+    pub targets: Vec<TargetOutcome>,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// What became of a target.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetOutcome {
+    /// The target.
+    #[serde(serialize_with = "crate::target::serialize")]
+    pub target: TargetName,
+    /// What was done, in order.
+    pub done: Vec<DoneView>,
+    /// Why it ended early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What had been committed of the migration that it ended in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub committed: Option<String>,
+}
+
+/// One migration that was done.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DoneView {
+    /// The migration.
+    pub migration: MigrationName,
+    /// Which way.
+    pub direction: Direction,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// Rows that plugin steps reported.
+    pub rows: u64,
+}
+
+impl OutcomeView {
+    fn is_success(&self) -> bool {
+        self.targets.iter().all(|target| target.error.is_none())
+    }
+
+    fn number(&self, direction: Direction) -> usize {
+        self.targets
+            .iter()
+            .flat_map(|target| &target.done)
+            .filter(|done| done.direction == direction)
+            .count()
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let result = match (self.is_success(), self.run.is_some()) {
+            (true, true) => "succeeded",
+            (true, false) => "nothing to do",
+            (false, _) => "failed",
+        };
+        let value = json!({
+            "environment": self.environment,
+            "run": self.run,
+            "plan": self.plan,
+            "result": result,
+            "targets": self.targets,
+            "milliseconds": self.milliseconds,
+        });
+        format!("{value:#}\n")
+    }
+
+    /// For pipelines: a case per migration.
+    #[must_use]
+    pub fn junit(&self) -> String {
+        let mut cases = Vec::new();
+        for target in &self.targets {
+            for done in &target.done {
+                cases.push(Case {
+                    class: target.target.to_string(),
+                    name: format!("{} {}", done.direction.as_str(), done.migration),
+                    file: None,
+                    failures: Vec::new(),
+                    output: Vec::new(),
+                });
+            }
+            if let Some(error) = &target.error {
+                let hint = target.hint.as_ref();
+                cases.push(Case {
+                    class: target.target.to_string(),
+                    name: "run".to_owned(),
+                    file: None,
+                    failures: vec![Failure {
+                        kind: "failed".to_owned(),
+                        message: error.clone(),
+                        text: hint
+                            .map_or_else(|| error.clone(), |hint| format!("{error}\nhint: {hint}")),
+                    }],
+                    output: Vec::new(),
+                });
+            }
+        }
+        suite(&format!("whimbrel {}", self.environment), &cases)
+    }
+
+    /// For people: what was done, in one line each, and what wasn't.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        if self.run.is_none() {
+            return format!("{}\n", good("Everything is up to date."));
+        }
+        // Writing to a string can't fail.
+        for target in &self.targets {
+            for done in &target.done {
+                let rows = match done.rows {
+                    0 => String::new(),
+                    rows => format!(", {} rows", count(rows)),
+                };
+                let _ = writeln!(
+                    out,
+                    "{} {} {} on {} ({}{rows})",
+                    good("✓"),
+                    past(done.direction),
+                    strong(&done.migration),
+                    target.target,
+                    duration(done.milliseconds)
+                );
+            }
+        }
+        for target in &self.targets {
+            if let Some(error) = &target.error {
+                let _ = writeln!(
+                    out,
+                    "{} {}: {error}",
+                    bad("✗ failed on"),
+                    strong(&target.target)
+                );
+                if let Some(committed) = &target.committed {
+                    let _ = writeln!(out, "  committed before that: {committed}");
+                }
+                if let Some(text) = &target.hint {
+                    let _ = writeln!(out, "  {} {text}", hint("hint:"));
+                }
+            }
+        }
+        let _ = writeln!(out, "\n{}", self.summary());
+        out
+    }
+
+    /// `2 applied, 1 reverted on 2 databases in 1.2 s`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut parts = Vec::new();
+        for (number, what) in [
+            (self.number(Direction::Apply), "applied"),
+            (self.number(Direction::Revert), "reverted"),
+        ] {
+            if number > 0 {
+                parts.push(format!("{} {what}", plural(number, "migration")));
+            }
+        }
+        if parts.is_empty() {
+            parts.push("nothing was applied".to_owned());
+        }
+        let failed = self
+            .targets
+            .iter()
+            .filter(|target| target.error.is_some())
+            .count();
+        if failed > 0 {
+            parts.push(format!("{} failed", plural(failed, "database")));
+        }
+        format!(
+            "{} on {} in {}",
+            parts.join(", "),
+            plural(self.targets.len(), "database"),
+            duration(self.milliseconds)
+        )
+    }
+}
+
+const fn past(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Apply => "applied",
+        Direction::Revert => "reverted",
+    }
+}
+
+#[cfg(test)]
+mod tests;
