@@ -82,7 +82,7 @@ def test_an_orchestrators_signal_does_the_same(whimbrel, filling):
 def test_what_was_begun_can_be_taken_back(whimbrel, project, filling):
     project.migration("0002-fill", {"uses": "backfill", "with": {
         "table": "people", "key": "id", "set": "touched = touched + 1", "batchSize": 100, "pause": "100ms",
-        "revert": {"set": "touched = touched - 1"},
+        "revert": "touched = touched - 1",
     }})
     run = begin(whimbrel, filling)
     run.kill()
