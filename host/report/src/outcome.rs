@@ -9,8 +9,8 @@ use whimbrel_core::history::Direction;
 use whimbrel_core::name::{EnvironmentName, MigrationName, TargetName};
 
 use crate::junit::{Case, Failure, suite};
-use crate::quantity::{count, duration, plural};
-use crate::style::{bad, good, hint, strong};
+use crate::quantity::{duration, plural};
+use crate::style::{good, hint, strong};
 
 /// What became of a run.
 #[derive(Clone, Debug)]
@@ -126,48 +126,30 @@ impl OutcomeView {
         suite(&format!("whimbrel {}", self.environment), &cases)
     }
 
-    /// For people: what was done, in one line each, and what wasn't.
+    /// For people: one line. What was done was shown while it was done, and what failed is told as an error.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut out = String::new();
         if self.run.is_none() {
             return format!("{}\n", good("Everything is up to date."));
         }
-        // Writing to a string can't fail.
+        format!("{}\n", self.summary())
+    }
+
+    /// What failed, target by target, each with what had been committed and what to do.
+    #[must_use]
+    pub fn failures(&self) -> String {
+        let mut out = String::new();
         for target in &self.targets {
-            for done in &target.done {
-                let rows = match done.rows {
-                    0 => String::new(),
-                    rows => format!(", {} rows", count(rows)),
-                };
-                let _ = writeln!(
-                    out,
-                    "{} {} {} on {} ({}{rows})",
-                    good("✓"),
-                    past(done.direction),
-                    strong(&done.migration),
-                    target.target,
-                    duration(done.milliseconds)
-                );
+            let Some(error) = &target.error else { continue };
+            // Writing to a string can't fail.
+            let _ = writeln!(out, "  {}: {error}", strong(&target.target));
+            if let Some(committed) = &target.committed {
+                let _ = writeln!(out, "    committed before that: {committed}");
+            }
+            if let Some(text) = &target.hint {
+                let _ = writeln!(out, "    {} {text}", hint("hint:"));
             }
         }
-        for target in &self.targets {
-            if let Some(error) = &target.error {
-                let _ = writeln!(
-                    out,
-                    "{} {}: {error}",
-                    bad("✗ failed on"),
-                    strong(&target.target)
-                );
-                if let Some(committed) = &target.committed {
-                    let _ = writeln!(out, "  committed before that: {committed}");
-                }
-                if let Some(text) = &target.hint {
-                    let _ = writeln!(out, "  {} {text}", hint("hint:"));
-                }
-            }
-        }
-        let _ = writeln!(out, "\n{}", self.summary());
         out
     }
 
@@ -186,27 +168,22 @@ impl OutcomeView {
         if parts.is_empty() {
             parts.push("nothing was applied".to_owned());
         }
+        let all = self.targets.len();
         let failed = self
             .targets
             .iter()
             .filter(|target| target.error.is_some())
             .count();
-        if failed > 0 {
-            parts.push(format!("{} failed", plural(failed, "database")));
-        }
+        let failed = match failed {
+            0 => String::new(),
+            failed => format!("; {failed} of {all} failed"),
+        };
         format!(
-            "{} on {} in {}",
+            "{} on {} in {}{failed}",
             parts.join(", "),
-            plural(self.targets.len(), "database"),
+            plural(all, "database"),
             duration(self.milliseconds)
         )
-    }
-}
-
-const fn past(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Apply => "applied",
-        Direction::Revert => "reverted",
     }
 }
 

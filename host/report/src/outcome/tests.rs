@@ -47,7 +47,8 @@ fn view() -> OutcomeView {
 
 #[test]
 fn people_see_what_was_done_and_what_was_not() {
-    insta::assert_snapshot!(plain(&view().text()));
+    let view = view();
+    insta::assert_snapshot!(plain(&format!("{}\n{}", view.failures(), view.text())));
 }
 
 #[test]

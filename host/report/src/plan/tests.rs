@@ -116,6 +116,7 @@ fn plan() -> Plan {
         )],
     );
     late.out_of_order = true;
+    late.operations[0].operation.title = "step\u{1b}[2J 1".to_owned();
     Plan {
         environment: "staging".parse().unwrap(),
         revision: Some(Revision {

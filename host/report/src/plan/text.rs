@@ -93,7 +93,7 @@ fn operations(view: &PlanView<'_>, target: &TargetPlan, change: &Change, out: &m
         let operation = &planned.operation;
         if title != Some((operation.step, operation.title.as_str())) {
             title = Some((operation.step, operation.title.as_str()));
-            let _ = writeln!(out, "      {}", dim(&operation.title));
+            let _ = writeln!(out, "      {}", dim(printable(&operation.title)));
         }
         match &operation.action {
             OperationAction::Statement(statement) => render_statement(planned, statement, out),
@@ -101,7 +101,7 @@ fn operations(view: &PlanView<'_>, target: &TargetPlan, change: &Change, out: &m
                 let done = if planned.done { " (done already)" } else { "" };
                 let _ = writeln!(out, "        uses {}{}", strong(uses), dim(done));
                 for effect in effects {
-                    let _ = writeln!(out, "          {effect}");
+                    let _ = writeln!(out, "          {}", printable(effect));
                 }
                 if let Some(rows) = view.estimate(&target.target, change, planned.position) {
                     let _ = writeln!(out, "          about {} rows", count(rows));
@@ -117,7 +117,7 @@ fn operations(view: &PlanView<'_>, target: &TargetPlan, change: &Change, out: &m
 fn render_statement(planned: &PlannedOperation, statement: &Statement, out: &mut String) {
     let lines: Vec<&str> = statement.text.lines().collect();
     for line in lines.iter().take(SHOWN_LINES) {
-        let _ = writeln!(out, "        {line}");
+        let _ = writeln!(out, "        {}", printable(line));
     }
     if lines.len() > SHOWN_LINES {
         let more = plural(lines.len() - SHOWN_LINES, "more line");
@@ -163,4 +163,15 @@ fn render_finding(finding: &Finding, out: &mut String) {
     if let Some(help) = &finding.help {
         let _ = writeln!(out, "    {} {help}", hint("help:"));
     }
+}
+
+/// Text of a definition without what could move a terminal's cursor or change its colours.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\t' => ' ',
+            control if control.is_control() => '\u{fffd}',
+            other => other,
+        })
+        .collect()
 }
