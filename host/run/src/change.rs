@@ -21,6 +21,7 @@ use whimbrel_database::history::{
 use whimbrel_database::{Command, DatabaseError};
 use whimbrel_signal::Signal;
 
+use crate::sabotage::without;
 use crate::segment::{Segment, segments};
 use crate::surroundings::Request;
 use crate::writer::{PartError, Writer};
@@ -167,7 +168,7 @@ impl<'a> Execution<'a> {
         last: bool,
     ) -> Result<(), Problem> {
         let (mut records, mut fenced) = (Vec::new(), false);
-        if last && !self.begun && !self.exists() {
+        if last && !self.begun && !self.exists() && !without("fence") {
             records = record_insert_with_event(
                 &self.new_record(MigrationState::Applied),
                 &self.event(EventKind::Applied),
@@ -178,7 +179,7 @@ impl<'a> Execution<'a> {
             if !(last && self.direction == Direction::Revert) {
                 records.extend(self.begin_records());
             }
-            if !last {
+            if !last && !without("journal") {
                 records.extend(
                     operations
                         .iter()

@@ -15,6 +15,7 @@ mod error;
 mod fan_out;
 mod outside;
 mod plugin_step;
+mod sabotage;
 mod segment;
 mod settings;
 mod step_database;

@@ -14,6 +14,7 @@ use whimbrel_plugin::{SqlError, StepDatabase};
 use whimbrel_signal::{Bus, Progress, Signal};
 
 use crate::crash_point::{point, reach};
+use crate::sabotage::batch_now;
 use crate::stop::Stop;
 use crate::writer::{Part, Writer};
 
@@ -47,6 +48,8 @@ pub(crate) struct WriterDatabase {
     trace: Arc<Mutex<Trace>>,
     /// Statements that were looked at already: a batch sends the same text many times.
     accepted: HashSet<String>,
+    /// Whether a transaction is open.
+    open: bool,
 }
 
 impl WriterDatabase {
@@ -68,6 +71,7 @@ impl WriterDatabase {
             checkpoint,
             trace,
             accepted: HashSet::new(),
+            open: false,
         }
     }
 
@@ -96,8 +100,7 @@ impl WriterDatabase {
     async fn statement(&mut self, text: &str, parameters: Vec<Value>) -> Result<Done, SqlError> {
         self.accept(text)?;
         let command = Command::with(text, parameters);
-        let open = self.writer.session().await.in_transaction();
-        let result = if open {
+        let result = if self.open {
             self.writer
                 .send(&[command])
                 .await
@@ -109,14 +112,18 @@ impl WriterDatabase {
                 .map_err(|error| error.error)
         };
         match result {
-            Ok(mut done) => Ok(done.pop().unwrap_or_default()),
+            Ok(mut done) => {
+                self.open = true;
+                Ok(done.pop().unwrap_or_default())
+            }
             Err(error) => Err(self.failed(error).await),
         }
     }
 
     /// Rolls back to the last commit, and ends the step where the database can't be worked with any more.
-    async fn failed(&self, error: DatabaseError) -> SqlError {
+    async fn failed(&mut self, error: DatabaseError) -> SqlError {
         self.writer.abandon().await;
+        self.open = false;
         let ends = error.is_connection_lost() || error.is_fenced() || error.is_conflict();
         let answer = if ends {
             SqlError::Stop(error.to_string())
@@ -160,7 +167,11 @@ impl StepDatabase for WriterDatabase {
         rows_done: u64,
         rows_total: Option<u64>,
     ) -> Result<(), SqlError> {
-        let expected_batch = self.trace().batch;
+        let known = self.trace().batch;
+        let expected_batch = {
+            let mut session = self.writer.session().await;
+            batch_now(session.as_mut(), &self.key, known).await
+        };
         let record = journal_checkpoint(
             self.writer.dialect(),
             &self.key,
@@ -172,8 +183,7 @@ impl StepDatabase for WriterDatabase {
             },
         );
         reach(&format!("{}.before", point::CHECKPOINT));
-        let open = self.writer.session().await.in_transaction();
-        let result = if open {
+        let result = if self.open {
             self.writer.close(vec![record], false).await.map(|_| ())
         } else {
             self.writer.transact(Vec::new(), vec![record], false).await
@@ -182,6 +192,7 @@ impl StepDatabase for WriterDatabase {
         if let Err(error) = result {
             return Err(self.failed(error.error).await);
         }
+        self.open = false;
         self.checkpoint = Some(checkpoint);
         {
             let mut trace = self.trace();
@@ -206,6 +217,7 @@ impl StepDatabase for WriterDatabase {
 
     async fn rollback(&mut self) -> Result<(), SqlError> {
         self.writer.abandon().await;
+        self.open = false;
         Ok(())
     }
 
@@ -246,6 +258,10 @@ impl StepDatabase for WriterDatabase {
                 .await?;
         }
         Ok(inserted)
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.open
     }
 
     fn last_checkpoint(&self) -> Option<Vec<u8>> {

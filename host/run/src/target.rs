@@ -16,6 +16,7 @@ use whimbrel_signal::Signal;
 use crate::change::{Context, Execution, milliseconds};
 use crate::crash_point::{point, reach};
 use crate::dependencies::Dependencies;
+use crate::sabotage::same_epoch;
 use crate::surroundings::{Access, Request};
 use crate::writer::Writer;
 use crate::{ConnectError, RunError};
@@ -351,6 +352,7 @@ pub(crate) async fn hold(
         epoch: fence.epoch(),
         waited_milliseconds: milliseconds(begun),
     });
+    let fence = same_epoch(session.as_mut(), fence).await;
     let history = read(session.as_mut()).await?;
     let heartbeat = Heartbeat::start(
         &endpoint,

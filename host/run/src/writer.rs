@@ -8,6 +8,7 @@ use whimbrel_database::session::{begin, commit, rollback};
 use whimbrel_database::{Command, CommandError, DatabaseError, Done, Fence, Session};
 
 use crate::crash_point::{is_armed, point, reach};
+use crate::sabotage::without;
 use crate::stop::Stop;
 
 /// One connection that holds its target's lock, and the fence of that lock. Clones share the connection.
@@ -158,7 +159,7 @@ impl Writer {
 
     /// `fenced`: the records end with the fence already.
     fn finish(&self, parts: &mut Vec<Part>, fenced: bool) {
-        if !fenced {
+        if !fenced && !without("fence") {
             parts.push(Part {
                 command: self.fence.assert(),
                 point: point::FENCE,
