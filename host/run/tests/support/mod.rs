@@ -163,11 +163,13 @@ pub fn prepare(migration: &Migration, dialect: Dialect) -> Prepared {
     prepared
 }
 
+type OnSignal = dyn Fn(&Signal) + Send + Sync;
+
 /// Hears everything.
 #[derive(Clone, Default)]
 pub struct Ear {
     pub heard: Arc<Mutex<Vec<Signal>>>,
-    on_signal: Option<Arc<dyn Fn(&Signal) + Send + Sync>>,
+    on_signal: Option<Arc<OnSignal>>,
 }
 
 impl Sink for Ear {
@@ -209,8 +211,10 @@ impl Stage {
             .iter()
             .map(|text| (target(text), endpoint(dialect, text, folder.path())))
             .collect();
-        let mut policy = Policy::default();
-        policy.lock_wait = Duration::from_secs(20);
+        let policy = Policy {
+            lock_wait: Duration::from_secs(20),
+            ..Policy::default()
+        };
         Self {
             targets,
             migrations: Vec::new(),
