@@ -68,6 +68,22 @@ impl Repository {
         })
     }
 
+    /// Where two commits' lines parted; none when they never met.
+    ///
+    /// # Errors
+    /// The clone doesn't have one of them.
+    pub fn common_ancestor(
+        &self,
+        one: &Revision,
+        other: &Revision,
+    ) -> Result<Option<Revision>, GitError> {
+        let repository = self.lock();
+        let one = Self::find_commit(&repository, one)?.id();
+        let other = Self::find_commit(&repository, other)?.id();
+        let base = repository.merge_base(one, other).ok();
+        Ok(base.map(|id| Revision::commit(id.to_string())))
+    }
+
     /// Which commit after `applied`, up to and including `now`, took something away that `has` looks for. Merges are
     /// looked at as wholes first (by first parents), and then what came in through the one that took it away.
     ///

@@ -40,6 +40,13 @@ fn tells_descent_in_every_direction() {
         assert_eq!(repository.relation(applied, now).unwrap(), relation);
     }
     assert!(repository.relation(&first, &unknown).is_err());
+    assert_eq!(
+        repository.common_ancestor(&second, &side).unwrap(),
+        Some(first.clone())
+    );
+    work.git(&["checkout", "--quiet", "--orphan", "apart"]);
+    let apart = work.commit("apart");
+    assert_eq!(repository.common_ancestor(&first, &apart).unwrap(), None);
 }
 
 #[test]

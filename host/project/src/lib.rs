@@ -1,1 +1,33 @@
-//! project
+//! One way to get from a folder or a revision to a gated plan: load, resolve, reach, plan, gates. Every surface uses it.
+//!
+//! This crate reads: definitions, Git, secrets, histories. It never writes to a target; it doesn't know how a plan is
+//! run or shown.
+
+#![forbid(unsafe_code)]
+
+mod absence;
+mod credential;
+mod dial;
+mod error;
+mod gates;
+mod instances;
+mod lint;
+mod location;
+mod open;
+mod planner;
+mod plugins;
+mod prepare;
+mod promotions;
+mod survey;
+mod targets;
+
+pub use error::{ConnectError, ProjectError};
+pub use gates::{GateOptions, gate_input};
+pub use lint::{LintOptions, lint};
+pub use location::Location;
+pub use open::{OpenOptions, OpenProject};
+pub use planner::Planner;
+pub use plugins::{PluginUnavailable, Plugins};
+pub use promotions::{promotable, publish_promotions};
+pub use survey::{Survey, survey};
+pub use targets::{Target, Targets};

@@ -78,6 +78,11 @@ impl Resolver {
         }
     }
 
+    /// Tells the scrubber a value that came from elsewhere, such as the password inside of a secret URL.
+    pub fn keep_secret(&self, value: &SecretString) {
+        self.scrubber.register(value.expose_secret());
+    }
+
     /// Whether a reference can be resolved, and where it leads, without giving its value away.
     ///
     /// # Errors

@@ -163,6 +163,8 @@ async fn the_scrubber_knows_every_value_before_it_is_given_out() {
     assert_eq!(checked.unwrap(), "environment variables");
     assert_eq!(scrubber.scrub("it is correct horse!"), "it is [redacted]!");
     assert!(!format!("{resolver:?}").contains("horse"));
+    resolver.keep_secret(&SecretString::from("from elsewhere"));
+    assert_eq!(scrubber.scrub("from elsewhere"), "[redacted]");
     assert!(
         resolver
             .check(&reference("secret://file/none"))

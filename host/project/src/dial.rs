@@ -1,0 +1,120 @@
+//! One connection to a database, with everything that is secret read at that moment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+use whimbrel_core::environment::{DatabaseSpec, ValueSource};
+use whimbrel_core::template::{Values, expand_url};
+use whimbrel_database::{Endpoint, Session, SessionSettings, connect};
+use whimbrel_secrets::Resolver;
+
+use crate::ConnectError;
+
+/// How long to wait before credentials that were refused are read anew: a rotation reaches both sides in a moment.
+const REFUSED_WAIT: Duration = Duration::from_millis(500);
+
+/// How the databases of one environment are reached.
+pub(crate) struct Dial {
+    /// The folder that relative paths are counted from.
+    pub(crate) base: PathBuf,
+    /// Reads secrets.
+    pub(crate) resolver: Resolver,
+}
+
+impl Dial {
+    pub(crate) async fn connect(
+        &self,
+        spec: &DatabaseSpec,
+        values: &Values,
+        settings: &SessionSettings,
+    ) -> Result<(Endpoint, Box<dyn Session>), ConnectError> {
+        let endpoint = self.endpoint(spec, values).await?;
+        match connect(&endpoint, settings).await {
+            Ok(session) => Ok((endpoint, session)),
+            Err(error) if error.is_authentication() => {
+                // The credentials may have been rotated between reading and using them: read them once more.
+                tokio::time::sleep(REFUSED_WAIT).await;
+                let endpoint = self.endpoint(spec, values).await?;
+                let session = connect(&endpoint, settings).await?;
+                Ok((endpoint, session))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Where a database is and who to be there, with everything that is secret read now.
+    pub(crate) async fn endpoint(
+        &self,
+        spec: &DatabaseSpec,
+        values: &Values,
+    ) -> Result<Endpoint, ConnectError> {
+        let mut endpoint = match &spec.url {
+            ValueSource::Literal(template) => {
+                let url = expand_url(template, values)
+                    .map_err(|error| ConnectError::Url(error.to_string()))?;
+                Endpoint::parse(&url, &self.base)?
+            }
+            ValueSource::Secret(reference) => {
+                let url = self.resolver.resolve(reference).await?;
+                let (url, password) = without_password(&url);
+                let endpoint = Endpoint::parse(&url, &self.base)?;
+                match password {
+                    Some(password) => {
+                        self.resolver.keep_secret(&password);
+                        endpoint.with_password(password)
+                    }
+                    None => endpoint,
+                }
+            }
+        };
+        if let Some(username) = &spec.username {
+            endpoint = endpoint.with_username(self.resolver.value(username).await?);
+        }
+        if let Some(password) = &spec.password {
+            endpoint = endpoint.with_password(self.resolver.value(password).await?);
+        }
+        if let Some(role) = &spec.role {
+            endpoint = endpoint.with_role(role.as_str());
+        }
+        Ok(endpoint)
+    }
+}
+
+/// A URL that was a secret may hold the password; it is taken out, because endpoints are shown.
+fn without_password(url: &SecretString) -> (String, Option<SecretString>) {
+    let text = url.expose_secret();
+    let Ok(mut parsed) = Url::parse(text) else {
+        return (text.to_owned(), None);
+    };
+    let Some(password) = parsed.password().filter(|password| !password.is_empty()) else {
+        return (text.to_owned(), None);
+    };
+    let password = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
+    let password = SecretString::from(password.as_ref());
+    if parsed.set_password(None).is_err() {
+        return (text.to_owned(), None);
+    }
+    (parsed.into(), Some(password))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::{ExposeSecret, SecretString};
+
+    use super::without_password;
+
+    #[test]
+    fn the_password_of_a_secret_url_goes_apart() {
+        let (url, password) =
+            without_password(&SecretString::from("postgres://ada:p%40ss@db:5432/shop"));
+        assert_eq!(url, "postgres://ada@db:5432/shop");
+        assert_eq!(password.unwrap().expose_secret(), "p@ss");
+        for plain in ["postgres://ada@db/shop", "sqlite:shop.db", "no url"] {
+            let (url, password) = without_password(&SecretString::from(plain));
+            assert_eq!(url, plain);
+            assert!(password.is_none());
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Why a project can't be opened, its targets not be reached, or a plan not be made.
+
+use std::path::PathBuf;
+
+use whimbrel_config::Problems;
+use whimbrel_core::canonical::CanonicalError;
+use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName, TargetName};
+use whimbrel_database::history::HistoryError;
+use whimbrel_database::{DatabaseError, EndpointError};
+use whimbrel_git::GitError;
+use whimbrel_secrets::SecretError;
+
+/// What can go wrong between a folder and a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// There is no such folder.
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
+    /// The folder can't be read.
+    #[error("can't read the folder {}", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A repository's URL.
+    #[error("`{0}` is a repository's URL")]
+    Remote(String),
+    /// A revision was asked for, and there is no Git repository.
+    #[error("{} is in no Git repository, so it has no revision `{reference}`", .folder.display())]
+    NoRepository {
+        /// The folder.
+        folder: PathBuf,
+        /// The revision.
+        reference: String,
+    },
+    /// The definitions are wrong.
+    #[error("{0}")]
+    Definitions(#[source] Problems),
+    /// A migration can't be put into canonical form.
+    #[error("{migration}: {source}")]
+    Canonical {
+        /// The migration.
+        migration: MigrationName,
+        /// Why.
+        #[source]
+        source: CanonicalError,
+    },
+    /// The repository can't be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// There is no such environment.
+    #[error("there is no environment called `{name}`")]
+    UnknownEnvironment {
+        /// What was asked for.
+        name: String,
+        /// The ones that there are.
+        known: Vec<EnvironmentName>,
+        /// The most similar one.
+        nearest: Option<String>,
+    },
+    /// There is no such database.
+    #[error("the environment `{environment}` has no database called `{name}`")]
+    UnknownDatabase {
+        /// The environment.
+        environment: EnvironmentName,
+        /// What was asked for.
+        name: DatabaseName,
+        /// The most similar one.
+        nearest: Option<String>,
+    },
+    /// There is no such target.
+    #[error("the environment `{environment}` has no target {target}")]
+    UnknownTarget {
+        /// The environment.
+        environment: EnvironmentName,
+        /// What was asked for.
+        target: TargetName,
+    },
+    /// The list of targets of a database can't be had.
+    #[error("the targets of `{database}` can't be listed: {problem}")]
+    ForEach {
+        /// The logical database.
+        database: DatabaseName,
+        /// Why.
+        problem: String,
+    },
+    /// A target can't be connected to.
+    #[error("{target}: {source}")]
+    Connect {
+        /// The target.
+        target: TargetName,
+        /// Why.
+        #[source]
+        source: Box<ConnectError>,
+    },
+    /// A target's history can't be read.
+    #[error("{target}: {source}")]
+    History {
+        /// The target.
+        target: TargetName,
+        /// Why.
+        #[source]
+        source: Box<HistoryError>,
+    },
+    /// Work in the background ended without an answer.
+    #[error("{0} ended without an answer")]
+    Lost(&'static str),
+}
+
+impl ProjectError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let meant = |nearest: &Option<String>| {
+            nearest
+                .as_ref()
+                .map(|name| format!("did you mean `{name}`?"))
+        };
+        match self {
+            Self::Remote(_) => {
+                Some("clone it and give the folder, as in `--project DIR@REF`".to_owned())
+            }
+            Self::NoFolder(_) => Some(
+                "`--project` takes a folder, or a folder and a revision as `DIR@REF`".to_owned(),
+            ),
+            Self::NoRepository { .. } => {
+                Some("leave the revision out, or run `git init` and commit".to_owned())
+            }
+            Self::UnknownEnvironment { known, nearest, .. } => meant(nearest).or_else(|| {
+                let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+                Some(if names.is_empty() {
+                    "the project defines none that isn't abstract".to_owned()
+                } else {
+                    format!("there are {}", names.join(", "))
+                })
+            }),
+            Self::UnknownDatabase { nearest, .. } => meant(nearest),
+            Self::Connect { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+
+    /// Whether the same may work later without anybody changing anything.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => source.is_temporary(),
+            Self::History { source, .. } => match source.as_ref() {
+                HistoryError::Database(error) => error.is_connection_lost() || error.is_retryable(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// Why a target can't be connected to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Its credentials can't be had.
+    #[error("credentials: {0}")]
+    Secret(#[from] SecretError),
+    /// Its URL is none.
+    #[error("{0}")]
+    Endpoint(#[from] EndpointError),
+    /// Its URL can't be put together.
+    #[error("its URL can't be put together: {0}")]
+    Url(String),
+    /// The database refused, or can't be reached.
+    #[error("{0}")]
+    Database(#[from] DatabaseError),
+}
+
+impl ConnectError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Secret(error) => error.hint(),
+            Self::Endpoint(error) => error.hint.clone(),
+            Self::Url(_) => None,
+            Self::Database(error) => error.hint.clone(),
+        }
+    }
+
+    /// Whether the same may work later without anybody changing anything.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Secret(error) => error.is_temporary(),
+            Self::Database(error) => error.is_connection_lost() || error.is_retryable(),
+            Self::Endpoint(_) | Self::Url(_) => false,
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Opens a project: its definitions, and where in Git they come from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use whimbrel_config::{Definitions, FolderTree, LoadOptions, SourceTree};
+use whimbrel_core::definition::Migration;
+use whimbrel_core::environment::Environment;
+use whimbrel_core::history::Owner;
+use whimbrel_core::lineage::Revision;
+use whimbrel_core::name::{DatabaseName, EnvironmentName};
+use whimbrel_core::order;
+use whimbrel_core::plan::DesiredMigration;
+use whimbrel_core::project::{PluginSource, Project};
+use whimbrel_core::suggestion::nearest;
+use whimbrel_git::{Authorship, Repository};
+
+use crate::{Location, ProjectError};
+
+/// The name of the project's own document.
+const PROJECT_FILE: &str = "whimbrel.yaml";
+
+/// Who manages targets when nothing else is said.
+const MANAGER: &str = "whimbrel";
+
+/// How a project is opened.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// The ref from which the project file, environments, plugins and grants are read, migrations still coming from
+    /// the location: what a pull request must not decide itself. None reads all from the location.
+    pub control_ref: Option<String>,
+}
+
+/// A tree of files that can be shared between tasks.
+pub(crate) type Tree = Arc<dyn SourceTree + Send + Sync>;
+
+/// A project with everything that it defines.
+pub struct OpenProject {
+    folder: PathBuf,
+    definitions: Definitions,
+    desired: OnceLock<BTreeMap<DatabaseName, Vec<DesiredMigration>>>,
+    control: Tree,
+    repository: Option<Repository>,
+    prefix: String,
+    revision: Option<Revision>,
+    is_revision: bool,
+}
+
+impl OpenProject {
+    /// Reads a project.
+    ///
+    /// # Errors
+    /// The folder or revision isn't there, or the definitions are wrong: then everything that is wrong is told.
+    pub fn open(location: &Location, options: &OpenOptions) -> Result<Self, ProjectError> {
+        let folder = location.folder.as_path();
+        if !folder.is_dir() {
+            return Err(ProjectError::NoFolder(folder.to_path_buf()));
+        }
+        let repository = Repository::discover(folder)?;
+        let bare = repository
+            .as_ref()
+            .is_some_and(|repository| repository.work_tree().is_none());
+        let reference = match &location.reference {
+            // A bare repository has no files, so its HEAD is meant.
+            None if bare => Some("HEAD"),
+            other => other.as_deref(),
+        };
+        let no_repository = |reference: &str| ProjectError::NoRepository {
+            folder: folder.to_path_buf(),
+            reference: reference.to_owned(),
+        };
+        let prefix = match &repository {
+            Some(repository) => repository.prefix(folder)?,
+            None => String::new(),
+        };
+        let at = |reference: &str| -> Result<(Tree, Revision), ProjectError> {
+            let repository = repository
+                .as_ref()
+                .ok_or_else(|| no_repository(reference))?;
+            let revision = repository.resolve(reference)?;
+            let tree = repository.tree(&revision, &prefix)?;
+            Ok((Arc::new(tree), revision))
+        };
+        let (tree, mut revision): (Tree, Option<Revision>) = match reference {
+            Some(reference) => {
+                let (tree, revision) = at(reference)?;
+                (tree, Some(revision))
+            }
+            None => {
+                let tree = FolderTree::open(folder).map_err(|source| ProjectError::Folder {
+                    folder: folder.to_path_buf(),
+                    source,
+                })?;
+                let head = repository.as_ref().map(Repository::head).transpose()?;
+                (Arc::new(tree), head.flatten())
+            }
+        };
+        let control = match &options.control_ref {
+            Some(reference) => at(reference)?.0,
+            None => Arc::clone(&tree),
+        };
+        let definitions = load(&*tree, &*control, options)?;
+        if let (None, Some(revision), Some(repository)) = (reference, &mut revision, &repository) {
+            let changes = repository.changes(&prefix)?;
+            revision.dirty = changes
+                .iter()
+                .any(|path| is_definition(path, &prefix, &definitions.project));
+        }
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            definitions,
+            desired: OnceLock::new(),
+            control,
+            repository,
+            prefix,
+            revision,
+            is_revision: reference.is_some(),
+        })
+    }
+
+    /// The folder that relative paths of databases and secret files are counted from.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Everything that it defines.
+    #[must_use]
+    pub const fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    /// The project's own document.
+    #[must_use]
+    pub const fn project(&self) -> &Project {
+        &self.definitions.project
+    }
+
+    /// Its repository; none when it is in none.
+    #[must_use]
+    pub const fn repository(&self) -> Option<&Repository> {
+        self.repository.as_ref()
+    }
+
+    /// The project's folder in the repository: a path with `/` from its root.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The commit that the definitions are from, or that the work tree stands on, `dirty` when they differ from it.
+    #[must_use]
+    pub const fn revision(&self) -> Option<&Revision> {
+        self.revision.as_ref()
+    }
+
+    /// Whether the definitions were read from a commit, not from a work tree.
+    #[must_use]
+    pub const fn is_revision(&self) -> bool {
+        self.is_revision
+    }
+
+    /// Who wrote and who made the commit at hand.
+    ///
+    /// # Errors
+    /// The repository can't be read.
+    pub fn authorship(&self) -> Result<Option<Authorship>, ProjectError> {
+        let (Some(repository), Some(revision)) = (&self.repository, &self.revision) else {
+            return Ok(None);
+        };
+        Ok(Some(repository.authorship(revision)?))
+    }
+
+    /// An environment by its name.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn environment(&self, name: &str) -> Result<&Environment, ProjectError> {
+        let environments = &self.definitions.environments;
+        environments
+            .iter()
+            .find(|(known, _)| known.as_str() == name)
+            .map(|(_, environment)| environment)
+            .ok_or_else(|| ProjectError::UnknownEnvironment {
+                name: name.to_owned(),
+                known: environments.keys().cloned().collect(),
+                nearest: nearest(name, environments.keys().map(EnvironmentName::as_str))
+                    .map(str::to_owned),
+            })
+    }
+
+    /// Who a target of an environment belongs to.
+    #[must_use]
+    pub fn owner(&self, environment: &Environment) -> Owner {
+        Owner {
+            manager: MANAGER.to_owned(),
+            project: self.project().name.clone(),
+            environment: environment.name.clone(),
+        }
+    }
+
+    /// The migrations of a database with their checksums, in the order in which they would be applied.
+    ///
+    /// # Errors
+    /// A definition has no canonical form.
+    pub fn desired(&self, database: &DatabaseName) -> Result<&[DesiredMigration], ProjectError> {
+        let all = match self.desired.get() {
+            Some(all) => all,
+            None => {
+                let all = desired(&self.definitions.migrations)?;
+                self.desired.get_or_init(|| all)
+            }
+        };
+        Ok(all.get(database).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// The tree that says what plugins are.
+    pub(crate) fn control(&self) -> Tree {
+        Arc::clone(&self.control)
+    }
+}
+
+impl std::fmt::Debug for OpenProject {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("OpenProject")
+            .field("folder", &self.folder)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+fn load(
+    tree: &dyn SourceTree,
+    control: &dyn SourceTree,
+    options: &OpenOptions,
+) -> Result<Definitions, ProjectError> {
+    let loading = load_options();
+    if options.control_ref.is_none() {
+        return whimbrel_config::load(tree, &loading).map_err(ProjectError::Definitions);
+    }
+    let control =
+        whimbrel_config::load_control(control, &loading).map_err(ProjectError::Definitions)?;
+    let (migrations, notices) = whimbrel_config::load_migrations(tree, &control, &loading)
+        .map_err(ProjectError::Definitions)?;
+    Ok(Definitions {
+        project: control.project,
+        environments: control.environments,
+        abstract_environments: control.abstract_environments,
+        migrations,
+        notices: [control.notices, notices].concat(),
+    })
+}
+
+/// What the binary adds to a tree.
+pub(crate) fn load_options() -> LoadOptions {
+    LoadOptions {
+        builtin_plugins: whimbrel_plugin::builtin_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    }
+}
+
+fn desired(
+    migrations: &[Migration],
+) -> Result<BTreeMap<DatabaseName, Vec<DesiredMigration>>, ProjectError> {
+    // Loading has refused what has no order; by name is the order of what is left without dependencies.
+    let ordered = order::order(migrations).unwrap_or_else(|_| migrations.iter().collect());
+    let mut all: BTreeMap<DatabaseName, Vec<DesiredMigration>> = BTreeMap::new();
+    for migration in ordered {
+        let checksum = migration
+            .checksum()
+            .map_err(|source| ProjectError::Canonical {
+                migration: migration.name.clone(),
+                source,
+            })?;
+        all.entry(migration.database.clone())
+            .or_default()
+            .push(DesiredMigration {
+                migration: migration.clone(),
+                checksum,
+            });
+    }
+    Ok(all)
+}
+
+/// Whether a changed path of the repository is one that definitions are read from: a database file or a README beside
+/// them makes nothing dirty.
+fn is_definition(path: &str, prefix: &str, project: &Project) -> bool {
+    let Some(path) = (if prefix.is_empty() {
+        Some(path)
+    } else {
+        path.strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix('/'))
+    }) else {
+        return false;
+    };
+    let below = |folder: &str| {
+        path.strip_prefix(folder.trim_end_matches('/'))
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let is_plugin = project
+        .plugins
+        .values()
+        .any(|plugin| matches!(&plugin.source, PluginSource::Path(file) if file == path));
+    path == PROJECT_FILE || below(&project.migrations) || below(&project.environments) || is_plugin
+}

@@ -1,0 +1,242 @@
+//! Plans targets: pure `core::plan` over what is gathered from definitions, plugins and Git.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use whimbrel_core::definition::Migration;
+use whimbrel_core::environment::Environment;
+use whimbrel_core::finding::Finding;
+use whimbrel_core::history::{History, Owner};
+use whimbrel_core::lineage::Lineage;
+use whimbrel_core::name::{DatabaseName, MigrationName, TargetName};
+use whimbrel_core::plan::{
+    Decision, Decisions, DesiredMigration, Goal, PrepareError, Prepared, PreparedMigrations,
+    TargetPlan, assemble, decide,
+};
+use whimbrel_core::statement::Dialect;
+
+use crate::absence::Absences;
+use crate::lint::sql_findings;
+use crate::plugins::Plugins;
+use crate::prepare::Preparer;
+use crate::{OpenProject, ProjectError, Targets};
+
+/// A definition at hand made ready, with what lint says of it.
+type Ready = (Result<Prepared, PrepareError>, Vec<Finding>);
+
+/// Plans the targets of one environment, as often as asked: before a run, and again under each target's lock. The same
+/// history gives the same plan.
+pub struct Planner {
+    environment: Environment,
+    owner: Owner,
+    goal: Goal,
+    targets: Arc<Targets>,
+    plugins: Arc<Plugins>,
+    absences: Absences,
+    desired: BTreeMap<DatabaseName, Vec<DesiredMigration>>,
+    /// All targets of one dialect get the same statements, so a hundred of them share the work.
+    ready: Mutex<BTreeMap<(Dialect, MigrationName), Arc<Ready>>>,
+}
+
+impl Planner {
+    /// A planner for the targets of one environment of a project.
+    ///
+    /// # Errors
+    /// A definition has no canonical form.
+    pub fn new(
+        project: &OpenProject,
+        targets: Arc<Targets>,
+        plugins: Arc<Plugins>,
+        goal: Goal,
+    ) -> Result<Self, ProjectError> {
+        let environment = targets.environment().clone();
+        let mut desired = BTreeMap::new();
+        for database in environment.databases.keys() {
+            desired.insert(database.clone(), project.desired(database)?.to_vec());
+        }
+        Ok(Self {
+            owner: project.owner(&environment),
+            absences: Absences::new(project),
+            environment,
+            goal,
+            targets,
+            plugins,
+            desired,
+            ready: Mutex::default(),
+        })
+    }
+
+    /// The environment.
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Who the targets belong to.
+    #[must_use]
+    pub const fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// What the plans are for.
+    #[must_use]
+    pub const fn goal(&self) -> &Goal {
+        &self.goal
+    }
+
+    /// The migrations that a database should have, in order.
+    #[must_use]
+    pub fn desired(&self, database: &DatabaseName) -> &[DesiredMigration] {
+        self.desired
+            .get(database)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// What Git says of every migration that a history has and the definitions lack.
+    ///
+    /// # Errors
+    /// The repository can't be read.
+    pub async fn lineage(
+        &self,
+        target: &TargetName,
+        history: &History,
+    ) -> Result<Lineage, ProjectError> {
+        if self.goal != Goal::Apply {
+            return Ok(Lineage::default());
+        }
+        let wanted: BTreeSet<_> = self
+            .desired(&target.database)
+            .iter()
+            .map(|item| &item.migration.name)
+            .collect();
+        self.absences.lineage(history, &wanted).await
+    }
+
+    /// Whether a plan against this history needs the definitions that the history stores: only reverts do.
+    ///
+    /// # Errors
+    /// The repository can't be read.
+    pub async fn needs_definitions(
+        &self,
+        target: &TargetName,
+        history: &History,
+    ) -> Result<bool, ProjectError> {
+        let decisions = self.decide(target, history).await?;
+        Ok(decisions
+            .decisions
+            .iter()
+            .any(|decision| matches!(decision, Decision::Revert { .. })))
+    }
+
+    /// What would be done to a target that has this history.
+    ///
+    /// # Errors
+    /// There is no such target, or the repository can't be read. What is wrong with migrations is in the plan.
+    pub async fn plan(
+        &self,
+        target: &TargetName,
+        history: &History,
+    ) -> Result<TargetPlan, ProjectError> {
+        let dialect = self.targets.get(target)?.dialect;
+        let decisions = self.decide(target, history).await?;
+        let mut desired = PreparedMigrations::new();
+        let mut stored = PreparedMigrations::new();
+        let mut findings = Vec::new();
+        for decision in &decisions.decisions {
+            match decision {
+                Decision::Rename { .. } => {}
+                Decision::Revert { name, .. } => {
+                    let prepared = self.stored(dialect, name, history).await;
+                    stored.insert(name.clone(), prepared);
+                }
+                Decision::Apply { name, .. } => {
+                    let ready = self.ready(dialect, &target.database, name).await;
+                    findings.extend(ready.1.iter().cloned());
+                    desired.insert(name.clone(), ready.0.clone());
+                }
+            }
+        }
+        let mut plan = assemble(target.clone(), dialect, decisions, desired, stored, history);
+        plan.findings.extend(findings);
+        Ok(plan)
+    }
+
+    async fn decide(
+        &self,
+        target: &TargetName,
+        history: &History,
+    ) -> Result<Decisions, ProjectError> {
+        let lineage = self.lineage(target, history).await?;
+        let desired = self.desired(&target.database);
+        Ok(decide(desired, history, &lineage, &self.owner, &self.goal))
+    }
+
+    /// A definition at hand, made ready once per dialect.
+    async fn ready(
+        &self,
+        dialect: Dialect,
+        database: &DatabaseName,
+        name: &MigrationName,
+    ) -> Arc<Ready> {
+        let mut known = self.ready.lock().await;
+        let key = (dialect, name.clone());
+        if let Some(ready) = known.get(&key) {
+            return Arc::clone(ready);
+        }
+        let item = self
+            .desired(database)
+            .iter()
+            .find(|item| &item.migration.name == name);
+        let ready = match item {
+            Some(item) => {
+                let preparer = self.preparer(dialect, self.environment.parameters.clone());
+                let prepared = preparer
+                    .prepare(&item.migration, item.checksum.clone())
+                    .await;
+                let findings = sql_findings(dialect, &item.migration, &self.environment.parameters);
+                (prepared, findings)
+            }
+            None => (Err(missing(name)), Vec::new()),
+        };
+        let ready = Arc::new(ready);
+        known.insert(key, Arc::clone(&ready));
+        ready
+    }
+
+    /// A definition that the history stores, made ready with the parameters that it was applied with.
+    async fn stored(
+        &self,
+        dialect: Dialect,
+        name: &MigrationName,
+        history: &History,
+    ) -> Result<Prepared, PrepareError> {
+        let record = history.record(name).ok_or_else(|| missing(name))?;
+        let migration =
+            Migration::from_canonical(name.clone(), &record.definition).map_err(|error| {
+                PrepareError {
+                    message: format!("the definition that was stored can't be read: {error}"),
+                    hint: "a newer Whimbrel may have applied it; revert with that one".to_owned(),
+                }
+            })?;
+        self.preparer(dialect, record.parameters.clone())
+            .prepare(&migration, record.checksum.clone())
+            .await
+    }
+
+    fn preparer(&self, dialect: Dialect, parameters: BTreeMap<String, String>) -> Preparer {
+        Preparer {
+            plugins: Arc::clone(&self.plugins),
+            dialect,
+            parameters,
+        }
+    }
+}
+
+fn missing(name: &MigrationName) -> PrepareError {
+    PrepareError {
+        message: format!("there is no definition of {name}"),
+        hint: "this is a bug of Whimbrel; please report it".to_owned(),
+    }
+}

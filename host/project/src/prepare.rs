@@ -1,0 +1,320 @@
+//! Makes a migration ready for a target: parameters filled in, statements split and classified, plugins asked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use whimbrel_core::canonical;
+use whimbrel_core::checksum::Checksum;
+use whimbrel_core::definition::{Action, Check, Migration, Origin, PluginAction, SqlAction, Step};
+use whimbrel_core::digest::Digest;
+use whimbrel_core::plan::{Operation, OperationAction, PrepareError, Prepared};
+use whimbrel_core::statement::{Dialect, Statement};
+use whimbrel_core::template::{TemplateError, TemplateErrorKind, Values, expand_sql, placeholders};
+use whimbrel_database::{SqlError, split};
+use whimbrel_plugin::Preview;
+
+use crate::plugins::Plugins;
+
+/// Makes migrations ready for one dialect and one set of parameters.
+#[derive(Clone)]
+pub(crate) struct Preparer {
+    pub(crate) plugins: Arc<Plugins>,
+    pub(crate) dialect: Dialect,
+    pub(crate) parameters: Values,
+}
+
+impl Preparer {
+    /// The migration as a target would run it.
+    pub(crate) async fn prepare(
+        &self,
+        migration: &Migration,
+        checksum: Checksum,
+    ) -> Result<Prepared, PrepareError> {
+        let definition = migration.canonical().map_err(|error| PrepareError {
+            message: format!("{}: {error}", migration.name),
+            hint: "write the number as text".to_owned(),
+        })?;
+        let mut prepared = Prepared {
+            name: migration.name.clone(),
+            checksum,
+            definition,
+            parameters: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            depends_on: migration.depends_on.clone(),
+            up: Vec::new(),
+            down: Vec::new(),
+            irreversible: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            metrics: Vec::new(),
+        };
+        let mut downs = Vec::new();
+        for (index, step) in migration.steps.iter().enumerate() {
+            let place = Place {
+                migration,
+                step,
+                index,
+            };
+            let down = match &step.action {
+                Action::Sql(action) => self.sql(&place, action, &mut prepared)?,
+                Action::Plugin(action) => self.plugin(&place, action, &mut prepared).await?,
+            };
+            if down.is_none() {
+                prepared.irreversible.push((index, step.title(index)));
+            }
+            downs.push(down.unwrap_or_default());
+        }
+        prepared.down = downs.into_iter().rev().flatten().collect();
+        prepared.before = self.checks(migration, &migration.checks.before, &mut prepared)?;
+        prepared.after = self.checks(migration, &migration.checks.after, &mut prepared)?;
+        for metric in &migration.metrics {
+            let mut metric = metric.clone();
+            let what = format!("{}: metric `{}`", migration.origin.path, metric.name);
+            metric.query = self.query(&what, &metric.query, &mut prepared)?;
+            prepared.metrics.push(metric);
+        }
+        Ok(prepared)
+    }
+
+    /// Adds the statements of a step; gives those of its down, none when it has none.
+    fn sql(
+        &self,
+        place: &Place<'_>,
+        action: &SqlAction,
+        prepared: &mut Prepared,
+    ) -> Result<Option<Vec<Operation>>, PrepareError> {
+        let mut operations = |sql: &str, file: Option<&Origin>| {
+            self.statements(sql, prepared)
+                .map(|statements| {
+                    statements
+                        .into_iter()
+                        .map(|(statement, hash)| {
+                            place.operation(hash, OperationAction::Statement(statement))
+                        })
+                        .collect::<Vec<_>>()
+                })
+                .map_err(|problem| place.error(file, problem))
+        };
+        let up = operations(&action.sql, action.file.as_ref())?;
+        let down = action
+            .revert
+            .as_ref()
+            .map(|sql| operations(sql, action.revert_file.as_ref()))
+            .transpose()?;
+        prepared.up.extend(up);
+        Ok(down)
+    }
+
+    /// Adds a plugin's step; gives its down, none when the plugin says that it can't be reverted.
+    async fn plugin(
+        &self,
+        place: &Place<'_>,
+        action: &PluginAction,
+        prepared: &mut Prepared,
+    ) -> Result<Option<Vec<Operation>>, PrepareError> {
+        let canonical = canonical::canonical(action).map_err(|error| PrepareError {
+            message: format!("{}: {error}", place.describe(None)),
+            hint: "write the number as text".to_owned(),
+        })?;
+        let hash = Digest::of(canonical::text(&canonical).as_bytes());
+        let plugin = self.plugins.plugin(&action.uses).await;
+        let plugin = plugin.map_err(|error| PrepareError {
+            message: format!("{}: {error}", place.describe(None)),
+            hint: error.hint().unwrap_or_default(),
+        })?;
+        let preview: Preview = plugin
+            .plan(&action.with, self.dialect)
+            .await
+            .map_err(|error| PrepareError {
+                message: format!("{}: {error}", place.describe(None)),
+                hint: error.hint().unwrap_or_else(|| {
+                    "`whimbrel plugin inspect` says what the plugin expects".to_owned()
+                }),
+            })?;
+        prepared
+            .plugins
+            .insert(action.uses.clone(), plugin.digest());
+        let operation = place.operation(
+            hash,
+            OperationAction::Plugin {
+                uses: action.uses.clone(),
+                with: action.with.clone(),
+                reads: action.reads.clone(),
+                effects: preview.effects,
+            },
+        );
+        prepared.up.push(operation.clone());
+        Ok(preview.reversible.then(|| vec![operation]))
+    }
+
+    fn checks(
+        &self,
+        migration: &Migration,
+        checks: &[Check],
+        prepared: &mut Prepared,
+    ) -> Result<Vec<Check>, PrepareError> {
+        let mut filled = Vec::with_capacity(checks.len());
+        for check in checks {
+            let what = format!("{}: check `{}`", migration.origin.path, check.name);
+            let mut check = check.clone();
+            check.query = self.query(&what, &check.query, prepared)?;
+            filled.push(check);
+        }
+        Ok(filled)
+    }
+
+    /// A query of a check or a metric: exactly one statement, parameters filled in.
+    fn query(
+        &self,
+        what: &str,
+        query: &str,
+        prepared: &mut Prepared,
+    ) -> Result<String, PrepareError> {
+        let statements = self.statements(query, prepared).map_err(|problem| {
+            let Problem { message, hint, .. } = problem;
+            PrepareError {
+                message: format!("{what}: {message}"),
+                hint,
+            }
+        })?;
+        match statements.as_slice() {
+            [(statement, _)] => Ok(statement.text.clone()),
+            several => Err(PrepareError {
+                message: format!("{what}: expected one query, found {}", several.len()),
+                hint: "write one SELECT that gives one value".to_owned(),
+            }),
+        }
+    }
+
+    /// The statements of a text as they are sent, each with the digest that stays the same for other parameters.
+    fn statements(
+        &self,
+        sql: &str,
+        prepared: &mut Prepared,
+    ) -> Result<Vec<(Statement, Digest)>, Problem> {
+        if !sql.contains("${") {
+            let statements = split(self.dialect, sql)?;
+            return Ok(statements
+                .into_iter()
+                .map(|statement| {
+                    let hash = Digest::of(statement.text.as_bytes());
+                    (statement, hash)
+                })
+                .collect());
+        }
+        let used =
+            placeholders(self.dialect, sql).map_err(|error| Problem::template(sql, &error))?;
+        for placeholder in &used {
+            if let Some(value) = self.parameters.get(&placeholder.name) {
+                prepared
+                    .parameters
+                    .insert(placeholder.name.clone(), value.clone());
+            }
+        }
+        let filled = expand_sql(self.dialect, sql, &self.parameters)
+            .map_err(|error| Problem::template(sql, &error))?;
+        let statements = split(self.dialect, &filled)?;
+        // The same text with a name in each value's place. Values are always one token, so it splits alike.
+        let names = used.iter().map(|used| {
+            let name = format!("p{}", Digest::of(used.name.as_bytes()).short());
+            (used.name.clone(), name)
+        });
+        let named = expand_sql(self.dialect, sql, &names.collect())
+            .ok()
+            .and_then(|text| split(self.dialect, &text).ok())
+            .filter(|named| named.len() == statements.len())
+            .unwrap_or_else(|| statements.clone());
+        Ok(statements
+            .into_iter()
+            .zip(named)
+            .map(|(statement, named)| (statement, Digest::of(named.text.as_bytes())))
+            .collect())
+    }
+}
+
+/// A step, for messages and operations.
+struct Place<'a> {
+    migration: &'a Migration,
+    step: &'a Step,
+    index: usize,
+}
+
+impl Place<'_> {
+    fn operation(&self, hash: Digest, action: OperationAction) -> Operation {
+        Operation {
+            step: self.index,
+            title: self.step.title(self.index),
+            hash,
+            timeout: self.step.timeout,
+            action,
+        }
+    }
+
+    /// The file, and the step when the file holds several.
+    fn describe(&self, file: Option<&Origin>) -> String {
+        match file {
+            Some(file) => file.path.clone(),
+            None => format!(
+                "{}: {}",
+                self.migration.origin.path,
+                self.step.title(self.index)
+            ),
+        }
+    }
+
+    fn error(&self, file: Option<&Origin>, problem: Problem) -> PrepareError {
+        let begins = file.map_or(1, |file| file.line.max(1));
+        let line = problem.line + begins - 1;
+        let at = match (file, problem.column) {
+            (Some(_), Some(column)) => format!("{}:{line}:{column}", self.describe(file)),
+            (Some(_), None) => format!("{}:{line}", self.describe(file)),
+            (None, _) => format!("{}, line {line}", self.describe(None)),
+        };
+        PrepareError {
+            message: format!("{at}: {}", problem.message),
+            hint: problem.hint,
+        }
+    }
+}
+
+/// What is wrong with a text, and where in it.
+struct Problem {
+    line: u32,
+    column: Option<u32>,
+    message: String,
+    hint: String,
+}
+
+impl Problem {
+    fn template(sql: &str, error: &TemplateError) -> Self {
+        let before = sql.get(..error.offset).unwrap_or(sql);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let hint = match &error.kind {
+            TemplateErrorKind::Unknown {
+                nearest: Some(name),
+                ..
+            } => format!("did you mean `{name}`?"),
+            TemplateErrorKind::Unknown { .. } => {
+                "give it a value under `parameters:` of the environment".to_owned()
+            }
+            _ => "a literal `${` is written `$${`".to_owned(),
+        };
+        Self {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: None,
+            message: error.to_string(),
+            hint,
+        }
+    }
+}
+
+impl From<SqlError> for Problem {
+    fn from(error: SqlError) -> Self {
+        Self {
+            line: error.line,
+            column: Some(error.column),
+            message: error.message,
+            hint: error.hint.unwrap_or_default(),
+        }
+    }
+}
