@@ -99,7 +99,7 @@ pub struct PluginAction {
     /// The plugin, as `whimbrel.yaml` or the binary names it.
     pub uses: PluginName,
     /// Its configuration, validated against the plugin's own schema.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Json::is_null")]
     pub with: Json,
     /// Other databases of the environment that it may read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,6 +1,6 @@
 //! The first half of planning: names and checksums against a target's history.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -115,11 +115,15 @@ fn towards(
     lineage: &Lineage,
     out: &mut Decisions,
 ) {
-    let wanted: BTreeMap<_, _> = desired
+    let wanted: HashMap<_, _> = desired
         .iter()
         .map(|item| (&item.migration.name, item))
         .collect();
-    let known: BTreeSet<_> = history.records.iter().map(|record| &record.name).collect();
+    let known: HashMap<_, _> = history
+        .records
+        .iter()
+        .map(|record| (&record.name, record))
+        .collect();
     if desired.is_empty() && !history.records.is_empty() {
         out.blockers.push(Blocker {
             code: BlockerCode::EmptyTree,
@@ -148,7 +152,9 @@ fn towards(
             .iter()
             .map(|item| (&item.migration.name, &item.checksum))
             .find(|(name, checksum)| {
-                !known.contains(name) && !renamed.contains(name) && **checksum == record.checksum
+                !known.contains_key(name)
+                    && !renamed.contains(name)
+                    && **checksum == record.checksum
             });
         match (twin, absence) {
             (Some((name, _)), absence)
@@ -190,7 +196,7 @@ fn towards(
         if renamed.contains(name) {
             continue;
         }
-        let resumed = match history.record(name) {
+        let resumed = match known.get(name).copied() {
             None => false,
             Some(_) if again.contains(name) => false,
             Some(record) if record.state.is_complete() => {
@@ -212,7 +218,7 @@ fn towards(
 
 /// The place, in the order of definitions, of the last one that is applied.
 fn newest_applied(desired: &[DesiredMigration], history: &History) -> Option<usize> {
-    let complete: BTreeSet<_> = history
+    let complete: HashSet<_> = history
         .records
         .iter()
         .filter(|record| record.state.is_complete())
@@ -306,6 +312,9 @@ fn keep_dependencies(desired: &[DesiredMigration], history: &History, out: &mut 
             _ => None,
         })
         .collect();
+    if going.is_empty() {
+        return;
+    }
     let mut blockers = Vec::new();
     for record in history
         .records

@@ -80,7 +80,7 @@ impl<'a> Scanner<'a> {
             match (byte, next) {
                 (b'-', Some(b'-')) => at = self.line_comment(at, end),
                 (b'/', Some(b'*')) => at = self.block_comment(at, end),
-                (b'\'' | b'"', _) | (b'`' | b'[', _)
+                (b'\'' | b'"' | b'`' | b'[', _)
                     if byte == b'\'' || byte == b'"' || self.dialect == Dialect::Sqlite =>
                 {
                     out.push_str(self.slice(copied, at + 1));
