@@ -32,7 +32,6 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     plugins::build(workspace)?;
     Call::cargo()
         .args(["build", "-p", "whimbrel"])
-        .env("WHIMBREL_COMPONENTS", workspace.components())
         .within(workspace.root())
         .show_and_run()?;
     Ok(workspace.target().join("debug"))

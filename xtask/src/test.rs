@@ -71,7 +71,6 @@ fn instrumented(workspace: &Workspace, reach: Reach) -> Call {
             "RUSTC_WORKSPACE_WRAPPER",
             workspace.root().join("xtask/instrument.sh"),
         )
-        .env("WHIMBREL_COMPONENTS", workspace.components())
         .env("LLVM_PROFILE_FILE", coverage::profile(workspace, reach))
 }
 

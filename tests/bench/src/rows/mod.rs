@@ -4,7 +4,9 @@ mod apply;
 mod backfill;
 pub mod bare;
 mod fanout;
+mod idle;
 mod noop;
+mod sandbox;
 
 use std::ffi::OsString;
 
@@ -31,6 +33,7 @@ pub const ALL: &[(&str, Benchmark)] = &[
     ("noop-yaml", noop::yaml),
     ("apply-1000", apply::run),
     ("backfill-1000000", backfill::run),
+    ("sandbox", sandbox::run),
     ("fanout-100", fanout::run),
 ];
 
