@@ -1,0 +1,2 @@
+;; A component that is of no use to anybody.
+(component)
