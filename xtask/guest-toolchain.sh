@@ -7,6 +7,9 @@
 set -euo pipefail
 P=$(realpath -m "$1"); shift; TARGETS=${*:-wasm32-unknown-unknown}
 W=$(mktemp -d); trap 'rm -rf "$W"' EXIT
+if ! apt-cache show rustc-web >/dev/null 2>&1; then
+  if [ "$(id -u)" = 0 ]; then apt-get update -q; else sudo apt-get update -q; fi
+fi
 mkdir -p "$W/debs" "$W/root"; cd "$W/debs"
 apt-get download rustc-web libstd-rust-web-dev rust-web-src \
   $(apt-cache depends --recurse -i libstd-rust-web-dev | grep -oE '^(libstd-rust-web-[0-9.]+|libllvm[0-9]+)' | sort -u) 2>&1 | tail -1
