@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+use whimbrel_core::statement::Dialect;
+use whimbrel_core::value::Value;
+
 use crate::endpoint::Endpoint;
 use crate::lock::Fence;
-use crate::session::{DatabaseError, SessionSettings};
+use crate::session::{Command, DatabaseError, Session, SessionSettings, connect};
 
 /// Raises the heartbeat's counter over a small connection of its own until it is dropped. SQLite needs none.
 #[derive(Debug)]
 pub struct Heartbeat {
-    task: Option<tokio::task::JoinHandle<()>>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Heartbeat {
@@ -22,12 +26,47 @@ impl Heartbeat {
     ///
     /// The connection could not be made.
     pub async fn start(
-        _endpoint: &Endpoint,
-        _settings: &SessionSettings,
-        _fence: &Fence,
-        _interval: Duration,
+        endpoint: &Endpoint,
+        settings: &SessionSettings,
+        fence: &Fence,
+        interval: Duration,
     ) -> Result<Self, DatabaseError> {
-        Ok(Self { task: None })
+        if endpoint.dialect() == Dialect::Sqlite {
+            return Ok(Self { task: None });
+        }
+        let settings = SessionSettings {
+            application_name: format!("{} heartbeat", settings.application_name),
+            // A beat that waits is no beat; the next one comes soon.
+            statement_timeout: Some(interval),
+            ..settings.clone()
+        };
+        let session = connect(endpoint, &settings).await?;
+        let sql = "UPDATE whimbrel.heartbeat SET counter = counter + 1 WHERE run = $1";
+        let beat = Command::with(sql, vec![Value::Text(fence.run().to_string())]);
+        let task = tokio::spawn(go_on(session, endpoint.clone(), settings, beat, interval));
+        Ok(Self { task: Some(task) })
+    }
+}
+
+/// Until somebody took over, when there is no row of this run any more. A lost connection is made anew.
+async fn go_on(
+    mut session: Box<dyn Session>,
+    endpoint: Endpoint,
+    settings: SessionSettings,
+    beat: Command,
+    interval: Duration,
+) {
+    loop {
+        match session.run(std::slice::from_ref(&beat)).await {
+            Ok(done) if done.iter().any(|done| done.rows_affected == 0) => return,
+            Err(failed) if failed.error.is_connection_lost() => {
+                if let Ok(again) = connect(&endpoint, &settings).await {
+                    session = again;
+                }
+            }
+            _ => {}
+        }
+        tokio::time::sleep(interval).await;
     }
 }
 

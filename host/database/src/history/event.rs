@@ -6,7 +6,9 @@ use whimbrel_core::history::EventKind;
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::MigrationName;
 use whimbrel_core::statement::Dialect;
+use whimbrel_core::value::Value;
 
+use super::sql::{json, optional, places, table, text};
 use crate::session::Command;
 
 /// An event to record.
@@ -30,6 +32,29 @@ pub struct NewEvent {
 
 /// Inserts an event.
 #[must_use]
-pub fn event_insert(_dialect: Dialect, _event: &NewEvent) -> Command {
-    Command::text("SELECT 1")
+pub fn event_insert(dialect: Dialect, event: &NewEvent) -> Command {
+    Command::with(insert(dialect, 1), parameters(event))
+}
+
+/// How many parameters an event takes.
+pub(super) const PARAMETERS: usize = 7;
+
+pub(super) fn insert(dialect: Dialect, first: usize) -> String {
+    let table = table(dialect, "event");
+    let places = places(first, PARAMETERS);
+    format!(
+        "INSERT INTO {table} (kind, migration, run, actor, revision, plan, details) VALUES ({places})"
+    )
+}
+
+pub(super) fn parameters(event: &NewEvent) -> Vec<Value> {
+    vec![
+        Value::Text(event.kind.as_str().to_owned()),
+        optional(event.migration.as_ref()),
+        text(&event.run),
+        text(&event.actor),
+        optional(event.revision.as_ref()),
+        optional(event.plan.as_ref()),
+        json(&event.details),
+    ]
 }

@@ -7,6 +7,8 @@ mod event;
 mod journal;
 mod read;
 mod record;
+mod row;
+pub(crate) mod sql;
 
 use whimbrel_core::history::Owner;
 use whimbrel_core::statement::Dialect;
@@ -17,6 +19,7 @@ pub use journal::{
     journal_remove,
 };
 pub use read::{HistoryError, read, read_definition, read_events, read_without_definitions};
+pub(crate) use read::{check_version, exists};
 pub use record::{
     Finished, NewRecord, record_accept, record_delete, record_fail, record_finish, record_insert,
     record_insert_with_event, record_rename, record_replace, record_state,
@@ -26,6 +29,15 @@ use crate::session::Command;
 
 /// Records who the target belongs to.
 #[must_use]
-pub fn owner_set(_dialect: Dialect, _owner: &Owner) -> Command {
-    Command::text("SELECT 1")
+pub fn owner_set(dialect: Dialect, owner: &Owner) -> Command {
+    let change = format!(
+        "UPDATE {} SET manager = $1, project = $2, environment = $3 WHERE id = 1",
+        sql::table(dialect, "owner")
+    );
+    let parameters = vec![
+        sql::text(&owner.manager),
+        sql::text(&owner.project),
+        sql::text(&owner.environment),
+    ];
+    sql::exactly_one(dialect, &change, "owner", parameters)
 }

@@ -3,8 +3,13 @@
 use serde_json::Value as Json;
 use whimbrel_core::history::{Event, History};
 use whimbrel_core::name::MigrationName;
+use whimbrel_core::statement::Dialect;
+use whimbrel_core::value::{RowSet, Value};
 
-use crate::session::{DatabaseError, Session};
+use super::row::{self, Row};
+use super::sql::table;
+use crate::session::{Command, DatabaseError, Done, Session};
+use crate::{postgres, sqlite};
 
 /// Why a history can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +42,8 @@ pub enum HistoryError {
 /// # Errors
 ///
 /// See [`HistoryError`].
-pub async fn read(_session: &mut dyn Session) -> Result<History, HistoryError> {
-    Ok(History::default())
+pub async fn read(session: &mut dyn Session) -> Result<History, HistoryError> {
+    read_with(session, "definition").await
 }
 
 /// The same with `null` in place of the definitions, which are by far the biggest part: for `status`.
@@ -46,8 +51,8 @@ pub async fn read(_session: &mut dyn Session) -> Result<History, HistoryError> {
 /// # Errors
 ///
 /// See [`HistoryError`].
-pub async fn read_without_definitions(_session: &mut dyn Session) -> Result<History, HistoryError> {
-    Ok(History::default())
+pub async fn read_without_definitions(session: &mut dyn Session) -> Result<History, HistoryError> {
+    read_with(session, "'null'").await
 }
 
 /// Reads one recorded definition.
@@ -56,10 +61,28 @@ pub async fn read_without_definitions(_session: &mut dyn Session) -> Result<Hist
 ///
 /// See [`HistoryError`].
 pub async fn read_definition(
-    _session: &mut dyn Session,
-    _name: &MigrationName,
+    session: &mut dyn Session,
+    name: &MigrationName,
 ) -> Result<Option<Json>, HistoryError> {
-    Ok(None)
+    let sql = format!(
+        "SELECT definition FROM {} WHERE name = $1",
+        table(session.dialect(), "migration")
+    );
+    let done = ask(
+        session,
+        vec![Command::with(sql, vec![Value::Text(name.to_string())])],
+    )
+    .await?;
+    let rows = done
+        .into_iter()
+        .next()
+        .map(|done| done.rows)
+        .unwrap_or_default();
+    rows.rows
+        .iter()
+        .map(|values| Row::new("migration", &rows.columns, values).json("definition"))
+        .next()
+        .transpose()
 }
 
 /// Reads the latest events, newest first.
@@ -68,8 +91,151 @@ pub async fn read_definition(
 ///
 /// See [`HistoryError`].
 pub async fn read_events(
-    _session: &mut dyn Session,
-    _limit: u32,
+    session: &mut dyn Session,
+    limit: u32,
 ) -> Result<Vec<Event>, HistoryError> {
-    Ok(Vec::new())
+    let sql = format!(
+        "SELECT {EVENT} FROM {} ORDER BY id DESC LIMIT $1",
+        table(session.dialect(), "event")
+    );
+    let done = ask(
+        session,
+        vec![Command::with(sql, vec![Value::Integer(limit.into())])],
+    )
+    .await?;
+    done.first().map_or_else(
+        || Ok(Vec::new()),
+        |done| each(&done.rows, "event", row::event),
+    )
+}
+
+const EVENT: &str = "id, kind, migration, run, actor, revision, plan, at, details";
+
+async fn read_with(session: &mut dyn Session, definition: &str) -> Result<History, HistoryError> {
+    let dialect = session.dialect();
+    let table = |name| table(dialect, name);
+    let select = |sql: String| Command::with(sql, Vec::new());
+    let done = ask(
+        session,
+        vec![
+            select(format!(
+                "SELECT o.version, o.manager, o.project, o.environment, l.epoch FROM {} o CROSS JOIN {} l",
+                table("owner"),
+                table("lock")
+            )),
+            select(format!(
+                "SELECT name, sequence, state, checksum, {definition} AS definition, parameters, plugins, revision, run, \
+                 actor, started, finished, duration_milliseconds, rows, error, undo FROM {} ORDER BY sequence",
+                table("migration")
+            )),
+            select(format!(
+                "SELECT migration, direction, position, hash, state, batch, checkpoint, rows_done, rows_total, probe, \
+                 undo FROM {} ORDER BY migration, direction, position",
+                table("journal")
+            )),
+            select(format!("SELECT {EVENT} FROM {} WHERE kind = 'approved' ORDER BY id", table("event"))),
+        ],
+    )
+    .await?;
+    let [head, records, journal, approvals] = done.as_slice() else {
+        return Ok(History::default());
+    };
+    let Some(values) = head.rows.rows.first() else {
+        return Ok(History::default());
+    };
+    let head = Row::new("owner", &head.rows.columns, values);
+    check_version(dialect, head.integer("version")?)?;
+    Ok(History {
+        owner: row::owner(&head)?,
+        epoch: head.integer("epoch")?,
+        records: each(&records.rows, "migration", row::record)?,
+        journal: each(&journal.rows, "journal", row::journal_entry)?,
+        approvals: each(&approvals.rows, "event", row::event)?,
+    })
+}
+
+/// A version that this program doesn't know may mean anything by its columns.
+pub(crate) fn check_version(dialect: Dialect, found: i64) -> Result<(), HistoryError> {
+    let known = known_version(dialect);
+    if found > known {
+        Err(HistoryError::Newer { found, known })
+    } else {
+        Ok(())
+    }
+}
+
+/// The latest version of the tables that this program knows.
+pub(crate) fn known_version(dialect: Dialect) -> i64 {
+    let count = match dialect {
+        Dialect::Postgres => postgres::schema::VERSIONS.len(),
+        Dialect::Sqlite => sqlite::schema::VERSIONS.len(),
+    };
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn each<T>(
+    rows: &RowSet,
+    table: &'static str,
+    read: fn(&Row<'_>) -> Result<T, HistoryError>,
+) -> Result<Vec<T>, HistoryError> {
+    rows.rows
+        .iter()
+        .map(|values| read(&Row::new(table, &rows.columns, values)))
+        .collect()
+}
+
+/// Asks in one flight and one snapshot, where the session isn't in a transaction already. Nothing comes back when there
+/// are no tables.
+async fn ask(
+    session: &mut dyn Session,
+    questions: Vec<Command>,
+) -> Result<Vec<Done>, HistoryError> {
+    let dialect = session.dialect();
+    if session.in_transaction() {
+        return Ok(session.run(&questions).await.map_err(|error| error.error)?);
+    }
+    if dialect == Dialect::Sqlite && !exists(session).await? {
+        return Ok(Vec::new());
+    }
+    let begin = match dialect {
+        Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        Dialect::Sqlite => "BEGIN",
+    };
+    let mut commands = vec![Command::text(begin)];
+    commands.extend(questions);
+    commands.push(Command::text("COMMIT"));
+    match session.run(&commands).await {
+        Ok(mut done) => {
+            done.pop();
+            done.remove(0);
+            Ok(done)
+        }
+        Err(failed) => {
+            if session.in_transaction() {
+                session
+                    .run(&[Command::text("ROLLBACK")])
+                    .await
+                    .map_err(|error| error.error)?;
+            }
+            // The catalog decides whether the tables are missing, or only hidden from this user.
+            let may_be_missing = matches!(failed.error.code.as_str(), "42P01" | "3F000");
+            if may_be_missing && !exists(session).await? {
+                return Ok(Vec::new());
+            }
+            Err(failed.error.into())
+        }
+    }
+}
+
+/// Whether Whimbrel's tables are there, for whomever.
+pub(crate) async fn exists(session: &mut dyn Session) -> Result<bool, DatabaseError> {
+    let sql = match session.dialect() {
+        Dialect::Postgres => postgres::schema::EXISTS,
+        Dialect::Sqlite => sqlite::schema::EXISTS,
+    };
+    let done = session.run(&[Command::with(sql, Vec::new())]).await?;
+    Ok(done
+        .first()
+        .and_then(|done| done.rows.single())
+        .is_some_and(|count| *count != Value::Integer(0)))
 }

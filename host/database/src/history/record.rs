@@ -9,8 +9,10 @@ use whimbrel_core::history::MigrationState;
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::{MigrationName, PluginName};
 use whimbrel_core::statement::Dialect;
+use whimbrel_core::value::Value;
 
-use super::NewEvent;
+use super::event::{self, NewEvent};
+use super::sql::{exactly_one, json, now, optional, optional_integer, table, text};
 use crate::lock::Fence;
 use crate::session::Command;
 
@@ -61,69 +63,232 @@ pub struct Finished {
 
 /// Inserts a migration's row; its sequence is the next one.
 #[must_use]
-pub fn record_insert(_dialect: Dialect, _record: &NewRecord) -> Command {
-    Command::text("SELECT 1")
+pub fn record_insert(dialect: Dialect, record: &NewRecord) -> Command {
+    Command::with(insert(dialect, record), parameters(record))
 }
 
 /// Inserts a migration's row and its event and asserts the fence, in as few commands as the dialect allows: the end of a
 /// small migration's only transaction.
 #[must_use]
 pub fn record_insert_with_event(
-    _record: &NewRecord,
-    _event: &NewEvent,
-    _fence: &Fence,
+    record: &NewRecord,
+    event: &NewEvent,
+    fence: &Fence,
 ) -> Vec<Command> {
-    Vec::new()
+    let dialect = fence.dialect();
+    if dialect == Dialect::Sqlite {
+        return vec![
+            record_insert(dialect, record),
+            event::event_insert(dialect, event),
+            fence.assert(),
+        ];
+    }
+    let mut all = parameters(record);
+    let record_insert = insert(dialect, record);
+    let event_insert = event::insert(dialect, all.len() + 1);
+    all.extend(event::parameters(event));
+    let fence_at = all.len() + 1;
+    all.extend([Value::Integer(fence.epoch()), text(&fence.run())]);
+    let sql = format!(
+        "WITH record AS ({record_insert}), event AS ({event_insert}) \
+         SELECT whimbrel.assert_fence(${fence_at}, ${}, true)",
+        fence_at + 1
+    );
+    vec![Command::with(sql, all)]
 }
 
 /// Writes all of a row anew except its sequence: a failed migration whose definition was edited starts over.
 #[must_use]
-pub fn record_replace(_dialect: Dialect, _record: &NewRecord) -> Command {
-    Command::text("SELECT 1")
+pub fn record_replace(dialect: Dialect, record: &NewRecord) -> Command {
+    let times = times(dialect, record.state);
+    let change = format!(
+        "UPDATE {} SET state = $2, checksum = $3, definition = $4, parameters = $5, plugins = $6, revision = $7, \
+         run = $8, actor = $9, started = {}, finished = {}, duration_milliseconds = {}, rows = $11, undo = $12, \
+         error = NULL WHERE name = $1",
+        table(dialect, "migration"),
+        times.started,
+        times.finished,
+        times.duration
+    );
+    exactly_one(
+        dialect,
+        &change,
+        &describe(&record.name),
+        parameters(record),
+    )
 }
 
 /// Marks it as done.
 #[must_use]
-pub fn record_finish(_dialect: Dialect, _name: &MigrationName, _finished: &Finished) -> Command {
-    Command::text("SELECT 1")
+pub fn record_finish(dialect: Dialect, name: &MigrationName, finished: &Finished) -> Command {
+    let elapsed = match dialect {
+        Dialect::Postgres => "(extract(epoch FROM clock_timestamp() - started) * 1000)::bigint",
+        Dialect::Sqlite => {
+            "CAST(round((julianday('now') - julianday(started)) * 86400000) AS INTEGER)"
+        }
+    };
+    let change = format!(
+        "UPDATE {} SET state = $2, run = $3, finished = {}, duration_milliseconds = coalesce($4, {elapsed}), \
+         rows = $5, undo = $6, error = NULL WHERE name = $1",
+        table(dialect, "migration"),
+        now(dialect)
+    );
+    let parameters = vec![
+        text(name),
+        Value::Text(finished.state.as_str().to_owned()),
+        text(&finished.run),
+        optional_integer(finished.duration_milliseconds),
+        Value::Integer(finished.rows),
+        json(&finished.undo),
+    ];
+    exactly_one(dialect, &change, &describe(name), parameters)
 }
 
 /// Changes where it stands, and clears its error.
 #[must_use]
 pub fn record_state(
-    _dialect: Dialect,
-    _name: &MigrationName,
-    _state: MigrationState,
-    _run: &str,
+    dialect: Dialect,
+    name: &MigrationName,
+    state: MigrationState,
+    run: &str,
 ) -> Command {
-    Command::text("SELECT 1")
+    let change = format!(
+        "UPDATE {} SET state = $2, run = $3, error = NULL WHERE name = $1",
+        table(dialect, "migration")
+    );
+    let parameters = vec![
+        text(name),
+        Value::Text(state.as_str().to_owned()),
+        Value::Text(run.to_owned()),
+    ];
+    exactly_one(dialect, &change, &describe(name), parameters)
 }
 
 /// Marks it as failed, with the error.
 #[must_use]
-pub fn record_fail(_dialect: Dialect, _name: &MigrationName, _run: &str, _error: &str) -> Command {
-    Command::text("SELECT 1")
+pub fn record_fail(dialect: Dialect, name: &MigrationName, run: &str, error: &str) -> Command {
+    let change = format!(
+        "UPDATE {} SET state = 'failed', run = $2, error = $3 WHERE name = $1",
+        table(dialect, "migration")
+    );
+    // PostgreSQL keeps no NUL in a text, and an error may hold anything.
+    let error = error.replace('\0', "\u{fffd}");
+    let parameters = vec![text(name), Value::Text(run.to_owned()), Value::Text(error)];
+    exactly_one(dialect, &change, &describe(name), parameters)
 }
 
 /// Removes it: the end of a revert.
 #[must_use]
-pub fn record_delete(_dialect: Dialect, _name: &MigrationName) -> Command {
-    Command::text("SELECT 1")
+pub fn record_delete(dialect: Dialect, name: &MigrationName) -> Command {
+    let change = format!(
+        "DELETE FROM {} WHERE name = $1",
+        table(dialect, "migration")
+    );
+    exactly_one(dialect, &change, &describe(name), vec![text(name)])
 }
 
 /// Renames it, and its journal with it.
 #[must_use]
-pub fn record_rename(_dialect: Dialect, _from: &MigrationName, _to: &MigrationName) -> Command {
-    Command::text("SELECT 1")
+pub fn record_rename(dialect: Dialect, from: &MigrationName, to: &MigrationName) -> Command {
+    let parameters = vec![text(from), text(to)];
+    match dialect {
+        Dialect::Postgres => {
+            let what = describe(from);
+            let sql = "WITH journal AS (UPDATE whimbrel.journal SET migration = $2 WHERE migration = $1), \
+                       changed AS (UPDATE whimbrel.migration SET name = $2 WHERE name = $1 RETURNING 1) \
+                       SELECT whimbrel.assert_one((SELECT count(*) FROM changed), $3)";
+            Command::with(sql, [parameters, vec![Value::Text(what)]].concat())
+        }
+        // A trigger renames the journal.
+        Dialect::Sqlite => {
+            let change = format!(
+                "UPDATE {} SET name = $2 WHERE name = $1",
+                table(dialect, "migration")
+            );
+            exactly_one(dialect, &change, &describe(from), parameters)
+        }
+    }
 }
 
 /// Accepts an edited definition in place of the applied one.
 #[must_use]
 pub fn record_accept(
-    _dialect: Dialect,
-    _name: &MigrationName,
-    _checksum: &Checksum,
-    _definition: &Json,
+    dialect: Dialect,
+    name: &MigrationName,
+    checksum: &Checksum,
+    definition: &Json,
 ) -> Command {
-    Command::text("SELECT 1")
+    let change = format!(
+        "UPDATE {} SET checksum = $2, definition = $3 WHERE name = $1",
+        table(dialect, "migration")
+    );
+    exactly_one(
+        dialect,
+        &change,
+        &describe(name),
+        vec![text(name), text(checksum), json(definition)],
+    )
+}
+
+fn describe(name: &MigrationName) -> String {
+    format!("record of {name}")
+}
+
+fn insert(dialect: Dialect, record: &NewRecord) -> String {
+    let table = table(dialect, "migration");
+    let times = times(dialect, record.state);
+    format!(
+        "INSERT INTO {table} (name, sequence, state, checksum, definition, parameters, plugins, revision, run, actor, \
+         started, finished, duration_milliseconds, rows, undo) \
+         VALUES ($1, (SELECT coalesce(max(sequence), 0) + 1 FROM {table}), $2, $3, $4, $5, $6, $7, $8, $9, \
+         {}, {}, {}, $11, $12)",
+        times.started, times.finished, times.duration
+    )
+}
+
+struct Times {
+    started: &'static str,
+    finished: &'static str,
+    /// With `$10`, what the caller knows.
+    duration: &'static str,
+}
+
+/// A record that is complete at once began with its transaction.
+const fn times(dialect: Dialect, state: MigrationState) -> Times {
+    let complete = state.is_complete();
+    match (dialect, complete) {
+        (Dialect::Postgres, true) => Times {
+            started: "transaction_timestamp()",
+            finished: "clock_timestamp()",
+            duration: "coalesce($10, (extract(epoch FROM clock_timestamp() - transaction_timestamp()) * 1000)::bigint)",
+        },
+        (_, true) => Times {
+            started: now(dialect),
+            finished: now(dialect),
+            duration: "coalesce($10, 0)",
+        },
+        (_, false) => Times {
+            started: now(dialect),
+            finished: "NULL",
+            duration: "$10",
+        },
+    }
+}
+
+/// In the order of `$1` to `$12`.
+fn parameters(record: &NewRecord) -> Vec<Value> {
+    vec![
+        text(&record.name),
+        Value::Text(record.state.as_str().to_owned()),
+        text(&record.checksum),
+        json(&record.definition),
+        json(&record.parameters),
+        json(&record.plugins),
+        optional(record.revision.as_ref()),
+        text(&record.run),
+        text(&record.actor),
+        optional_integer(record.duration_milliseconds),
+        Value::Integer(record.rows),
+        json(&record.undo),
+    ]
 }

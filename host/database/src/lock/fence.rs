@@ -4,7 +4,7 @@ use uuid::Uuid;
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::Value;
 
-use crate::session::Command;
+use crate::session::{Command, FENCED};
 
 /// The right to write to a target, until somebody else takes over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,12 @@ impl Fence {
         }
     }
 
+    /// The dialect of the target.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// The epoch of this run's takeover.
     #[must_use]
     pub const fn epoch(&self) -> i64 {
@@ -41,13 +47,32 @@ impl Fence {
     /// for later, but spares work that would be refused.
     #[must_use]
     pub fn glance(&self) -> Command {
-        Command::with("SELECT 1", Vec::<Value>::new())
+        self.look(false)
     }
 
     /// The last statement before COMMIT: a share-locking read of epoch and run that raises when it finds nothing. From
     /// then until the COMMIT nobody can take over.
     #[must_use]
     pub fn assert(&self) -> Command {
-        Command::with("SELECT 1", Vec::<Value>::new())
+        self.look(true)
+    }
+
+    fn look(&self, share: bool) -> Command {
+        let mut parameters = vec![
+            Value::Integer(self.epoch),
+            Value::Text(self.run.to_string()),
+        ];
+        match self.dialect {
+            Dialect::Postgres => {
+                parameters.push(Value::Boolean(share));
+                Command::with("SELECT whimbrel.assert_fence($1, $2, $3)", parameters)
+            }
+            // BEGIN IMMEDIATE locked the whole file already.
+            Dialect::Sqlite => Command::with(
+                "SELECT 1 FROM whimbrel_lock WHERE epoch = $1 AND run = $2",
+                parameters,
+            )
+            .guarded(FENCED, "another run took over this database"),
+        }
     }
 }

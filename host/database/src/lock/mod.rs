@@ -3,15 +3,21 @@
 //! Whoever gets the session lock knows that the session that executed before is gone. Whoever takes over writes a new
 //! epoch, and from then on nobody else's COMMIT passes the fence. No wall clock decides anything.
 
+mod contender;
 mod fence;
+mod tables;
+mod takeover;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
+use whimbrel_core::history::EventKind;
 
 pub use fence::Fence;
 
-use crate::session::{DatabaseError, Session};
+use self::contender::Contender;
+use crate::history::{HistoryError, NewEvent, event_insert};
+use crate::session::{DatabaseError, Session, begin, commit};
 
 /// Who wants the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +82,33 @@ pub enum LockError {
     Fenced,
     /// Anything else.
     #[error("{0}")]
-    Database(#[from] DatabaseError),
+    Database(#[source] DatabaseError),
+}
+
+impl From<DatabaseError> for LockError {
+    fn from(error: DatabaseError) -> Self {
+        if error.is_fenced() {
+            Self::Fenced
+        } else if error.is_permission() {
+            Self::NotPermitted { error }
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
+impl From<HistoryError> for LockError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Newer { found, known } => Self::Newer { found, known },
+            HistoryError::Database(error) => error.into(),
+            HistoryError::Malformed { .. } => Self::Database(DatabaseError::new(
+                crate::session::ErrorKind::Client,
+                "",
+                error.to_string(),
+            )),
+        }
+    }
 }
 
 /// Takes the session lock, creates or upgrades the tables under it, and takes over: a new epoch with this run.
@@ -87,21 +119,64 @@ pub enum LockError {
 ///
 /// Another run holds it and went on for longer than `settings.wait`; or see [`LockError`].
 pub async fn take(
-    _session: &mut dyn Session,
-    _holder: &Holder,
-    _settings: &LockSettings,
-    _on_waiting: impl FnMut(&str) + Send,
+    session: &mut dyn Session,
+    holder: &Holder,
+    settings: &LockSettings,
+    mut on_waiting: impl FnMut(&str) + Send,
 ) -> Result<Fence, LockError> {
-    Err(LockError::Fenced)
+    let note = format!("{} (run {})", holder.description, holder.run);
+    let begun = Instant::now();
+    let mut contender = Contender::new(settings.silence);
+    while !session.try_session_lock(&note).await? {
+        let seen = contender.look(session).await?;
+        if begun.elapsed() >= settings.wait {
+            return Err(LockError::Held {
+                holder: seen.holder,
+                hint: seen.hint,
+            });
+        }
+        if contender.is_news(&seen) {
+            on_waiting(&seen.holder);
+        }
+        if !seen.terminated {
+            tokio::time::sleep(jittered(settings.poll)).await;
+        }
+    }
+    let taken = prepare_and_take_over(session, holder).await;
+    if taken.is_err() && !session.is_closed() {
+        session.release_session_lock().await?;
+    }
+    taken
 }
 
-/// Clears the holder and gives the session lock back.
+async fn prepare_and_take_over(
+    session: &mut dyn Session,
+    holder: &Holder,
+) -> Result<Fence, LockError> {
+    tables::prepare(session).await?;
+    takeover::take_over(session, Some(holder), Vec::new()).await
+}
+
+/// Between half and one and a half times, so that contenders don't march in step.
+fn jittered(poll: Duration) -> Duration {
+    let [low, high, ..] = Uuid::new_v4().into_bytes();
+    poll / 2 + poll.mul_f64(f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX))
+}
+
+/// Gives the session lock back. The row of the lock stays as it is: only a takeover writes it.
 ///
 /// # Errors
 ///
 /// The connection is gone; the lock went with it.
-pub async fn release(_session: &mut dyn Session, _fence: &Fence) -> Result<(), LockError> {
-    Ok(())
+pub async fn release(session: &mut dyn Session, _fence: &Fence) -> Result<(), LockError> {
+    Ok(session.release_session_lock().await?)
+}
+
+/// What [`unlock`] cleared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlocked {
+    /// The dead holder; none when nobody was recorded.
+    pub previous: Option<String>,
 }
 
 /// Clears what a dead holder left, after having proved that it is dead, and writes an event.
@@ -111,13 +186,67 @@ pub async fn release(_session: &mut dyn Session, _fence: &Fence) -> Result<(), L
 /// # Errors
 ///
 /// [`LockError::Held`] while the holder's session lives.
-pub async fn unlock(_session: &mut dyn Session, _by: &Holder) -> Result<Unlocked, LockError> {
-    Ok(Unlocked { previous: None })
+pub async fn unlock(session: &mut dyn Session, by: &Holder) -> Result<Unlocked, LockError> {
+    let note = format!("{} (run {})", by.description, by.run);
+    if !session.try_session_lock(&note).await? {
+        let seen = Contender::new(Duration::MAX).look(session).await?;
+        return Err(LockError::Held {
+            holder: seen.holder,
+            hint: seen.hint,
+        });
+    }
+    let cleared = clear(session, by).await;
+    if !session.is_closed() {
+        session.release_session_lock().await?;
+    }
+    cleared
 }
 
-/// What [`unlock`] cleared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unlocked {
-    /// The dead holder; none when nobody was recorded.
-    pub previous: Option<String>,
+async fn clear(session: &mut dyn Session, by: &Holder) -> Result<Unlocked, LockError> {
+    if !crate::history::exists(session).await? {
+        return Ok(Unlocked { previous: None });
+    }
+    let Some(previous) = takeover::recorded_holder(session).await? else {
+        return Ok(Unlocked { previous: None });
+    };
+    let event = NewEvent {
+        kind: EventKind::Unlocked,
+        migration: None,
+        run: by.run.to_string(),
+        actor: by.description.clone(),
+        revision: None,
+        plan: None,
+        details: serde_json::json!({ "holder": previous }),
+    };
+    let event = event_insert(session.dialect(), &event);
+    takeover::take_over(session, None, vec![event]).await?;
+    Ok(Unlocked {
+        previous: Some(previous),
+    })
+}
+
+/// Runs commands as one transaction.
+async fn transact(
+    session: &mut dyn Session,
+    commands: Vec<crate::session::Command>,
+) -> Result<Vec<crate::session::Done>, DatabaseError> {
+    let dialect = session.dialect();
+    let mut all = vec![begin(dialect)];
+    all.extend(commands);
+    all.push(commit(dialect));
+    match session.run(&all).await {
+        Ok(mut done) => {
+            done.pop();
+            Ok(done.into_iter().skip(1).collect())
+        }
+        Err(failed) => {
+            if session.in_transaction() && !session.is_closed() {
+                session
+                    .run(&[crate::session::rollback(dialect)])
+                    .await
+                    .map_err(|error| error.error)?;
+            }
+            Err(failed.error)
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod locks;
 mod numeric;
 mod parameter;
 mod refuse;
+pub(crate) mod schema;
 mod session;
 mod tree;
 mod value;

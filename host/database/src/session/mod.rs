@@ -8,8 +8,8 @@ mod settings;
 use async_trait::async_trait;
 use whimbrel_core::statement::Dialect;
 
+pub(crate) use command::Protocol;
 pub use command::{Command, Done, begin, commit, foreign_key_check, restore, rollback, timeouts};
-pub(crate) use command::{Guard, Protocol};
 pub(crate) use control::{Control, flight};
 pub use error::{CommandError, DatabaseError, ErrorKind};
 pub(crate) use error::{FENCED, NOT_COMMITTED, NOT_ONE_ROW};

@@ -5,6 +5,7 @@ mod error;
 mod lint;
 mod lock_file;
 mod refuse;
+pub(crate) mod schema;
 mod session;
 mod worker;
 
