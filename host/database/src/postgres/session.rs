@@ -49,6 +49,7 @@ pub(super) struct PostgresSession {
     opening: Arc<AtomicBool>,
     in_transaction: bool,
     aborted: bool,
+    lost: bool,
     round_trips: u64,
 }
 
@@ -85,6 +86,7 @@ impl PostgresSession {
             opening: Arc::default(),
             in_transaction: false,
             aborted: false,
+            lost: false,
             round_trips: 0,
         };
         session.backend = session.ask_backend().await?;
@@ -119,6 +121,10 @@ impl PostgresSession {
     /// Sends commands at once and waits for all answers, in order.
     async fn fly(&mut self, commands: &[Command]) -> Vec<Result<Done, DatabaseError>> {
         self.round_trips += 1;
+        self.notices
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .no_transaction = false;
         let opens = commands
             .first()
             .is_some_and(|command| Control::of(command) == Control::Begin);
@@ -150,6 +156,9 @@ impl PostgresSession {
     ) -> Result<Done, DatabaseError> {
         let control = Control::of(command);
         let was_aborted = self.aborted;
+        self.lost |= result
+            .as_ref()
+            .is_err_and(DatabaseError::is_connection_lost);
         match (control, result.is_ok()) {
             (Control::Begin, true) => self.in_transaction = true,
             (Control::Commit, _) | (Control::Rollback, true) => {
@@ -161,8 +170,8 @@ impl PostgresSession {
             _ => {}
         }
         if control == Control::Commit && result.is_ok() {
-            let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-            if was_aborted || std::mem::take(&mut notices.no_transaction) {
+            let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+            if was_aborted || notices.no_transaction {
                 return Err(DatabaseError::new(
                     ErrorKind::Database,
                     NOT_COMMITTED,
@@ -296,7 +305,7 @@ impl Session for PostgresSession {
     }
 
     fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.lost || self.client.is_closed()
     }
 
     fn in_transaction(&self) -> bool {

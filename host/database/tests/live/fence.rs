@@ -1,1 +1,169 @@
-//! Soon.
+//! The fence: nobody commits after somebody else took over.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use whimbrel_core::statement::Dialect::{Postgres, Sqlite};
+use whimbrel_core::value::Value;
+use whimbrel_database::session::{begin, commit, rollback};
+use whimbrel_database::{Command, Fence};
+
+use super::{BOTH, Target, take, texts, value};
+
+#[tokio::test]
+async fn a_holder_commits() {
+    for dialect in BOTH {
+        let target = Target::new(dialect, "holder");
+        let mut session = target.session().await;
+        let fence = take(session.as_mut(), "me").await;
+        assert_eq!((fence.epoch(), fence.dialect()), (1, dialect));
+        let work = Command::text("CREATE TABLE t (a int)");
+        session
+            .run(&[
+                fence.glance(),
+                begin(dialect),
+                work,
+                fence.assert(),
+                commit(dialect),
+            ])
+            .await
+            .unwrap();
+        assert_eq!(
+            value(session.as_mut(), "SELECT count(*) FROM t").await,
+            Value::Integer(0)
+        );
+    }
+}
+
+/// The run's id covers epochs that a restored copy or a failover rewinds.
+#[tokio::test]
+async fn epoch_and_run_must_both_match() {
+    for dialect in BOTH {
+        let target = Target::new(dialect, "both");
+        let mut session = target.session().await;
+        let fence = take(session.as_mut(), "me").await;
+        for outdated in [
+            Fence::new(dialect, fence.epoch(), Uuid::new_v4()),
+            Fence::new(dialect, fence.epoch() - 1, fence.run()),
+        ] {
+            for command in [outdated.glance(), outdated.assert()] {
+                let work = Command::text("CREATE TABLE t (a int)");
+                let failed = session
+                    .run(&[begin(dialect), work, command, commit(dialect)])
+                    .await
+                    .unwrap_err();
+                assert!(failed.error.is_fenced() && failed.index == 2, "{failed:?}");
+                session.run(&[rollback(dialect)]).await.unwrap();
+            }
+        }
+        let error = texts(session.as_mut(), &["SELECT * FROM t"])
+            .await
+            .unwrap_err()
+            .error;
+        assert!(
+            error.message.contains('t'),
+            "nothing of it was committed: {error}"
+        );
+    }
+}
+
+/// [ran] Without a share lock, the zombie reads the old row, the contender takes over, and the zombie commits. With it the
+/// takeover waits for the zombie's COMMIT, and reads the journal only afterwards.
+#[tokio::test]
+async fn a_takeover_waits_for_a_commit_that_passed_the_fence() {
+    let target = Target::postgres("share");
+    let (mut zombie, mut contender) = (target.session().await, target.session().await);
+    let fence = take(zombie.as_mut(), "zombie").await;
+    texts(
+        zombie.as_mut(),
+        &[
+            "CREATE TABLE t (a int)",
+            "BEGIN",
+            "INSERT INTO t VALUES (1)",
+        ],
+    )
+    .await
+    .unwrap();
+    zombie.run(&[fence.assert()]).await.unwrap();
+    // As after a failover: the session lock is gone, and the zombie's transaction isn't.
+    zombie.release_session_lock().await.unwrap();
+    let waiting = tokio::spawn(async move {
+        let fence = take(contender.as_mut(), "contender").await;
+        (contender, fence)
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    zombie.run(&[commit(Postgres)]).await.unwrap();
+    let (mut contender, newer) = waiting.await.unwrap();
+    assert_eq!(newer.epoch(), 2);
+    assert_eq!(
+        value(contender.as_mut(), "SELECT count(*) FROM t").await,
+        Value::Integer(1)
+    );
+    let late = [
+        begin(Postgres),
+        Command::text("INSERT INTO t VALUES (2)"),
+        fence.assert(),
+        commit(Postgres),
+    ];
+    let failed = zombie.run(&late).await.unwrap_err();
+    assert!(
+        failed.error.is_fenced() && failed.error.detail.as_deref() == Some("contender"),
+        "{failed:?}"
+    );
+    assert_eq!(
+        value(contender.as_mut(), "SELECT count(*) FROM t").await,
+        Value::Integer(1)
+    );
+}
+
+/// [ran] A zombie that began before the takeover and commits after it is refused.
+#[tokio::test]
+async fn a_zombie_that_began_before_the_takeover_is_refused() {
+    let target = Target::postgres("zombie");
+    let (mut zombie, mut contender) = (target.session().await, target.session().await);
+    let fence = take(zombie.as_mut(), "zombie").await;
+    texts(
+        zombie.as_mut(),
+        &[
+            "CREATE TABLE t (a int)",
+            "BEGIN",
+            "INSERT INTO t VALUES (1)",
+        ],
+    )
+    .await
+    .unwrap();
+    zombie.release_session_lock().await.unwrap();
+    take(contender.as_mut(), "contender").await;
+    let failed = zombie
+        .run(&[fence.assert(), commit(Postgres)])
+        .await
+        .unwrap_err();
+    assert!(failed.error.is_fenced());
+    assert_eq!(
+        value(contender.as_mut(), "SELECT count(*) FROM t").await,
+        Value::Integer(0)
+    );
+}
+
+/// A restored copy of the file comes with the lock row of another time.
+#[tokio::test]
+async fn a_restored_file_refuses_the_run_of_before() {
+    let target = Target::sqlite();
+    let mut session = target.session().await;
+    let first = take(session.as_mut(), "first").await;
+    session.release_session_lock().await.unwrap();
+    let second = take(session.as_mut(), "second").await;
+    assert_eq!((first.epoch(), second.epoch()), (1, 2));
+    texts(session.as_mut(), &["UPDATE whimbrel_lock SET epoch = 1"])
+        .await
+        .unwrap();
+    for fence in [first, second] {
+        let failed = session
+            .run(&[begin(Sqlite), fence.assert()])
+            .await
+            .unwrap_err();
+        assert!(failed.error.is_fenced());
+        session.run(&[rollback(Sqlite)]).await.unwrap();
+    }
+}
