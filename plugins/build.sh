@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the first-party components into OUT, and the tests' misbehaving guest into the folder test-components beside it.
+# Builds the first-party components into OUT, and the tests' misbehaving guests into the folder test-components beside it.
 # usage: plugins/build.sh OUT
 set -eu
 out=${1:?usage: plugins/build.sh OUT}
@@ -18,4 +18,6 @@ place() {
     cp "$1" "$2.$$" && mv "$2.$$" "$2"
 }
 place "$built/backfill.wasm" "$out/backfill.wasm"
-place "$built/hostile.wasm" "$test_out/hostile.wasm"
+for guest in hostile everything; do
+    place "$built/$guest.wasm" "$test_out/$guest.wasm"
+done

@@ -36,13 +36,11 @@ pub struct Manifest {
 pub fn read(component: &[u8]) -> Result<Option<Manifest>, String> {
     let mut found: Option<&[u8]> = None;
     for payload in Parser::new(0).parse_all(component) {
-        match payload.map_err(|error| error.to_string())? {
-            Payload::CustomSection(section) if section.name() == SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err("it has more than one manifest".to_owned());
-                }
-            }
-            _ => {}
+        if let Payload::CustomSection(section) = payload.map_err(|error| error.to_string())?
+            && section.name() == SECTION
+            && found.replace(section.data()).is_some()
+        {
+            return Err("it has more than one manifest".to_owned());
         }
     }
     let Some(bytes) = found else {

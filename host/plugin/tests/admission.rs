@@ -1,5 +1,7 @@
 //! What makes a component unfit, and what is said of it.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use support::{admit, hostile, text, with_manifest};

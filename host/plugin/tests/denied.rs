@@ -1,5 +1,7 @@
 //! Nothing is there that wasn't granted, and a plan is pure.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use std::sync::{Arc, Mutex};
@@ -198,4 +200,43 @@ async fn the_call_says_what_it_is_part_of() {
     assert_eq!(outcome.details["attempt"], 2);
     assert_eq!(outcome.details["cancelled"], false);
     assert!(outcome.details["deadline"].as_u64().unwrap() > 1_600_000_000_000);
+}
+
+#[tokio::test]
+async fn every_interface_of_other_worlds_is_there_and_says_no() {
+    let bytes = support::built("test-components", "everything");
+    let all = Grants {
+        http: vec![],
+        environment: vec!["HOME".to_owned()],
+        files: vec!["/etc".into()],
+        clock: true,
+        random: true,
+        metrics: true,
+    };
+    let plugin = admit(bytes, all, Limits::default()).await.unwrap();
+    // Granted, but its manifest (there is none) doesn't need them.
+    for (import, text) in [
+        ("random", "no grant `random`"),
+        ("environment", "no grant `environment`"),
+        ("session.get", "secrets session is no part of apply"),
+        ("session.put", "secrets session is no part of apply"),
+        ("session.forget", "secrets session is no part of apply"),
+        ("verify.hmac", "secrets verify is no part of apply"),
+        ("verify.token", "secrets verify is no part of apply"),
+    ] {
+        let report = trap(apply(&plugin, json!(import)).await.unwrap_err());
+        assert!(report.reason.contains(text), "{import}: {report}");
+    }
+    for (import, text) in [
+        ("files", "no grant `files`"),
+        ("engine.plan", "engine is no part of apply"),
+        ("engine.apply", "engine is no part of apply"),
+        ("engine.revert", "engine is no part of apply"),
+        ("engine.status", "engine is no part of apply"),
+    ] {
+        let error = apply(&plugin, json!(import)).await.unwrap_err();
+        assert_eq!(error.fault().unwrap().class, FaultClass::Denied);
+        assert!(error.to_string().contains(text), "{import}: {error}");
+    }
+    assert!(apply(&plugin, json!("nothing")).await.is_ok());
 }

@@ -111,9 +111,12 @@ pub fn call() -> Call {
     Call::new("run-1", "shop/0001/apply/0")
 }
 
+/// Log lines as they came.
+pub type Heard = Arc<Mutex<Vec<(Level, String)>>>;
+
 /// A call whose log lines can be read.
-pub fn listening() -> (Call, Arc<Mutex<Vec<(Level, String)>>>) {
-    let lines: Arc<Mutex<Vec<(Level, String)>>> = Arc::default();
+pub fn listening() -> (Call, Heard) {
+    let lines = Heard::default();
     let heard = Arc::clone(&lines);
     let mut call = call();
     call.log = Arc::new(move |level, message, _| {

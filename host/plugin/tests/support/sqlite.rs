@@ -50,6 +50,7 @@ impl Sqlite {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // as `map_err` gives it
 fn refusal(error: rusqlite::Error) -> SqlError {
     SqlError::Database {
         code: error
@@ -91,11 +92,7 @@ fn select(
     parameters: Vec<Value>,
 ) -> rusqlite::Result<RowSet> {
     let mut prepared = connection.prepare_cached(statement)?;
-    let columns: Vec<String> = prepared
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let cells = rusqlite::params_from_iter(parameters.into_iter().map(cell));
     let rows = prepared
         .query_map(cells, |row| {
