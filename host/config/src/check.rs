@@ -1,8 +1,10 @@
 //! Holds a document's tree against what its kind may hold, and says everything that is wrong with it.
 
+use whimbrel_core::suggestion::nearest;
+
 use crate::node::{Member, Node, Value};
-use crate::problem::Problem;
-use crate::shape::{FILE, Field, Format, Object, REFERENCE, Refusal, Shape, secret};
+use crate::problem::{Problem, alternatives};
+use crate::shape::{FILE, Field, Format, Kind, Object, REFERENCE, Shape, secret};
 use crate::source::Source;
 
 /// Whether a document stands for itself.
@@ -70,11 +72,19 @@ impl Checker<'_> {
             (Shape::Flag, Value::Flag) => {}
             (Shape::Choice(words), Value::Text(text)) => {
                 if !words.contains(&text.as_str()) {
-                    self.source
-                        .problem(&node.span, format!("`{text}` is no value of `{key}`"))
-                        .expected(alternatives(words))
-                        .nearest(text, words.iter().copied())
-                        .push(self.problems);
+                    let problem = self
+                        .source
+                        .problem(
+                            &node.span,
+                            refused(text, &format!("is no value of `{key}`")),
+                        )
+                        .expected(alternatives(words.iter().copied()));
+                    let other = Kind::ALL.into_iter().find(|kind| kind.as_str() == text);
+                    match other.filter(|_| key == "kind") {
+                        Some(kind) => problem.suggest(kind.place()),
+                        None => problem.nearest(text, words.iter().copied()),
+                    }
+                    .push(self.problems);
                 }
             }
             (
@@ -104,7 +114,7 @@ impl Checker<'_> {
                 for member in members {
                     if let Some(refusal) = format.refuse(&member.key) {
                         self.source
-                            .problem(&member.key_span, refused(&member.key, &refusal))
+                            .problem(&member.key_span, refused(&member.key, &refusal.what))
                             .expected(refusal.expected)
                             .push(self.problems);
                     }
@@ -113,16 +123,14 @@ impl Checker<'_> {
             }
             (Shape::Object(object), _) => self.object(Some(key), node, object),
             (Shape::Value { literal }, Value::Text(text)) => {
-                self.literal(key, node, text, *literal)
+                self.literal(key, node, text, *literal);
             }
             (Shape::Value { .. }, Value::Map(_)) => self.object(Some(key), node, &REFERENCE),
-            (Shape::Material, Value::Map(_)) => {
-                let object = if node.get("file").is_some() {
-                    &FILE
-                } else {
-                    &REFERENCE
-                };
-                self.object(Some(key), node, object);
+            (Shape::Material, Value::Map(_)) if node.get("file").is_some() => {
+                self.object(Some(key), node, &FILE);
+            }
+            (Shape::Material, Value::Map(_)) if node.get("secret").is_some() => {
+                self.object(Some(key), node, &REFERENCE);
             }
             (Shape::Material, Value::Text(text)) => self.literal(key, node, text, false),
             (shape, _) => self.wrong_type(key, node, shape),
@@ -131,7 +139,12 @@ impl Checker<'_> {
 
     fn object(&mut self, key: Option<&str>, node: &Node, object: &Object) {
         let Value::Map(members) = &node.value else {
-            return self.wrong_type(key.unwrap_or("the document"), node, &Shape::JsonMap);
+            let message = mistaken(key.unwrap_or("the document"), node);
+            return self
+                .source
+                .problem(&node.span, message)
+                .expected(object.what)
+                .push(self.problems);
         };
         for member in members {
             match object.fields.iter().find(|field| field.name == member.key) {
@@ -149,7 +162,16 @@ impl Checker<'_> {
             return;
         }
         for field in object.fields.iter().filter(|field| field.required) {
-            if node.get(field.name).is_none() {
+            if node.get(field.name).is_some() {
+                continue;
+            }
+            // A key that was mistyped is there, and was said.
+            let mistyped = members.iter().any(|member| {
+                let names = object.fields.iter().map(|field| field.name);
+                names.clone().all(|name| name != member.key)
+                    && nearest(&member.key, names) == Some(field.name)
+            });
+            if !mistyped {
                 self.missing(key, node, object, field);
             }
         }
@@ -162,7 +184,7 @@ impl Checker<'_> {
                 &member.key_span,
                 format!("unknown key `{}` in {}", member.key, object.what),
             )
-            .expected(alternatives(&names))
+            .expected(alternatives(names.iter().copied()))
             .nearest(&member.key, names)
             .push(self.problems);
     }
@@ -186,13 +208,9 @@ impl Checker<'_> {
     }
 
     fn wrong_type(&mut self, key: &str, node: &Node, shape: &Shape) {
-        let message = match node.value {
-            Value::Null => format!("`{key}` has no value"),
-            _ => format!("`{key}` can't be {}", node.kind()),
-        };
         let problem = self
             .source
-            .problem(&node.span, message)
+            .problem(&node.span, mistaken(key, node))
             .expected(expected(shape));
         let raw = self.source.slice(&node.span).trim();
         let scalar = matches!(node.value, Value::Number(_) | Value::Flag);
@@ -211,7 +229,7 @@ impl Checker<'_> {
     fn text(&mut self, node: &Node, text: &str, format: Format) {
         if let Some(refusal) = format.refuse(text) {
             self.source
-                .problem(&node.span, refused(text, &refusal))
+                .problem(&node.span, refused(text, &refusal.what))
                 .expected(refusal.expected)
                 .push(self.problems);
         }
@@ -222,7 +240,7 @@ impl Checker<'_> {
             Some(Ok(_)) => {}
             Some(Err(refusal)) => self
                 .source
-                .problem(&node.span, refused(text, &refusal))
+                .problem(&node.span, refused(text, &refusal.what))
                 .expected(refusal.expected)
                 .push(self.problems),
             None if literal => self.text(node, text, Format::Filled),
@@ -256,13 +274,21 @@ impl Checker<'_> {
     }
 }
 
-fn refused(text: &str, refusal: &Refusal) -> String {
-    if text.is_empty() {
+/// `TEXT is no …`, with as much of the text as helps.
+pub fn refused(text: &str, what: &str) -> String {
+    if text.trim().is_empty() {
         return "the text is empty".to_owned();
     }
     let shown: String = text.chars().take(60).collect();
     let more = if shown.len() < text.len() { "…" } else { "" };
-    format!("`{}{more}` {}", shown.escape_debug(), refusal.what)
+    format!("`{}{more}` {what}", shown.escape_debug())
+}
+
+fn mistaken(key: &str, node: &Node) -> String {
+    match node.value {
+        Value::Null => format!("`{key}` has no value"),
+        _ => format!("`{key}` can't be {}", node.kind()),
+    }
 }
 
 fn is_exact(number: &str) -> bool {
@@ -285,15 +311,6 @@ fn is_exact(number: &str) -> bool {
         .is_some_and(|value| whimbrel_core::canonical::canonical(&value).is_ok())
 }
 
-fn alternatives(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.as_slice() {
-        [one] => one.clone(),
-        [one, two] => format!("{one} or {two}"),
-        _ => format!("one of {}", quoted.join(", ")),
-    }
-}
-
 fn expected(shape: &Shape) -> String {
     match shape {
         Shape::Text(format) => format.what().to_owned(),
@@ -301,7 +318,7 @@ fn expected(shape: &Shape) -> String {
             format!("a whole number from {minimum} to {maximum}")
         }
         Shape::Flag => "`true` or `false`".to_owned(),
-        Shape::Choice(words) => alternatives(words),
+        Shape::Choice(words) => alternatives(words.iter().copied()),
         Shape::List { what, .. } | Shape::Map { what, .. } => (*what).to_owned(),
         Shape::Object(object) => object.what.to_owned(),
         Shape::Json => "a value".to_owned(),

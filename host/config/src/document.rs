@@ -84,10 +84,8 @@ impl Document {
         kind: Kind,
         completeness: Completeness,
     ) -> Result<(Self, Envelope<S>), Vec<Problem>> {
-        let root = match language {
-            Language::Yaml => yaml::parse(&source)?,
-            Language::Json => json::parse(&source)?,
-        };
+        let source = complete(source);
+        let root = tree(&source, language)?;
         let mut problems = Vec::new();
         check(&source, &root, kind.object(), completeness, &mut problems);
         if !problems.is_empty() {
@@ -115,6 +113,19 @@ impl Document {
                 format!("this can't be read: {message}"),
             )]),
         }
+    }
+
+    /// Reads the tree of a document that was read before.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(source: Source, language: Language) -> Result<Self, Vec<Problem>> {
+        let source = complete(source);
+        let root = tree(&source, language)?;
+        Ok(Self {
+            source,
+            places: Places::Tree(root),
+        })
     }
 
     /// A text without a tree, of which some places are known.
@@ -207,6 +218,22 @@ impl Document {
             }
             Places::Headers(_) => line,
         }
+    }
+}
+
+/// The same with a line break at the end: without one, the last line of a block would lose its own, and an editor that
+/// adds it would change the definition.
+fn complete(mut source: Source) -> Source {
+    if !source.text.ends_with('\n') {
+        source.text.push('\n');
+    }
+    source
+}
+
+fn tree(source: &Source, language: Language) -> Result<Node, Vec<Problem>> {
+    match language {
+        Language::Yaml => yaml::parse(source),
+        Language::Json => json::parse(source),
     }
 }
 

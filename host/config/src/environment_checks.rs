@@ -1,6 +1,6 @@
 //! One environment with everything that it inherits: is it complete, and does it mean something?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -14,7 +14,7 @@ use whimbrel_core::template::{TemplateErrorKind, url_placeholders};
 use crate::document::Document;
 use crate::load::LoadOptions;
 use crate::node::{Part, Way, way};
-use crate::problem::Problem;
+use crate::problem::{Problem, alternatives};
 use crate::project::ProjectDocument;
 
 /// An environment's name, and its documents: its own first, then those that it extends.
@@ -66,6 +66,21 @@ pub fn resolve(
     require(inherited, spec, "databases", &["url"], problems);
     require(inherited, spec, "secrets", &["plugin"], problems);
     for name in members(spec.get("databases")) {
+        for key in ["url", "username", "password"] {
+            let way = way!["spec", "databases", name, key];
+            let value = spec.pointer(&format!("/databases/{name}/{key}"));
+            for part in ["secret", "path"] {
+                if value.is_some_and(|value| value.is_object() && value.get(part).is_none()) {
+                    inherited
+                        .key_problem(
+                            &way,
+                            format!("the secret reference of `{key}` has no `{part}`"),
+                        )
+                        .expected(format!("`{part}: …`"))
+                        .push(problems);
+                }
+            }
+        }
         let way = way!["spec", "databases", name, "forEach"];
         let each = spec.pointer(&format!("/databases/{name}/forEach"));
         for key in ["query", "of"] {
@@ -204,13 +219,9 @@ fn check_reference(
     reference: &SecretReference,
     problems: &mut Vec<Problem>,
 ) {
-    let names: Vec<_> = environment
-        .secrets
-        .keys()
-        .map(String::as_str)
-        .chain(BUILTIN_BACKENDS)
-        .collect();
-    if names.contains(&reference.backend.as_str()) {
+    let own = environment.secrets.keys().map(String::as_str);
+    let names: BTreeSet<_> = own.chain(BUILTIN_BACKENDS).collect();
+    if names.contains(reference.backend.as_str()) {
         return;
     }
     let mut inner = way.clone();
@@ -220,13 +231,12 @@ fn check_reference(
         .iter()
         .any(|document| document.has(&inner));
     let way = if mapped { &inner } else { way };
-    let listed: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     inherited
         .problem(
             way,
             format!("there is no secret backend `{}`", reference.backend),
         )
-        .expected(format!("one of {}", listed.join(", ")))
+        .expected(alternatives(names.iter().copied()))
         .nearest(&reference.backend, names)
         .push(problems);
 }

@@ -3,6 +3,8 @@
 //! The only crate that knows YAML. It reads through a [`SourceTree`] and knows neither Git nor databases.
 
 #![forbid(unsafe_code)]
+// A problem is large, and rare: a tree has none, or its reading ends with them.
+#![allow(clippy::result_large_err)]
 
 mod check;
 mod document;
@@ -12,6 +14,7 @@ mod files;
 mod json;
 mod limits;
 mod load;
+mod locate;
 mod mask;
 mod migration_document;
 mod migrations;
@@ -28,6 +31,7 @@ mod tree;
 mod yaml;
 
 pub use load::{Control, Definitions, LoadOptions, Notice, load, load_control, load_migrations};
+pub use locate::sql_origin;
 pub use problem::{Problem, Problems};
 pub use schema::schema;
 pub use shape::Kind;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use whimbrel_core::definition::Migration;
 use whimbrel_core::environment::Environment;
-use whimbrel_core::name::EnvironmentName;
+use whimbrel_core::name::{EnvironmentName, PluginName};
 use whimbrel_core::project::Project;
 
 use crate::environments;
 use crate::files::Files;
 use crate::migrations;
 use crate::node::way;
-use crate::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems, alternatives};
 use crate::project::{self, ProjectDocument};
 use crate::references::{self, Known};
 use crate::tree::SourceTree;
@@ -29,7 +29,7 @@ impl LoadOptions {
         &'a self,
         project: &'a Project,
     ) -> impl Iterator<Item = &'a str> {
-        let own = project.plugins.keys().map(|name| name.as_str());
+        let own = project.plugins.keys().map(PluginName::as_str);
         own.chain(self.builtin_plugins.iter().map(String::as_str))
     }
 
@@ -37,12 +37,7 @@ impl LoadOptions {
         if self.builtin_plugins.is_empty() {
             return "`path: FILE`: this program was built without plugins".to_owned();
         }
-        let names: Vec<_> = self
-            .builtin_plugins
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect();
-        format!("one of {}", names.join(", "))
+        alternatives(self.builtin_plugins.iter().map(String::as_str))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use whimbrel_core::definition::Migration;
 use whimbrel_core::name::{DatabaseName, MigrationName};
+use whimbrel_core::suggestion::nearest;
 
 use crate::document::{Document, language};
 use crate::files::{Files, join, unreadable};
@@ -135,14 +136,15 @@ fn read_folder(
         (stem == "migration").then_some((inner.name.as_str(), language))
     });
     let Some((name, language)) = documents.next() else {
+        let problem = Problem::whole(folder, "the folder has no `migration.yaml`")
+            .expected("the migration's document beside its SQL files");
         let names = entries.iter().map(|inner| inner.name.as_str());
-        Problem::whole(folder, "the folder has no `migration.yaml`")
-            .expected("the migration's document beside its SQL files")
-            .nearest(
-                "migration.yaml",
-                names.filter(|name| !name.ends_with(".sql")),
-            )
-            .push(problems);
+        let documents = names.filter(|name| language(name).is_some());
+        match nearest("migration.yaml", documents) {
+            Some(other) => problem.suggest(format!("rename `{other}`")),
+            None => problem,
+        }
+        .push(problems);
         return None;
     };
     if let Some((second, _)) = documents.next() {

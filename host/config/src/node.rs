@@ -100,7 +100,7 @@ pub type Way = Vec<Part>;
 
 /// A way as a list of keys and indices.
 macro_rules! way {
-    ($($part:expr),* $(,)?) => { vec![$($crate::node::Part::from($part)),*] };
+    ($($part:expr),* $(,)?) => { $crate::node::Way::from([$($crate::node::Part::from($part)),*]) };
 }
 pub(crate) use way;
 

@@ -14,7 +14,7 @@ use crate::environment_checks::{expected_placeholder, unknown_plugin};
 use crate::load::LoadOptions;
 use crate::migrations::{Read, Text};
 use crate::node::way;
-use crate::problem::Problem;
+use crate::problem::{Problem, alternatives};
 
 /// What migrations may refer to.
 pub struct Known<'a> {
@@ -121,10 +121,7 @@ fn set_database(
     databases: &BTreeSet<&DatabaseName>,
     problems: &mut Vec<Problem>,
 ) {
-    let list = |names: &BTreeSet<&DatabaseName>| {
-        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-        format!("one of {}", names.join(", "))
-    };
+    let list = || alternatives(databases.iter().map(|name| name.as_str()));
     let default = known.project.defaults.database.as_ref();
     let only = databases.first().filter(|_| databases.len() == 1).copied();
     match read.database.as_ref().or(default).or(only) {
@@ -136,7 +133,7 @@ fn set_database(
             let problem = if databases.is_empty() {
                 problem.expected("`database: NAME`")
             } else {
-                problem.expected(format!("`database: NAME`, {}", list(databases)))
+                problem.expected(format!("`database: NAME`, {}", list()))
             };
             problem
                 .suggest(
@@ -151,7 +148,7 @@ fn set_database(
                         &way!["spec", "database"],
                         format!("no environment has a database `{name}`"),
                     )
-                    .expected(list(databases))
+                    .expected(list())
                     .nearest(name.as_str(), databases.iter().map(|name| name.as_str()))
                     .push(problems);
             }
@@ -196,36 +193,26 @@ fn check_placeholders(read: &Read, text: &Text, known: &Known<'_>, problems: &mu
         return;
     }
     let mut dialects = BTreeSet::new();
+    let mut unknown: BTreeMap<usize, (TemplateError, Vec<&Environment>)> = BTreeMap::new();
     for environment in known.environments.values() {
         let Some(database) = environment.databases.get(&read.migration.database) else {
             continue;
         };
         let dialect = dialect(database);
         dialects.insert(dialect);
-        let Ok(found) = placeholders(dialect, &text.sql) else {
-            continue;
-        };
-        for placeholder in found {
-            if environment.parameters.contains_key(&placeholder.name) {
-                continue;
+        for placeholder in placeholders(dialect, &text.sql).unwrap_or_default() {
+            if !environment.parameters.contains_key(&placeholder.name) {
+                let error = TemplateError {
+                    offset: placeholder.offset,
+                    length: placeholder.length,
+                    kind: TemplateErrorKind::Unknown {
+                        name: placeholder.name,
+                        nearest: None,
+                    },
+                };
+                let entry = unknown.entry(error.offset);
+                entry.or_insert((error, Vec::new())).1.push(environment);
             }
-            let error = TemplateError {
-                offset: placeholder.offset,
-                length: placeholder.length,
-                kind: TemplateErrorKind::Unknown {
-                    name: placeholder.name.clone(),
-                    nearest: None,
-                },
-            };
-            let message = format!(
-                "the environment `{}` has no parameter `{}`",
-                environment.name, placeholder.name
-            );
-            let names = environment.parameters.keys().map(String::as_str);
-            at(read, text, &error, message)
-                .expected("a parameter of each environment that has the database")
-                .nearest(&placeholder.name, names)
-                .push(problems);
         }
         if let Err(error) = expand_sql(dialect, &text.sql, &environment.parameters)
             && matches!(error.kind, TemplateErrorKind::Value { .. })
@@ -235,6 +222,30 @@ fn check_placeholders(read: &Read, text: &Text, known: &Known<'_>, problems: &mu
                 .expected("a value that can be said here")
                 .push(problems);
         }
+    }
+    for (error, environments) in unknown.into_values() {
+        let TemplateErrorKind::Unknown { name, .. } = &error.kind else {
+            continue;
+        };
+        let missing: Vec<_> = environments
+            .iter()
+            .map(|environment| format!("`{}`", environment.name))
+            .collect();
+        let message = match missing.as_slice() {
+            [one] => format!("the environment {one} has no parameter `{name}`"),
+            _ => format!(
+                "the environments {} have no parameter `{name}`",
+                missing.join(", ")
+            ),
+        };
+        let names: BTreeSet<_> = environments
+            .iter()
+            .flat_map(|environment| environment.parameters.keys().map(String::as_str))
+            .collect();
+        at(read, text, &error, message)
+            .expected("a parameter of each environment that has the database")
+            .nearest(name, names)
+            .push(problems);
     }
     if dialects.is_empty() {
         dialects.insert(Dialect::Postgres);

@@ -33,17 +33,21 @@ pub fn text(problem: &Problem, colour: bool) -> String {
         .without_syntax_highlighting();
     let mut out = String::new();
     // Writing to a string can't fail; the plain message is there in case the handler does.
-    if handler.render_report(&mut out, &Shown(problem)).is_err() {
+    if handler
+        .render_report(&mut out, &Shown::new(problem))
+        .is_err()
+    {
         return format!("error: {}\n", problem.message);
     }
     let lines = out.lines().map(str::trim_end).collect::<Vec<_>>();
     format!("{}\n", lines.join("\n").trim_end())
 }
 
+/// A problem, and its line with room for a caret after the end.
 #[derive(Debug)]
-struct Shown<'a>(&'a Problem);
+struct Shown<'a>(&'a Problem, String);
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
     /// The offset in the shown line, in bytes, of a character of the file's line.
     fn offset(&self, character: usize) -> usize {
         let line = self.0.source_line.as_deref().unwrap_or_default();
@@ -53,10 +57,15 @@ impl Shown<'_> {
             .map_or(line.len(), |(byte, _)| byte)
     }
 
+    fn new(problem: &'a Problem) -> Self {
+        let line = problem.source_line.as_deref().unwrap_or_default();
+        Self(problem, format!("{line} "))
+    }
+
     fn span(&self) -> SourceSpan {
         let start = self.offset(self.0.column.saturating_sub(1));
         let end = self.offset(self.0.column.saturating_sub(1) + self.0.length);
-        (start, end - start).into()
+        (start, (end - start).max(1)).into()
     }
 }
 
@@ -106,7 +115,7 @@ impl SourceCode for Shown<'_> {
         _: usize,
         _: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let line = self.0.source_line.as_deref().unwrap_or_default();
+        let line = self.1.as_str();
         Ok(Box::new(MietteSpanContents::new_named(
             self.0.path.clone(),
             line.as_bytes(),

@@ -7,7 +7,7 @@ mod project;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::duration::Duration;
 use whimbrel_core::environment::SecretReference;
-use whimbrel_core::name::MigrationName;
+use whimbrel_core::name::{MAXIMUM_LENGTH, MigrationName, NameError};
 use whimbrel_core::size::ByteSize;
 use whimbrel_core::template::is_parameter_name;
 use whimbrel_core::window::Window;
@@ -37,6 +37,15 @@ impl Kind {
             Self::Project => "Project",
             Self::Environment => "Environment",
             Self::Migration => "Migration",
+        }
+    }
+
+    /// Where its documents belong.
+    pub(crate) const fn place(self) -> &'static str {
+        match self {
+            Self::Project => "the project is the file `whimbrel.yaml`",
+            Self::Environment => "environments belong into the folder of the environments",
+            Self::Migration => "migrations belong into the folder of the migrations",
         }
     }
 
@@ -148,14 +157,18 @@ impl Format {
             Self::Any => return None,
             Self::Filled => {
                 return text.trim().is_empty().then(|| Refusal {
-                    what: "is empty",
+                    what: "is empty".to_owned(),
                     expected: "text".to_owned(),
                 });
             }
             Self::Name => text
                 .parse::<MigrationName>()
                 .map(drop)
-                .map_err(|e| e.to_string()),
+                .map_err(|error| match error {
+                    NameError::TooLong(_) => format!("at most {MAXIMUM_LENGTH} characters"),
+                    _ => "letters, digits, `-`, `_` and `.`, beginning with a letter or a digit"
+                        .to_owned(),
+                }),
             Self::Parameter => is_parameter_name(text)
                 .then_some(())
                 .ok_or_else(|| "a letter or `_`, then letters, digits, `_` and `-`".to_owned()),
@@ -175,18 +188,27 @@ impl Format {
                 .ok_or_else(|| "a relative path with `/`, without `.` and `..`".to_owned()),
         };
         let expected = parsed.err()?;
-        let expected = expected.strip_prefix("expected ").unwrap_or(&expected);
-        Some(Refusal {
-            what: match self {
-                Self::Name => "is no name",
-                Self::Parameter => "is no name of a parameter",
-                Self::Duration => "is no duration",
-                Self::Window => "is no window",
-                Self::Digest => "is no digest",
-                Self::Memory => "is no amount of memory",
-                _ => "is no path inside of the project",
+        let what = match self {
+            Self::Name => "is no name",
+            Self::Parameter => "is no name of a parameter",
+            Self::Duration => "is no duration",
+            Self::Window => "is no window",
+            Self::Digest => "is no digest",
+            Self::Memory => "is no amount of memory",
+            _ => "is no path inside of the project",
+        };
+        Some(match expected.split_once("; expected ") {
+            Some((reason, expected)) => Refusal {
+                what: format!("{what}: {reason}"),
+                expected: expected.to_owned(),
             },
-            expected: expected.to_owned(),
+            None => Refusal {
+                what: what.to_owned(),
+                expected: expected
+                    .strip_prefix("expected ")
+                    .unwrap_or(&expected)
+                    .to_owned(),
+            },
         })
     }
 
@@ -208,7 +230,7 @@ impl Format {
 /// Why a text isn't of a form.
 pub struct Refusal {
     /// What it is, or isn't.
-    pub what: &'static str,
+    pub what: String,
     /// What was expected.
     pub expected: String,
 }
@@ -217,7 +239,7 @@ pub struct Refusal {
 pub fn secret(text: &str) -> Option<Result<SecretReference, Refusal>> {
     text.starts_with("secret://").then(|| {
         text.parse().map_err(|_| Refusal {
-            what: "is no secret reference",
+            what: "is no secret reference".to_owned(),
             expected: "`secret://BACKEND/PATH`, with `?version=V` and `#KEY` where they are needed"
                 .to_owned(),
         })

@@ -8,10 +8,12 @@ use std::ops::Range;
 use whimbrel_core::definition::{Action, Checks, Migration, Origin, SqlAction, Step};
 use whimbrel_core::name::{DatabaseName, MigrationName};
 
+use crate::check::refused;
 use crate::document::Document;
 use crate::migrations::{Read, Text};
 use crate::node::{Way, way};
 use crate::problem::Problem;
+use crate::shape::Format;
 use crate::source::Source;
 
 const DIRECTIVES: [&str; 4] = ["up", "down", "database", "depends-on"];
@@ -100,7 +102,7 @@ fn read_name(source: &Source, stem: &str, problems: &mut Vec<Problem>) -> Option
     }
     match stem.parse() {
         Ok(name) => Some(name),
-        Err(error) => {
+        Err(_) => {
             let slug: String = stem
                 .chars()
                 .map(|c| {
@@ -112,10 +114,9 @@ fn read_name(source: &Source, stem: &str, problems: &mut Vec<Problem>) -> Option
                 })
                 .collect();
             let slug = slug.trim_matches(['-', '.', '_']);
-            let problem = Problem::whole(
-                &source.path,
-                format!("the file's name is no name of a migration: {error}"),
-            );
+            let expected = Format::Name.refuse(stem).map(|refusal| refusal.expected);
+            let problem = Problem::whole(&source.path, "the file's name is no name of a migration")
+                .expected(expected.unwrap_or_default());
             if slug.is_empty() {
                 problem
             } else {
@@ -257,40 +258,28 @@ impl Sections {
             let at = start + part.len() - part.trim_start().len();
             let span = at..at + word.len();
             start += part.len() + 1;
-            let problem = if directive.word == "database" {
-                match word.parse() {
-                    Ok(_) if self.database.is_some() => Some(
-                        source
-                            .problem(&span, "the database is given twice")
-                            .expected("one database"),
-                    ),
-                    Ok(name) => {
-                        self.database = Some(name);
-                        self.headers.push((way!["spec", "database"], span));
-                        continue;
-                    }
-                    Err(error) => Some(
-                        source
-                            .problem(&span, error.to_string())
-                            .expected("the name of a database"),
-                    ),
-                }
+            if let Some(refusal) = Format::Name.refuse(word) {
+                let problem = if word.is_empty() {
+                    let message = format!("`whimbrel:{}` names nothing here", directive.word);
+                    source.problem(&span, message).expected("a name")
+                } else {
+                    let message = refused(word, &refusal.what);
+                    source.problem(&span, message).expected(refusal.expected)
+                };
+                problems.push(problem);
+            } else if directive.word == "depends-on" {
+                let index = self.depends_on.len();
+                self.depends_on.extend(word.parse());
+                self.headers.push((way!["spec", "dependsOn", index], span));
+            } else if self.database.is_some() {
+                source
+                    .problem(&span, "the database is given twice")
+                    .expected("one database")
+                    .push(problems);
             } else {
-                match word.parse() {
-                    Ok(name) => {
-                        let index = self.depends_on.len();
-                        self.depends_on.push(name);
-                        self.headers.push((way!["spec", "dependsOn", index], span));
-                        None
-                    }
-                    Err(error) => Some(
-                        source
-                            .problem(&span, error.to_string())
-                            .expected("names of migrations with commas between"),
-                    ),
-                }
-            };
-            problems.extend(problem);
+                self.database = word.parse().ok();
+                self.headers.push((way!["spec", "database"], span));
+            }
         }
     }
 }

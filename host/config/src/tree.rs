@@ -1,9 +1,12 @@
 //! The files that documents are read from: a folder here, a Git tree elsewhere.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions};
 
 /// Files by path from the project's root, `/` between names, the root itself being the empty path.
 pub trait SourceTree {
@@ -27,7 +30,7 @@ pub struct Entry {
     pub name: String,
     /// What it is.
     pub kind: EntryKind,
-    /// Its size in bytes, of a file.
+    /// Its size in bytes, of a file; 0 where finding it out would cost a look at each file.
     pub size: u64,
 }
 
@@ -104,6 +107,8 @@ pub fn check_path(path: &str) -> Result<(), SourceError> {
 #[derive(Debug)]
 pub struct FolderTree {
     root: Dir,
+    /// Folders that were opened, each without a link on its path: most files share a few of them.
+    folders: Mutex<BTreeMap<String, Arc<Dir>>>,
 }
 
 impl FolderTree {
@@ -114,67 +119,81 @@ impl FolderTree {
     pub fn open(path: impl AsRef<std::path::Path>) -> io::Result<Self> {
         Ok(Self {
             root: Dir::open_ambient_dir(path, ambient_authority())?,
+            folders: Mutex::default(),
         })
     }
 
-    /// Refuses a path that has a symbolic link anywhere on it.
-    fn check_links(&self, path: &str) -> Result<(), SourceError> {
+    /// The folder of a path, opened part by part, so that no part is a link.
+    fn folder(&self, path: &str) -> Result<Arc<Dir>, SourceError> {
         check_path(path)?;
-        let ends = path.match_indices('/').map(|(index, _)| index);
-        for end in ends.chain([path.len()]) {
-            let prefix = path.get(..end).unwrap_or_default();
-            if prefix.is_empty() {
-                continue;
-            }
-            let metadata = self.root.symlink_metadata(prefix);
-            if metadata.map_err(|error| failed(path, error))?.is_symlink() {
-                return Err(SourceError::Symlink(prefix.to_owned()));
-            }
+        let known = |poisoned: PoisonError<_>| poisoned.into_inner();
+        if let Some(folder) = self.folders.lock().unwrap_or_else(known).get(path) {
+            return Ok(Arc::clone(folder));
         }
-        Ok(())
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let folder = if path.is_empty() {
+            self.root.try_clone()
+        } else if parent.is_empty() {
+            self.root.open_dir_nofollow(name)
+        } else {
+            self.folder(parent)?.open_dir_nofollow(name)
+        };
+        let folder = Arc::new(folder.map_err(|error| self.refused(path, "folder", error))?);
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.insert(path.to_owned(), Arc::clone(&folder));
+        Ok(folder)
+    }
+
+    /// Says why something couldn't be opened without following links.
+    fn refused(&self, path: &str, expected: &'static str, error: io::Error) -> SourceError {
+        match self.root.symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => SourceError::Symlink(path.to_owned()),
+            Ok(metadata) if metadata.is_dir() != (expected == "folder") => SourceError::Kind {
+                path: path.to_owned(),
+                expected,
+            },
+            _ => failed(path, error),
+        }
     }
 }
 
 impl SourceTree for FolderTree {
     fn entries(&self, folder: &str) -> Result<Vec<Entry>, SourceError> {
-        self.check_links(folder)?;
-        let at = if folder.is_empty() { "." } else { folder };
-        let listing = self.root.read_dir(at);
-        let listing = listing.map_err(|error| match error.kind() {
-            io::ErrorKind::NotADirectory => SourceError::Kind {
-                path: folder.to_owned(),
-                expected: "folder",
-            },
-            _ => failed(folder, error),
-        })?;
+        let listing = self.folder(folder)?.entries();
         let mut entries = Vec::new();
-        for entry in listing {
+        for entry in listing.map_err(|error| failed(folder, error))? {
             let entry = entry.map_err(|error| failed(folder, error))?;
             let name = entry.file_name().into_string();
             let name = name.map_err(|_| SourceError::Name(folder.to_owned()))?;
             let kind = entry.file_type().map_err(|error| failed(&name, error))?;
-            let mut size = 0;
             let kind = if kind.is_symlink() {
                 EntryKind::Symlink
             } else if kind.is_dir() {
                 EntryKind::Folder
             } else if kind.is_file() {
-                let metadata = entry.metadata().map_err(|error| failed(&name, error))?;
-                size = metadata.len();
                 EntryKind::File
             } else {
                 EntryKind::Other
             };
-            entries.push(Entry { name, kind, size });
+            entries.push(Entry {
+                name,
+                kind,
+                size: 0,
+            });
         }
         Ok(entries)
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
-        self.check_links(path)?;
+        check_path(path)?;
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut options = OpenOptions::new();
+        // Without waiting: a named pipe would wait for its other end.
+        options.read(true).follow(FollowSymlinks::No).nonblock(true);
+        let opened = self.folder(folder)?.open_with(name, &options);
+        let file = opened.map_err(|error| self.refused(path, "file", error))?;
         let io = |error| failed(path, error);
-        // Asked before it is opened: opening a named pipe would wait for its other end.
-        let metadata = self.root.symlink_metadata(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {
             return Err(SourceError::Kind {
                 path: path.to_owned(),
@@ -188,8 +207,7 @@ impl SourceTree for FolderTree {
         if metadata.len() > limit {
             return Err(too_large());
         }
-        let mut bytes = Vec::new();
-        let file = self.root.open(path).map_err(io)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
         // The size is bounded again while reading, as a file may grow after it was asked.
         let mut bounded = file.take(limit.saturating_add(1));
         bounded.read_to_end(&mut bytes).map_err(io)?;

@@ -22,6 +22,7 @@ pub fn parse(source: &Source) -> Result<Node, Vec<Problem>> {
         open: Vec::new(),
         root: None,
         nodes: 0,
+        marked: false,
     };
     for event in Parser::new_from_str(&source.text) {
         let result = match event {
@@ -43,6 +44,23 @@ pub fn parse(source: &Source) -> Result<Node, Vec<Problem>> {
     }
 }
 
+/// What the parser's words usually mean.
+const HINTS: [(&str, &str); 4] = [
+    (
+        "mapping values are not allowed",
+        "keys of one map begin in the same column, and text that holds `: ` is written in quotes",
+    ),
+    ("quoted scalar", "the text lacks its closing quote"),
+    (
+        "did not find expected",
+        "what belongs together begins in the same column; a list's item begins with `- `",
+    ),
+    (
+        "block scalar",
+        "the lines after `|` are indented by the same number of blanks, more than their key",
+    ),
+];
+
 struct Builder<'a> {
     source: &'a Source,
     offsets: Offsets,
@@ -50,6 +68,8 @@ struct Builder<'a> {
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
+    /// Whether an anchor or alias was refused: one message says it for all of them.
+    marked: bool,
 }
 
 /// A list or map that isn't at its end.
@@ -64,6 +84,12 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_marks(&span, anchor, tag.is_some());
+                if style == ScalarStyle::Plain && text.starts_with('?') {
+                    // Readers of YAML don't agree whether this begins a key.
+                    return Err(self
+                        .problem(&span, "a `?` begins this text")
+                        .expected("text that begins with `?` in quotes"));
+                }
                 let value = match style {
                     ScalarStyle::Plain => resolve(&text),
                     _ => Value::Text(text.clone().into_owned()),
@@ -84,9 +110,11 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(span.end),
             Event::Alias(_) => {
-                self.problem(&span, "an alias stands for a value written elsewhere")
-                    .expected("the value itself: anchors and aliases are not supported")
-                    .push(&mut self.problems);
+                if !std::mem::replace(&mut self.marked, true) {
+                    self.problem(&span, "an alias stands for a value written elsewhere")
+                        .expected("the value itself: anchors and aliases are not supported")
+                        .push(&mut self.problems);
+                }
                 let value = Value::Null;
                 self.place(Node { value, span })
             }
@@ -102,7 +130,7 @@ impl Builder<'_> {
     }
 
     fn refuse_marks(&mut self, span: &Range<usize>, anchor: usize, tag: bool) {
-        if anchor > 0 {
+        if anchor > 0 && !std::mem::replace(&mut self.marked, true) {
             self.problem(span, "an anchor is given to this value")
                 .expected("a value without one: anchors and aliases are not supported")
                 .push(&mut self.problems);
@@ -196,10 +224,15 @@ impl Builder<'_> {
                 .problem(&span, "a tab is used to indent")
                 .expected("spaces: YAML doesn't count tabs");
         }
-        self.source.problem(
+        let problem = self.source.problem(
             &(offset..offset + 1),
             format!("this is no YAML: {}", error.info()),
-        )
+        );
+        let hint = HINTS.iter().find(|(words, _)| error.info().contains(words));
+        match hint {
+            Some((_, hint)) => problem.suggest(*hint),
+            None => problem,
+        }
     }
 }
 
@@ -254,3 +287,6 @@ fn is_number(text: &str) -> bool {
         && unsigned.bytes().any(|byte| byte.is_ascii_digit())
         && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! What a person is told about each kind of mistake. Each case lies over `bad_input/base.tree`; the text that is shown
 //! is a snapshot beside it.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use std::fs;

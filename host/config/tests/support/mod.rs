@@ -1,5 +1,8 @@
 //! Trees in memory, so that a case reads in one place.
 
+// Each test takes what it needs of this.
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 
 use whimbrel_config::{Entry, EntryKind, LoadOptions, SourceError, SourceTree, check_path};
