@@ -152,11 +152,13 @@ impl<'a> Execution<'a> {
             Segment::Transaction(operations) => self.transaction(operations, last).await,
             Segment::Outside(planned, probe) => {
                 outside::run(self, planned, Some(probe)).await?;
-                self.journalled(planned, last).await
+                let done = journal_done(self.writer.dialect(), &self.key(planned), 0, None);
+                self.journalled(done, last).await
             }
             Segment::Repeatable(planned) => {
                 outside::run(self, planned, None).await?;
-                self.journalled(planned, last).await
+                let done = self.journal_row(planned, JournalState::Done);
+                self.journalled(done, last).await
             }
             Segment::Plugin(planned) => plugin_step::run(self, planned, last).await,
         }
@@ -254,22 +256,13 @@ impl<'a> Execution<'a> {
     }
 
     /// Records that an operation outside of a transaction is done, and the whole migration with the last one.
-    async fn journalled(&mut self, planned: &PlannedOperation, last: bool) -> Result<(), Problem> {
+    async fn journalled(&mut self, done: Command, last: bool) -> Result<(), Problem> {
         self.committed += 1;
         if last {
             return self.conclude(Vec::new()).await;
         }
         let mut records = self.begin_records();
-        if self.journal_entry(planned).is_some() || self.begun {
-            records.push(journal_done(
-                self.writer.dialect(),
-                &self.key(planned),
-                0,
-                None,
-            ));
-        } else {
-            records.push(self.journal_row(planned, JournalState::Done));
-        }
+        records.push(done);
         self.writer.record(records).await?;
         self.begun = true;
         Ok(())
@@ -541,6 +534,7 @@ impl<'a> Execution<'a> {
                 return RunError::Database(error);
             }
             Problem::Database { error, .. } if error.is_fenced() || error.is_conflict() => {
+                tracing::warn!(%error, migration = %self.change.migration, "another run took over");
                 return RunError::Fenced;
             }
             Problem::Database { error, .. }

@@ -6,7 +6,11 @@ use whimbrel_core::value::Value;
 use whimbrel_database::{Command, DatabaseError, Session};
 
 /// Runs the checks in order; the first that doesn't hold, told to a person.
-pub(crate) async fn failing(
+///
+/// # Errors
+///
+/// The database refuses a query.
+pub async fn failing(
     session: &mut dyn Session,
     checks: &[Check],
 ) -> Result<Option<String>, DatabaseError> {

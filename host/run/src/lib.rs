@@ -25,6 +25,7 @@ mod target;
 mod transaction;
 mod writer;
 
+pub use checks::failing as failing_check;
 pub use error::RunError;
 pub use fan_out::{Done, RunReport, TargetReport, run};
 pub use settings::Settings;
