@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use serde_json::json;
 use uuid::Uuid;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::history::{
@@ -13,14 +12,11 @@ use whimbrel_core::history::{
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Change, PlannedOperation};
 use whimbrel_core::policy::Policy;
-use whimbrel_database::history::{
-    Finished, NewEvent, NewRecord, event_insert, journal_clear, journal_done, journal_insert,
-    record_delete, record_fail, record_finish, record_insert, record_insert_with_event,
-    record_replace, record_state,
-};
+use whimbrel_database::history::{journal_done, record_insert_with_event};
 use whimbrel_database::{Command, DatabaseError};
 use whimbrel_signal::Signal;
 
+use crate::failure::Problem;
 use crate::sabotage::without;
 use crate::segment::{Segment, segments};
 use crate::surroundings::Request;
@@ -57,11 +53,11 @@ pub(crate) struct Execution<'a> {
     /// The migration's journal, both directions, as it was when the run began.
     pub(crate) journal: &'a [JournalEntry],
     /// Whether this run has written the migration's row already.
-    begun: bool,
+    pub(crate) begun: bool,
     /// How many operations this run has committed.
-    committed: usize,
+    pub(crate) committed: usize,
     pub(crate) rows: i64,
-    undo: BTreeMap<u32, String>,
+    pub(crate) undo: BTreeMap<u32, String>,
     started: Instant,
 }
 
@@ -316,149 +312,8 @@ impl<'a> Execution<'a> {
         }
     }
 
-    const fn exists(&self) -> bool {
+    pub(crate) const fn exists(&self) -> bool {
         self.recorded.is_some()
-    }
-
-    /// The migration's row at this run's first commit.
-    pub(crate) fn begin_records(&self) -> Vec<Command> {
-        let dialect = self.writer.dialect();
-        if self.begun {
-            return Vec::new();
-        }
-        match self.direction {
-            Direction::Revert => vec![record_state(
-                dialect,
-                &self.change.migration,
-                MigrationState::Reverting,
-                &self.context.run.to_string(),
-            )],
-            Direction::Apply if self.exists() => {
-                vec![record_replace(
-                    dialect,
-                    &self.new_record(MigrationState::Applying),
-                )]
-            }
-            Direction::Apply => vec![record_insert(
-                dialect,
-                &self.new_record(MigrationState::Applying),
-            )],
-        }
-    }
-
-    /// The migration's row, journal and event at its last commit.
-    fn end_records(&self) -> Vec<Command> {
-        let dialect = self.writer.dialect();
-        let name = &self.change.migration;
-        match self.direction {
-            Direction::Revert => vec![
-                journal_clear(dialect, name),
-                record_delete(dialect, name),
-                event_insert(dialect, &self.event(EventKind::Reverted)),
-            ],
-            Direction::Apply => vec![
-                journal_clear(dialect, name),
-                record_finish(
-                    dialect,
-                    name,
-                    &Finished {
-                        state: MigrationState::Applied,
-                        run: self.context.run.to_string(),
-                        duration_milliseconds: None,
-                        rows: self.rows,
-                        undo: self.undo.clone(),
-                    },
-                ),
-                event_insert(dialect, &self.event(EventKind::Applied)),
-            ],
-        }
-    }
-
-    pub(crate) fn mark_begun(&mut self) {
-        self.begun = true;
-    }
-
-    pub(crate) fn mark_committed(&mut self) {
-        self.committed += 1;
-    }
-
-    pub(crate) fn keep_undo(&mut self, position: u32, undo: &[u8]) {
-        if !undo.is_empty() {
-            self.undo.insert(position, encode(undo));
-        }
-    }
-
-    /// The journal's entry for an operation, from before this run.
-    pub(crate) fn journal_entry(&self, planned: &PlannedOperation) -> Option<&'a JournalEntry> {
-        self.journal
-            .iter()
-            .find(|entry| entry.direction == self.direction && entry.position == planned.position)
-    }
-
-    pub(crate) fn key(&self, planned: &PlannedOperation) -> whimbrel_database::history::JournalKey {
-        whimbrel_database::history::JournalKey {
-            migration: self.change.migration.clone(),
-            direction: self.direction,
-            position: planned.position,
-        }
-    }
-
-    pub(crate) fn journal_row(&self, planned: &PlannedOperation, state: JournalState) -> Command {
-        self.journal_row_with(planned, state, None)
-    }
-
-    pub(crate) fn journal_row_with(
-        &self,
-        planned: &PlannedOperation,
-        state: JournalState,
-        probe: Option<serde_json::Value>,
-    ) -> Command {
-        journal_insert(
-            self.writer.dialect(),
-            &JournalEntry {
-                migration: self.change.migration.clone(),
-                direction: self.direction,
-                position: planned.position,
-                hash: planned.operation.hash,
-                state,
-                batch: 0,
-                checkpoint: None,
-                rows_done: 0,
-                rows_total: None,
-                probe,
-                undo: None,
-            },
-        )
-    }
-
-    fn new_record(&self, state: MigrationState) -> NewRecord {
-        let prepared = &self.change.prepared;
-        NewRecord {
-            name: self.change.migration.clone(),
-            state,
-            checksum: prepared.checksum.clone(),
-            definition: prepared.definition.clone(),
-            parameters: prepared.parameters.clone(),
-            plugins: prepared.plugins.clone(),
-            revision: self.context.request.access.revision.clone(),
-            run: self.context.run.to_string(),
-            actor: self.context.request.access.actor.clone(),
-            duration_milliseconds: None,
-            rows: self.rows,
-            undo: self.undo.clone(),
-        }
-    }
-
-    fn event(&self, kind: EventKind) -> NewEvent {
-        NewEvent {
-            kind,
-            migration: Some(self.change.migration.clone()),
-            run: self.context.run.to_string(),
-            actor: self.context.request.access.actor.clone(),
-            revision: self.context.request.access.revision.clone(),
-            plan: Some(self.context.plan),
-            details: json!({"checksum": self.change.checksum, "direction": self.direction.as_str()}),
-        }
     }
 
     pub(crate) fn step_started(&self, title: &str) -> Instant {
@@ -494,153 +349,6 @@ impl<'a> Execution<'a> {
         });
         completed
     }
-
-    /// What was committed of it, for a person.
-    fn committed_text(&self) -> String {
-        let before = self
-            .change
-            .operations
-            .iter()
-            .filter(|planned| planned.done)
-            .count();
-        let all = self.change.operations.len();
-        format!(
-            "{} of {all} operations are committed",
-            before + self.committed
-        )
-    }
-
-    /// Turns a problem into the run's error, and records a failure where the database can still be written to.
-    async fn failed(&mut self, problem: Problem) -> RunError {
-        let (title, error, hint) = match problem {
-            Problem::Stopped => {
-                return RunError::Interrupted {
-                    committed: Some(self.committed_text()),
-                };
-            }
-            Problem::Unknown {
-                title,
-                saw,
-                how_to_decide,
-            } => {
-                return RunError::Unknown {
-                    migration: self.change.migration.clone(),
-                    title,
-                    saw,
-                    how_to_decide,
-                };
-            }
-            Problem::Database { error, .. } if error.is_connection_lost() => {
-                return RunError::Database(error);
-            }
-            Problem::Database { error, .. } if error.is_fenced() || error.is_conflict() => {
-                tracing::warn!(%error, migration = %self.change.migration, "another run took over");
-                return RunError::Fenced;
-            }
-            Problem::Database { error, .. }
-                if error.is_statement_timeout()
-                    && self.context.request.access.stop.is_requested() =>
-            {
-                return RunError::Interrupted {
-                    committed: Some(self.committed_text()),
-                };
-            }
-            Problem::Database { title, error } => {
-                let hint = error.hint.clone();
-                (title, self.context.scrub(&error.to_string()), hint)
-            }
-            Problem::Plugin {
-                title,
-                message,
-                hint,
-            } => (title, self.context.scrub(&message), hint),
-        };
-        if let Err(error) = self
-            .writer
-            .record(self.failure_records(&title, &error))
-            .await
-        {
-            tracing::warn!(%error, "the failure could not be recorded");
-        }
-        self.context.emit(Signal::MigrationFailed {
-            target: self.context.target.clone(),
-            migration: self.change.migration.clone(),
-            direction: self.direction,
-            error: format!("{title}: {error}"),
-            committed: self.committed_text(),
-        });
-        RunError::Migration {
-            migration: self.change.migration.clone(),
-            title,
-            error,
-            hint,
-            committed: self.committed_text(),
-        }
-    }
-
-    fn failure_records(&self, title: &str, error: &str) -> Vec<Command> {
-        let dialect = self.writer.dialect();
-        let name = &self.change.migration;
-        let mut records = Vec::new();
-        if self.direction == Direction::Apply {
-            if !self.begun {
-                let record = self.new_record(MigrationState::Failed);
-                records.push(if self.exists() {
-                    record_replace(dialect, &record)
-                } else {
-                    record_insert(dialect, &record)
-                });
-            }
-            let text = format!("{title}: {error}");
-            records.push(record_fail(
-                dialect,
-                name,
-                &self.context.run.to_string(),
-                &text,
-            ));
-        }
-        let mut event = self.event(EventKind::Failed);
-        event.details =
-            json!({"title": title, "error": error, "direction": self.direction.as_str()});
-        records.push(event_insert(dialect, &event));
-        records
-    }
-}
-
-/// What stopped a migration.
-#[derive(Debug)]
-pub(crate) enum Problem {
-    /// It was asked to end.
-    Stopped,
-    /// The database refused something.
-    Database { title: String, error: DatabaseError },
-    /// A plugin did.
-    Plugin {
-        title: String,
-        message: String,
-        hint: Option<String>,
-    },
-    /// Nobody can tell whether a statement took effect.
-    Unknown {
-        title: String,
-        saw: String,
-        how_to_decide: String,
-    },
-}
-
-impl Problem {
-    pub(crate) fn of(title: &str, error: DatabaseError) -> Self {
-        Self::Database {
-            title: title.to_owned(),
-            error,
-        }
-    }
-}
-
-impl From<DatabaseError> for Problem {
-    fn from(error: DatabaseError) -> Self {
-        Self::of("Whimbrel's own records", error)
-    }
 }
 
 /// A statement's step with its line, for a person.
@@ -657,7 +365,7 @@ pub(crate) fn milliseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-fn encode(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }

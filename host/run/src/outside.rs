@@ -8,8 +8,9 @@ use whimbrel_database::probe::{Verdict, decide, observe};
 use whimbrel_database::session::timeouts;
 use whimbrel_database::{Command, DatabaseError};
 
-use crate::change::{Execution, Problem, describe};
+use crate::change::{Execution, describe};
 use crate::crash_point::{point, reach};
+use crate::failure::Problem;
 use crate::transaction::settled;
 
 /// Runs one statement to its end. `probe` is none for a statement that may simply be run again.

@@ -9,7 +9,8 @@ use whimbrel_database::history::journal_done;
 use whimbrel_plugin::{Call, PluginError, StopFlag};
 use whimbrel_signal::Signal;
 
-use crate::change::{Execution, Problem};
+use crate::change::Execution;
+use crate::failure::Problem;
 use crate::step_database::{Labels, Trace, WriterDatabase};
 
 /// Runs the step to its end and records it, and the whole migration when it was the last.
