@@ -1,2 +1,26 @@
-//! The `whimbrel` program.
-fn main() {}
+//! The `whimbrel` program: arguments in, one call of the engine, an exit code out.
+
+#![forbid(unsafe_code)]
+
+mod actor;
+mod apply;
+mod arguments;
+mod command;
+mod error;
+mod estimate;
+mod exit;
+mod folder;
+mod interrupt;
+mod logging;
+mod opened;
+mod output;
+mod publish;
+mod surroundings;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // One provider for all of TLS, before anything could choose another one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    command::main()
+}

@@ -113,10 +113,8 @@ fn remark(event: &Event) -> String {
             parts.push(words.lines().next().unwrap_or_default().to_owned());
         }
     }
-    if let (Some(from), Some(to)) = (text("from"), text("to"))
-        && event.kind == EventKind::Renamed
-    {
-        parts.push(format!("{from} → {to}"));
+    if let Some(from) = text("from").filter(|_| event.kind == EventKind::Renamed) {
+        parts.push(format!("was {from}"));
     }
     parts.join(", ")
 }

@@ -1,0 +1,32 @@
+//! `whimbrel adopt`: makes databases this environment's own.
+
+use whimbrel_run::{Stop, administration};
+
+use crate::arguments::{Adopt, Global};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::opened::Opened;
+use crate::output::Output;
+
+pub(crate) async fn run(
+    arguments: &Adopt,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let opened = Opened::open(global, output).await?;
+    let access = opened.access(Stop::default());
+    for target in opened.names() {
+        let before = administration::adopt(&access, &target, &arguments.reason).await?;
+        let now = &access.owner;
+        let words = match before {
+            Some(before) if before == *now => "belongs to this environment already".to_owned(),
+            Some(before) => format!(
+                "taken over from environment `{}` of project `{}`",
+                before.environment, before.project
+            ),
+            None => "belongs to this environment now".to_owned(),
+        };
+        output.answer(&format!("{target}: {words}\n"));
+    }
+    Ok(Exit::Success)
+}

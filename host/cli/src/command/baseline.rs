@@ -1,0 +1,53 @@
+//! `whimbrel baseline`: records migrations as applied without running them.
+
+use whimbrel_core::plan::DesiredMigration;
+use whimbrel_core::suggestion::nearest;
+use whimbrel_run::{Stop, administration};
+
+use crate::arguments::{Baseline, Global};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::opened::Opened;
+use crate::output::Output;
+
+pub(crate) async fn run(
+    arguments: &Baseline,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let opened = Opened::open(global, output).await?;
+    let migrations = &opened.project.definitions().migrations;
+    if let Some(through) = &arguments.through
+        && !migrations
+            .iter()
+            .any(|migration| &migration.name == through)
+    {
+        let names = migrations.iter().map(|migration| migration.name.as_str());
+        let error = CliError::usage(format!("no migration is called `{through}`"));
+        return Err(match nearest(through.as_str(), names) {
+            Some(name) => error.hint(format!("did you mean `{name}`?")),
+            None => error,
+        });
+    }
+    let access = opened.access(Stop::default());
+    for target in opened.names() {
+        let desired = opened.project.desired(&target.database)?;
+        // Names order the migrations of all databases, so `--through` cuts each of them at the same place.
+        let chosen: Vec<DesiredMigration> = desired
+            .iter()
+            .filter(|item| {
+                arguments
+                    .through
+                    .as_ref()
+                    .is_none_or(|through| &item.migration.name <= through)
+            })
+            .cloned()
+            .collect();
+        let recorded = administration::baseline(&access, &target, &chosen).await?;
+        output.answer(&match recorded.last() {
+            None => format!("{target}: everything is recorded already\n"),
+            Some(last) => format!("{target}: recorded {} up to {last}\n", recorded.len()),
+        });
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,46 @@
+//! `whimbrel lint`: everything that needs no database.
+
+use whimbrel_core::finding::Severity;
+use whimbrel_project::LintOptions;
+use whimbrel_report::findings;
+
+use crate::arguments::{Format, Global, Lint};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::opened::{plugins, project};
+use crate::output::Output;
+
+pub(crate) async fn run(
+    arguments: &Lint,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let format = output.format(&[Format::Text, Format::Json, Format::Junit, Format::Sarif])?;
+    let project = project(global, output)?;
+    let mut options = LintOptions {
+        base: arguments.base.clone(),
+        ..LintOptions::default()
+    };
+    if let Some(name) = &global.environment {
+        options
+            .environments
+            .push(project.environment(name)?.name.clone());
+    }
+    let found = whimbrel_project::lint(&project, plugins(&project)?, &options).await?;
+    let names: Vec<String> = project
+        .definitions()
+        .migrations
+        .iter()
+        .map(|migration| migration.name.to_string())
+        .collect();
+    match format {
+        Format::Json => output.data(&findings::json(&found)),
+        Format::Junit => output.data(&findings::junit("whimbrel lint", &names, &found)),
+        Format::Sarif => output.data(&findings::sarif(env!("CARGO_PKG_VERSION"), &found)),
+        Format::Text | Format::Markdown => output.answer(&findings::text(&found, names.len())),
+    }
+    Ok(match findings::number(&found, Severity::Error) {
+        0 => Exit::Success,
+        _ => Exit::Findings,
+    })
+}

@@ -1,0 +1,94 @@
+//! One file per command.
+
+mod adopt;
+mod apply;
+mod approve;
+mod baseline;
+mod completions;
+mod history;
+mod init;
+mod lint;
+mod new;
+mod plan;
+mod plugin;
+mod promote;
+mod revert;
+mod schema;
+mod status;
+mod unlock;
+mod verify;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use whimbrel_signal::Scrubber;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::logging;
+use crate::output::Output;
+
+/// Reads the command line and does what it says.
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed pipe is nobody's fault.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success.into(),
+                _ => Exit::Usage.into(),
+            };
+        }
+    };
+    let scrubber = Scrubber::default();
+    let output = Output::new(&arguments.global, scrubber.clone());
+    logging::begin(&arguments.global, scrubber);
+    let result = run(&arguments, &output);
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output.complain(&error.render());
+            error.exit().into()
+        }
+    }
+}
+
+fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
+    let global = &arguments.global;
+    match &arguments.command {
+        Command::Init(arguments) => init::run(arguments, output),
+        Command::New(arguments) => new::run(arguments, global, output),
+        Command::Schema(arguments) => schema::run(arguments, output),
+        Command::Completions(arguments) => completions::run(arguments, output),
+        Command::Lint(arguments) => wait_for(lint::run(arguments, global, output)),
+        Command::Plan(arguments) => wait_for(plan::run(arguments, global, output)),
+        Command::Apply(arguments) => wait_for(apply::run(arguments, global, output)),
+        Command::Approve(arguments) => wait_for(approve::run(arguments, global, output)),
+        Command::Promote(arguments) => wait_for(promote::run(arguments, global, output)),
+        Command::Revert(arguments) => wait_for(revert::run(arguments, global, output)),
+        Command::Status(arguments) => wait_for(status::run(arguments, global, output)),
+        Command::History(arguments) => wait_for(history::run(arguments, global, output)),
+        Command::Baseline(arguments) => wait_for(baseline::run(arguments, global, output)),
+        Command::Verify(arguments) => wait_for(verify::run(arguments, global, output)),
+        Command::Unlock(_) => wait_for(unlock::run(global, output)),
+        Command::Adopt(arguments) => wait_for(adopt::run(arguments, global, output)),
+        Command::Wait(arguments) => wait_for(wait::run(arguments, global, output)),
+        Command::Plugin(command) => wait_for(plugin::run(command, global, output)),
+    }
+}
+
+/// Runs a command that does I/O to its end.
+fn wait_for(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failed(format!("the runtime can't be started: {error}")))?;
+    let result = runtime.block_on(work);
+    // What still blocks has nothing left to say.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,70 @@
+//! `whimbrel plan`: what would run, and what the gates would say.
+
+use whimbrel_core::plan::{Goal, Plan};
+use whimbrel_report::{PlanView, findings};
+
+use crate::apply::{Prepared, unreadable};
+use crate::arguments::{Format, Global, PlanArguments};
+use crate::error::CliError;
+use crate::estimate::estimates;
+use crate::exit::Exit;
+use crate::opened::Opened;
+use crate::output::Output;
+
+pub(crate) async fn run(
+    arguments: &PlanArguments,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let opened = Opened::open(global, output).await?;
+    let mut prepared = Prepared::new(&opened, Goal::Apply, Some(&arguments.passing)).await?;
+    let failures = std::mem::take(&mut prepared.survey.failures);
+    show(&opened, &prepared).await?;
+    unreadable(failures)?;
+    Ok(match arguments.detailed.detailed_exitcode {
+        true if is_pending(prepared.plan()) => Exit::Pending,
+        _ => Exit::Success,
+    })
+}
+
+/// Whether there is anything to do, or something in the way of it.
+fn is_pending(plan: &Plan) -> bool {
+    !plan.is_empty() || plan.blockers().next().is_some()
+}
+
+/// Shows a plan in the format that was asked for.
+pub(crate) async fn show(opened: &Opened, prepared: &Prepared) -> Result<(), CliError> {
+    let format = opened.output.format(&[
+        Format::Text,
+        Format::Json,
+        Format::Markdown,
+        Format::Junit,
+        Format::Sarif,
+    ])?;
+    let estimates = match format {
+        Format::Junit | Format::Sarif => Vec::new(),
+        _ => estimates(opened, prepared).await,
+    };
+    let refusals = prepared.refusals();
+    let view = PlanView {
+        plan: prepared.plan(),
+        refusals: &refusals,
+        estimates: &estimates,
+    };
+    let text = match format {
+        Format::Text => view.text(),
+        Format::Json => view.json(),
+        Format::Markdown => view.markdown(),
+        Format::Sarif => findings::sarif(env!("CARGO_PKG_VERSION"), &view.findings()),
+        Format::Junit => {
+            let changes = prepared.plan().changes();
+            let names: Vec<String> = changes
+                .filter_map(|(_, work)| work.change())
+                .map(|change| change.migration.to_string())
+                .collect();
+            findings::junit("whimbrel plan", &names, &view.findings())
+        }
+    };
+    opened.output.data(&text);
+    Ok(())
+}

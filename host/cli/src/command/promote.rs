@@ -1,0 +1,95 @@
+//! `whimbrel promote`: what one environment may take over from another.
+
+use std::collections::BTreeSet;
+
+use whimbrel_core::plan::{Goal, TargetPlan};
+use whimbrel_core::promotion::{Candidate, unpromoted};
+use whimbrel_report::{Promotable, PromotionView};
+
+use crate::apply::{Prepared, unreadable};
+use crate::arguments::{Format, Global, Promote};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::opened::Opened;
+use crate::output::Output;
+
+pub(crate) async fn run(
+    arguments: &Promote,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let format = output.format(&[Format::Text, Format::Json])?;
+    let global = Global {
+        environment: Some(arguments.to.to_string()),
+        ..global.clone()
+    };
+    let opened = Opened::open(&global, output).await?;
+    let from = opened.project.environment(arguments.from.as_str())?;
+    let to = opened.environment();
+    if to.after.as_ref() != Some(&arguments.from) {
+        let after = to.after.as_ref().map_or_else(
+            || format!("`{}` comes after no other environment", to.name),
+            |after| format!("`{}` comes after `{after}`", to.name),
+        );
+        return Err(CliError::usage(after).hint("`after:` in the environment's document says so"));
+    }
+    let repository = opened.project.repository().ok_or_else(|| {
+        CliError::failed("promotion records are kept in a Git repository, and there is none")
+            .hint("`git init`, commit, and apply again")
+    })?;
+    let records = repository
+        .read_promotions(&arguments.from)
+        .map_err(|error| CliError::new(Exit::Failed, error))?;
+    let mut prepared = Prepared::new(&opened, Goal::Apply, None).await?;
+    unreadable(std::mem::take(&mut prepared.survey.failures))?;
+    let mut view = PromotionView {
+        from: from.name.clone(),
+        to: to.name.clone(),
+        migrations: Vec::new(),
+        parameters: differences(&from.parameters, &to.parameters),
+    };
+    let mut seen = BTreeSet::new();
+    let changes = prepared.plan().targets.iter().flat_map(TargetPlan::applies);
+    for change in changes.filter(|change| seen.insert(&change.migration)) {
+        let missing = unpromoted(
+            Candidate {
+                migration: &change.migration,
+                checksum: &change.checksum,
+                plugins: &change.prepared.plugins,
+            },
+            &records,
+        );
+        let record = records
+            .iter()
+            .find(|record| record.migration == change.migration);
+        view.migrations.push(Promotable {
+            migration: change.migration.clone(),
+            checksum: change.checksum.clone(),
+            missing: missing.map(|reason| reason.to_string()),
+            applied_at: record.map(|record| record.applied_at.clone()),
+        });
+    }
+    output.data(&match format {
+        Format::Json => view.json(),
+        _ => view.text(),
+    });
+    Ok(if view.is_complete() {
+        Exit::Success
+    } else {
+        Exit::Refused
+    })
+}
+
+type Parameters = std::collections::BTreeMap<String, String>;
+
+fn differences(
+    from: &Parameters,
+    to: &Parameters,
+) -> Vec<(String, Option<String>, Option<String>)> {
+    let names: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+    names
+        .into_iter()
+        .map(|name| (name.clone(), from.get(name).cloned(), to.get(name).cloned()))
+        .filter(|(_, before, after)| before != after)
+        .collect()
+}

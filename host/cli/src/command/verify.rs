@@ -1,0 +1,197 @@
+//! `whimbrel verify`: what was applied against the definitions, and checks run again.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+use whimbrel_core::history::Record;
+use whimbrel_core::name::{MigrationName, TargetName};
+use whimbrel_core::plan::DesiredMigration;
+use whimbrel_core::template::expand_sql;
+use whimbrel_database::Session;
+use whimbrel_database::history::read_without_definitions;
+use whimbrel_report::{bad, good, hint, plural};
+use whimbrel_run::administration::{self, Accepted};
+use whimbrel_run::{Stop, failing_check};
+
+use crate::arguments::{Format, Global, Verify};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::opened::{Opened, unreadable};
+use crate::output::Output;
+
+/// One thing that isn't as it was applied.
+struct Difference {
+    target: TargetName,
+    migration: MigrationName,
+    kind: &'static str,
+    message: String,
+}
+
+pub(crate) async fn run(
+    arguments: &Verify,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let format = output.format(&[Format::Text, Format::Json])?;
+    let opened = Opened::open(global, output).await?;
+    if let Some(reason) = &arguments.reason {
+        accept(&opened, &arguments.accept, reason).await?;
+    }
+    let mut differences = Vec::new();
+    let mut verified = 0;
+    for target in opened.names() {
+        verified += verify(&opened, &target, &mut differences).await?;
+    }
+    match format {
+        Format::Json => output.data(&as_json(&differences, verified)),
+        _ => output.answer(&as_text(&differences, verified)),
+    }
+    Ok(if differences.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Drift
+    })
+}
+
+async fn accept(opened: &Opened, names: &[MigrationName], reason: &str) -> Result<(), CliError> {
+    let access = opened.access(Stop::default());
+    for name in names {
+        let mut found = false;
+        for target in opened.names() {
+            let desired = opened.project.desired(&target.database)?;
+            let Some(item) = desired.iter().find(|item| &item.migration.name == name) else {
+                continue;
+            };
+            found = true;
+            let accepted = administration::accept(&access, &target, item, reason).await?;
+            opened.output.notice(&match accepted {
+                Accepted::Definition { from, to } => {
+                    format!(
+                        "{target}: {name} was {}, and is accepted as {}",
+                        from.short(),
+                        to.short()
+                    )
+                }
+                Accepted::Finished => format!("{target}: {name} counts as applied"),
+                Accepted::Nothing => format!("{target}: {name} is as it was applied"),
+            });
+        }
+        if !found {
+            return Err(CliError::usage(format!("no migration is called `{name}`")));
+        }
+    }
+    Ok(())
+}
+
+/// Compares one target; how many migrations were compared.
+async fn verify(
+    opened: &Opened,
+    target: &TargetName,
+    differences: &mut Vec<Difference>,
+) -> Result<usize, CliError> {
+    let mut session = opened.read_only(target).await?;
+    let history = read_without_definitions(session.as_mut()).await;
+    let history = history.map_err(|source| unreadable(target, source))?;
+    let desired = opened.project.desired(&target.database)?;
+    for record in &history.records {
+        let item = desired
+            .iter()
+            .find(|item| item.migration.name == record.name);
+        let mut differs = |kind, message| {
+            differences.push(Difference {
+                target: target.clone(),
+                migration: record.name.clone(),
+                kind,
+                message,
+            });
+        };
+        if !record.state.is_complete() {
+            differs("unfinished", format!("it is {}", record.state.as_str()));
+            continue;
+        }
+        match item {
+            None => differs("absent", "it is applied, and nothing defines it".to_owned()),
+            Some(item) if item.checksum != record.checksum => differs(
+                "edited",
+                format!(
+                    "{} was edited: applied as {}, now {}",
+                    item.migration.origin.path,
+                    record.checksum.short(),
+                    item.checksum.short()
+                ),
+            ),
+            Some(item) => {
+                if let Some(words) = failed_check(session.as_mut(), item, record).await {
+                    differs("check", words);
+                }
+            }
+        }
+    }
+    Ok(history.records.len())
+}
+
+/// Runs the checks after a migration again, with the parameters that it was applied with.
+async fn failed_check(
+    session: &mut dyn Session,
+    item: &DesiredMigration,
+    record: &Record,
+) -> Option<String> {
+    for check in &item.migration.checks.after {
+        let mut check = check.clone();
+        match expand_sql(session.dialect(), &check.query, &record.parameters) {
+            Ok(query) => check.query = query,
+            Err(error) => return Some(format!("the check `{}`: {error}", check.name)),
+        }
+        match failing_check(session, std::slice::from_ref(&check)).await {
+            Ok(None) => {}
+            Ok(Some(words)) => return Some(words),
+            Err(error) => return Some(format!("the check `{}` failed: {error}", check.name)),
+        }
+    }
+    None
+}
+
+fn as_json(differences: &[Difference], verified: usize) -> String {
+    let items: Vec<_> = differences
+        .iter()
+        .map(|item| {
+            json!({
+                "target": item.target.to_string(),
+                "migration": item.migration,
+                "kind": item.kind,
+                "message": item.message,
+            })
+        })
+        .collect();
+    format!(
+        "{:#}\n",
+        json!({"verified": verified, "differences": items})
+    )
+}
+
+fn as_text(differences: &[Difference], verified: usize) -> String {
+    let mut out = String::new();
+    // Writing to a string can't fail.
+    for item in differences {
+        let _ = writeln!(
+            out,
+            "{} {}: {}: {}",
+            bad(item.kind),
+            item.target,
+            item.migration,
+            item.message
+        );
+    }
+    let verified = plural(verified, "migration");
+    if differences.is_empty() {
+        let _ = writeln!(out, "{verified} verified, {}", good("no differences"));
+        return out;
+    }
+    let _ = writeln!(
+        out,
+        "{verified} verified, {}\n\n{} `whimbrel verify --accept NAME --reason TEXT` records a definition as it is now",
+        plural(differences.len(), "difference"),
+        hint("hint:")
+    );
+    out
+}
