@@ -90,9 +90,7 @@ impl Nesting {
     /// Only the body of a function or procedure in standard SQL has blocks that PostgreSQL's own lexer doesn't hide.
     fn see_word(&mut self, last: &Token<'_>, before: &[Token<'_>]) {
         let opens = last.is("atomic") && before.last().is_some_and(|token| token.is("begin"));
-        if opens && is_routine(before) {
-            self.blocks += 1;
-        } else if self.blocks > 0 && last.is("case") {
+        if (opens && is_routine(before)) || (self.blocks > 0 && last.is("case")) {
             self.blocks += 1;
         } else if self.blocks > 0 && last.is("end") {
             self.blocks -= 1;

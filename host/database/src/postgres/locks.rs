@@ -27,7 +27,7 @@ pub(crate) fn of(file: &ast::SourceFile) -> Vec<Lock> {
     let mut locks: Vec<Lock> = Vec::new();
     for statement in file.stmts() {
         of_statement(&statement, &mut |relation, mode| {
-            add(&mut locks, relation, mode)
+            add(&mut locks, relation, mode);
         });
     }
     locks
@@ -52,7 +52,7 @@ fn strength(mode: &str) -> usize {
 }
 
 fn name<T: AstNode>(node: Option<T>) -> Option<String> {
-    node.as_ref().map(text)
+    node.map(|node| text(&node))
 }
 
 type Add<'a> = dyn FnMut(Option<String>, &str) + 'a;
@@ -162,7 +162,7 @@ fn of_statement(statement: &ast::Stmt, add: &mut Add<'_>) {
                 add(
                     Some(text(&relation)),
                     mode.copied().unwrap_or(ACCESS_EXCLUSIVE),
-                )
+                );
             });
         }
         ast::Stmt::Insert(insert) => add(name(insert.relation_name_ref()), ROW_EXCLUSIVE),

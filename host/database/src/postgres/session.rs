@@ -279,7 +279,7 @@ impl Session for PostgresSession {
                         failed = Some(CommandError {
                             index: all.len(),
                             error,
-                        })
+                        });
                     }
                     _ => {}
                 }

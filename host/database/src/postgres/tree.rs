@@ -100,7 +100,7 @@ pub(crate) fn text(node: &impl AstNode) -> String {
 }
 
 fn named<T: AstNode>(node: Option<T>) -> String {
-    node.as_ref().map(text).unwrap_or_default()
+    node.map(|node| text(&node)).unwrap_or_default()
 }
 
 fn destructive(root: &SyntaxNode) -> Vec<String> {

@@ -61,11 +61,7 @@ fn rules(statement: &Tree, add: &mut Add<'_>) {
                 of_alteration(&alter.name.to_string(), operation, add);
             }
         }
-        Tree::CreateTable(create) => {
-            if create.query.is_none() {
-                of_new_table(create, add);
-            }
-        }
+        Tree::CreateTable(create) if create.query.is_none() => of_new_table(create, add),
         _ => {}
     }
 }

@@ -177,11 +177,7 @@ fn bind(statement: &mut Statement<'_>, place: usize, value: &Value) -> rusqlite:
 
 /// Runs a bound statement to its end.
 fn step(connection: &Connection, statement: &mut Statement<'_>) -> rusqlite::Result<Done> {
-    let columns: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let changed_before = connection.total_changes();
     let mut found = Vec::new();
     let mut rows = statement.raw_query();

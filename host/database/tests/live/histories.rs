@@ -10,26 +10,22 @@ use whimbrel_core::history::{
 };
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::MigrationName;
-use whimbrel_core::statement::Dialect;
-use whimbrel_core::value::Value;
 use whimbrel_database::history::{
-    Checkpoint, Finished, HistoryError, JournalKey, NewEvent, NewRecord, event_insert,
-    journal_checkpoint, journal_clear, journal_done, journal_insert, journal_remove, owner_set,
-    read, read_definition, read_events, read_without_definitions, record_accept, record_delete,
-    record_fail, record_finish, record_insert, record_insert_with_event, record_rename,
-    record_replace, record_state,
+    Finished, JournalKey, NewEvent, NewRecord, event_insert, journal_clear, journal_insert,
+    owner_set, read, read_definition, read_events, read_without_definitions, record_accept,
+    record_delete, record_fail, record_finish, record_insert, record_insert_with_event,
+    record_rename, record_replace, record_state,
 };
 use whimbrel_database::session::{begin, commit, rollback};
-use whimbrel_database::{Command, Endpoint, Session, SessionSettings, connect};
-use whimbrel_postgres_server::PostgresServer;
+use whimbrel_database::{Command, Session};
 
-use super::{BOTH, Target, take, texts, value};
+use super::{BOTH, Target, take};
 
 fn name(text: &str) -> MigrationName {
     text.parse().unwrap()
 }
 
-fn record(text: &str, state: MigrationState) -> NewRecord {
+pub(crate) fn record(text: &str, state: MigrationState) -> NewRecord {
     let definition = json!({ "name": text, "sql": "SELECT '\u{1F426}' \\ \"\"", "n": 1.5 });
     NewRecord {
         name: name(text),
@@ -62,7 +58,7 @@ fn event(kind: EventKind, migration: Option<&str>) -> NewEvent {
     }
 }
 
-fn entry(text: &str, position: u32) -> JournalEntry {
+pub(crate) fn entry(text: &str, position: u32) -> JournalEntry {
     JournalEntry {
         migration: name(text),
         direction: Direction::Apply,
@@ -78,7 +74,7 @@ fn entry(text: &str, position: u32) -> JournalEntry {
     }
 }
 
-fn key(text: &str, position: u32) -> JournalKey {
+pub(crate) fn key(text: &str, position: u32) -> JournalKey {
     JournalKey {
         migration: name(text),
         direction: Direction::Apply,
@@ -86,14 +82,14 @@ fn key(text: &str, position: u32) -> JournalKey {
     }
 }
 
-async fn run(session: &mut dyn Session, commands: Vec<Command>) {
+pub(crate) async fn run(session: &mut dyn Session, commands: Vec<Command>) {
     let dialect = session.dialect();
     let all = [vec![begin(dialect)], commands, vec![commit(dialect)]].concat();
     session.run(&all).await.unwrap();
 }
 
 /// Runs one command in a transaction and expects the conflict that a row wasn't changed exactly once.
-async fn conflict(session: &mut dyn Session, command: Command) {
+pub(crate) async fn conflict(session: &mut dyn Session, command: Command) {
     let dialect = session.dialect();
     let failed = session
         .run(&[begin(dialect), command, commit(dialect)])
@@ -308,71 +304,6 @@ async fn a_record_goes_through_its_states() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_is_a_compare_and_set() {
-    for dialect in BOTH {
-        let target = Target::new(dialect, "checkpoint");
-        let mut session = target.session().await;
-        take(session.as_mut(), "me").await;
-        let session = session.as_mut();
-        run(session, vec![journal_insert(dialect, &entry("1", 2))]).await;
-        let failed = session
-            .run(&[journal_insert(dialect, &entry("1", 2))])
-            .await
-            .unwrap_err();
-        assert!(
-            failed.error.is_unique_violation(),
-            "a second intent must fail: {failed:?}"
-        );
-        let checkpoint = |expected_batch| {
-            let checkpoint = Checkpoint {
-                expected_batch,
-                bytes: vec![0, 255],
-                rows_done: 10,
-                rows_total: Some(20),
-            };
-            journal_checkpoint(dialect, &key("1", 2), &checkpoint)
-        };
-        run(session, vec![checkpoint(0)]).await;
-        // A COMMIT in flight that landed after all: the same batch again is refused, and so is a skipped one.
-        conflict(session, checkpoint(0)).await;
-        conflict(session, checkpoint(2)).await;
-        run(session, vec![checkpoint(1)]).await;
-        let found = read(session).await.unwrap().journal.remove(0);
-        assert_eq!(
-            (
-                found.batch,
-                found.checkpoint,
-                found.rows_done,
-                found.rows_total
-            ),
-            (2, Some(vec![0, 255]), 10, Some(20))
-        );
-        assert_eq!(
-            (found.probe, found.hash, found.position),
-            (
-                Some(json!({ "present": false })),
-                Digest::of(b"statement"),
-                2
-            )
-        );
-        run(
-            session,
-            vec![journal_done(dialect, &key("1", 2), 20, Some(&[7]))],
-        )
-        .await;
-        let found = read(session).await.unwrap().journal.remove(0);
-        assert_eq!(
-            (found.state, found.rows_done, found.undo),
-            (JournalState::Done, 20, Some(vec![7]))
-        );
-        conflict(session, checkpoint(2)).await;
-        run(session, vec![journal_remove(dialect, &key("1", 2))]).await;
-        conflict(session, journal_remove(dialect, &key("1", 2))).await;
-        conflict(session, journal_done(dialect, &key("1", 2), 1, None)).await;
-    }
-}
-
-#[tokio::test]
 async fn owner_and_approvals_are_part_of_the_history() {
     for dialect in BOTH {
         let target = Target::new(dialect, "owner");
@@ -413,92 +344,5 @@ async fn owner_and_approvals_are_part_of_the_history() {
             "inside a transaction, too"
         );
         session.run(&[rollback(dialect)]).await.unwrap();
-    }
-}
-
-/// [ran] No privilege is an error, never an empty history.
-#[tokio::test]
-async fn no_privilege_is_an_error() {
-    let target = Target::postgres("privilege");
-    let mut session = target.session().await;
-    take(session.as_mut(), "me").await;
-    let database = target.endpoint.database();
-    let server = PostgresServer::shared();
-    server.psql(&database, &format!("CREATE USER {database}_guest"));
-    let url = server.url_as(&database, &format!("{database}_guest"));
-    let guest = Endpoint::parse(&url, std::path::Path::new("/")).unwrap();
-    let mut guest = connect(&guest, &SessionSettings::default().read_only())
-        .await
-        .unwrap();
-    let seen = value(
-        guest.as_mut(),
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'whimbrel'",
-    )
-    .await;
-    assert_eq!(
-        seen,
-        Value::Integer(0),
-        "the information schema would have called it empty"
-    );
-    let error = read(guest.as_mut()).await.unwrap_err();
-    assert!(
-        matches!(&error, HistoryError::Database(error) if error.is_permission()),
-        "{error:?}"
-    );
-    server.psql(
-        &database,
-        &format!("GRANT USAGE ON SCHEMA whimbrel TO {database}_guest"),
-    );
-    let error = read_events(guest.as_mut(), 1).await.unwrap_err();
-    assert!(
-        matches!(&error, HistoryError::Database(error) if error.is_permission()),
-        "{error:?}"
-    );
-}
-
-#[tokio::test]
-async fn reading_is_one_round_trip_and_writes_nothing() {
-    let target = Target::postgres("reading");
-    let mut writer = target.session().await;
-    take(writer.as_mut(), "me").await;
-    let mut session = connect(&target.endpoint, &SessionSettings::default().read_only())
-        .await
-        .unwrap();
-    let before = session.round_trips();
-    read(session.as_mut()).await.unwrap();
-    assert_eq!(session.round_trips() - before, 1);
-}
-
-#[tokio::test]
-async fn what_no_whimbrel_wrote_is_named() {
-    for dialect in BOTH {
-        let target = Target::new(dialect, "malformed");
-        let mut session = target.session().await;
-        take(session.as_mut(), "me").await;
-        let session = session.as_mut();
-        run(
-            session,
-            vec![record_insert(
-                dialect,
-                &record("1", MigrationState::Applied),
-            )],
-        )
-        .await;
-        let table = if dialect == Dialect::Postgres {
-            "whimbrel.migration"
-        } else {
-            "whimbrel_migration"
-        };
-        texts(
-            session,
-            &[&format!("UPDATE {table} SET checksum = 'nonsense'")],
-        )
-        .await
-        .unwrap();
-        let error = read(session).await.unwrap_err();
-        assert!(
-            error.to_string().contains("migration.checksum: `nonsense`"),
-            "{error}"
-        );
     }
 }

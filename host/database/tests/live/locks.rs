@@ -52,7 +52,7 @@ async fn the_second_waits_and_says_so_once() {
         let mut announced = Vec::new();
         let bob = holder("bob");
         let taking = lock::take(two.as_mut(), &bob, &settings, |who| {
-            announced.push(who.to_owned())
+            announced.push(who.to_owned());
         });
         let ((), fence) = tokio::join!(release, taking);
         assert_eq!((fence.unwrap().epoch(), announced.len()), (2, 1));

@@ -1,11 +1,20 @@
 //! With real databases: PostgreSQL on a private server, SQLite in a temporary folder.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed, in its helpers as well"
+)]
+
 mod fence;
 mod heartbeat;
 mod histories;
 mod interleavings;
+mod journals;
 mod locks;
 mod postgres_sessions;
+mod postgres_values;
 mod probes;
 mod sqlite_sessions;
 
@@ -22,20 +31,20 @@ use whimbrel_database::{
 use whimbrel_postgres_server::PostgresServer;
 
 /// A database of its own for one test.
-pub struct Target {
-    pub endpoint: Endpoint,
+pub(crate) struct Target {
+    pub(crate) endpoint: Endpoint,
     _folder: Option<tempfile::TempDir>,
 }
 
 impl Target {
-    pub fn new(dialect: Dialect, name: &str) -> Self {
+    pub(crate) fn new(dialect: Dialect, name: &str) -> Self {
         match dialect {
             Dialect::Postgres => Self::postgres(name),
             Dialect::Sqlite => Self::sqlite(),
         }
     }
 
-    pub fn postgres(name: &str) -> Self {
+    pub(crate) fn postgres(name: &str) -> Self {
         let url = PostgresServer::shared().database(name);
         Self {
             endpoint: Endpoint::parse(&url, Path::new("/")).unwrap(),
@@ -43,7 +52,7 @@ impl Target {
         }
     }
 
-    pub fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let endpoint = Endpoint::parse("sqlite:test.db", folder.path()).unwrap();
         Self {
@@ -52,16 +61,16 @@ impl Target {
         }
     }
 
-    pub async fn session(&self) -> Box<dyn Session> {
+    pub(crate) async fn session(&self) -> Box<dyn Session> {
         connect(&self.endpoint, &SessionSettings::default())
             .await
             .unwrap()
     }
 }
 
-pub const BOTH: [Dialect; 2] = [Dialect::Postgres, Dialect::Sqlite];
+pub(crate) const BOTH: [Dialect; 2] = [Dialect::Postgres, Dialect::Sqlite];
 
-pub fn holder(name: &str) -> Holder {
+pub(crate) fn holder(name: &str) -> Holder {
     Holder {
         run: Uuid::new_v4(),
         description: name.to_owned(),
@@ -69,7 +78,7 @@ pub fn holder(name: &str) -> Holder {
 }
 
 /// Gives up at once.
-pub fn impatient() -> LockSettings {
+pub(crate) fn impatient() -> LockSettings {
     LockSettings {
         wait: Duration::ZERO,
         poll: Duration::from_millis(20),
@@ -77,19 +86,22 @@ pub fn impatient() -> LockSettings {
     }
 }
 
-pub async fn take(session: &mut dyn Session, name: &str) -> Fence {
+pub(crate) async fn take(session: &mut dyn Session, name: &str) -> Fence {
     lock::take(session, &holder(name), &impatient(), |_| {})
         .await
         .unwrap()
 }
 
-pub async fn texts(session: &mut dyn Session, texts: &[&str]) -> Result<Vec<Done>, CommandError> {
+pub(crate) async fn texts(
+    session: &mut dyn Session,
+    texts: &[&str],
+) -> Result<Vec<Done>, CommandError> {
     let commands: Vec<_> = texts.iter().map(|text| Command::text(*text)).collect();
     session.run(&commands).await
 }
 
 /// The first value that a question gives.
-pub async fn value(session: &mut dyn Session, sql: &str) -> Value {
+pub(crate) async fn value(session: &mut dyn Session, sql: &str) -> Value {
     let done = session
         .run(&[Command::with(sql, Vec::new())])
         .await
