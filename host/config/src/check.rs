@@ -132,6 +132,13 @@ impl Checker<'_> {
             (Shape::Material, Value::Map(_)) if node.get("secret").is_some() => {
                 self.object(Some(key), node, &REFERENCE);
             }
+            (Shape::Material, Value::Map(_)) => {
+                let message = format!("`{key}` names neither a file nor a secret");
+                self.source
+                    .problem(&node.span, message)
+                    .expected(expected(shape))
+                    .push(self.problems);
+            }
             (Shape::Material, Value::Text(text)) => self.literal(key, node, text, false),
             (shape, _) => self.wrong_type(key, node, shape),
         }
@@ -143,7 +150,7 @@ impl Checker<'_> {
             return self
                 .source
                 .problem(&node.span, message)
-                .expected(object.what)
+                .expected(keys(object))
                 .push(self.problems);
         };
         for member in members {
@@ -215,7 +222,7 @@ impl Checker<'_> {
         let raw = self.source.slice(&node.span).trim();
         let scalar = matches!(node.value, Value::Number(_) | Value::Flag);
         match shape {
-            Shape::Text(_) if scalar => {
+            Shape::Text(format) if scalar && format.refuse(raw).is_none() => {
                 problem.suggest(format!("as text it is written `\"{raw}\"`"))
             }
             Shape::List { .. } if node.text().is_some() => {
@@ -284,6 +291,15 @@ pub fn refused(text: &str, what: &str) -> String {
     format!("`{}{more}` {what}", shown.escape_debug())
 }
 
+fn keys(object: &Object) -> String {
+    let names: Vec<_> = object
+        .fields
+        .iter()
+        .map(|field| format!("`{}`", field.name))
+        .collect();
+    format!("a map with {}", names.join(", "))
+}
+
 fn mistaken(key: &str, node: &Node) -> String {
     match node.value {
         Value::Null => format!("`{key}` has no value"),
@@ -320,7 +336,7 @@ fn expected(shape: &Shape) -> String {
         Shape::Flag => "`true` or `false`".to_owned(),
         Shape::Choice(words) => alternatives(words.iter().copied()),
         Shape::List { what, .. } | Shape::Map { what, .. } => (*what).to_owned(),
-        Shape::Object(object) => object.what.to_owned(),
+        Shape::Object(object) => keys(object),
         Shape::Json => "a value".to_owned(),
         Shape::JsonMap => "a map".to_owned(),
         Shape::Value { literal: true } => "text or a secret reference".to_owned(),

@@ -221,3 +221,55 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::node::Node;
+    use crate::source::Source;
+
+    fn message(text: &str) -> String {
+        let source = Source {
+            path: "a.json".to_owned(),
+            text: text.to_owned(),
+        };
+        let problems = parse(&source).unwrap_err();
+        let problem = &problems[0];
+        format!("{}:{} {}", problem.line, problem.column, problem.message)
+    }
+
+    #[test]
+    fn says_what_is_no_json() {
+        for (text, expected) in [
+            ("{", "1:2 this is no JSON: the file ends too early"),
+            ("[1", "1:3 this is no JSON: the file ends too early"),
+            ("[1, x]", "1:5 this is no JSON: unexpected `x`"),
+            ("[1 2]", "1:4 this is no JSON: unexpected `2`"),
+            ("{\"a\" 1}", "1:6 this is no JSON: unexpected `1`"),
+            ("{\"a\": 1 \"b\"}", "1:9 this is no JSON: unexpected `\\\"`"),
+            ("{'a': 1}", "1:2 this is no JSON: unexpected `\\'`"),
+            ("nul", "1:1 this is no JSON: unexpected `n`"),
+            ("{} {}", "1:4 this is no JSON: unexpected `{`"),
+            ("[01]", "1:2 `01` is no JSON number"),
+            ("[\"a\n\"]", "1:2 this text doesn't end on its line"),
+            ("[\"\\x\"]", "1:2 this is no JSON text"),
+            ("[\n\"\\ud800\"]", "2:1 this is no JSON text"),
+        ] {
+            assert_eq!(message(text), expected, "{text}");
+        }
+        let deep = "[".repeat(100);
+        assert_eq!(message(&deep), "1:66 the document holds too much");
+    }
+
+    #[test]
+    fn reads_what_is() {
+        let source = Source {
+            path: "a.json".to_owned(),
+            text: "\t{ \"a\" : [ ] , \"b\\n\" : { } , \"c\": -1.5e3, \"d\": [true, false, null, \"🐦\\ud83d\\udc26\"] }\n".to_owned(),
+        };
+        let root = parse(&source).unwrap();
+        assert_eq!(root.get("a").map(Node::kind), Some("a list"));
+        assert_eq!(root.get("b\n").map(Node::kind), Some("a map"));
+        assert_eq!(root.get("c").map(Node::kind), Some("a number"));
+    }
+}
