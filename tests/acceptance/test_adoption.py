@@ -9,7 +9,7 @@ def test_baseline_adopts_what_is_there(whimbrel, project, dev):
     dev.execute("CREATE TABLE people (id bigint PRIMARY KEY)")
     project.table("0001-people")
     project.table("0002-orders")
-    whimbrel.run("baseline", "--environment", "dev", "0001-people")
+    whimbrel.run("baseline", "--environment", "dev", "--through", "0001-people")
     assert states(whimbrel.json("status", "--environment", "dev"))["0001-people"] == "baselined"
     whimbrel.run("apply", "--environment", "dev")
     assert dev.tables() == {"people", "orders"}
@@ -23,7 +23,7 @@ def test_verify_finds_an_edited_definition_and_accepts_it_when_told(whimbrel, pr
     project.migration("0001-people", ("CREATE TABLE people (id bigint PRIMARY KEY) -- the people", "DROP TABLE people"))
     ended = whimbrel.run("verify", "--environment", "dev", code=DRIFT)
     assert "0001-people" in ended.said
-    whimbrel.run("verify", "--environment", "dev", "--accept", "0001-people")
+    whimbrel.run("verify", "--environment", "dev", "--accept", "0001-people", "--reason", "a comment")
     whimbrel.run("verify", "--environment", "dev", code=OK)
     whimbrel.run("plan", "--environment", "dev", "--detailed-exitcode", code=OK)
     assert "accepted" in whimbrel.run("history", "--environment", "dev").out

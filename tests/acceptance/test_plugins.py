@@ -16,12 +16,10 @@ def test_inspect_shows_worlds_imports_and_grants(whimbrel, project, dev):
 
 
 def test_a_step_is_tried_on_a_scratch_database(whimbrel, project, dev):
-    config = project.write("with.json", {
-        "table": "people", "key": "id", "set": "word = 'new'", "where": "word IS NULL",
-    })
+    config = json.dumps({"table": "people", "key": "id", "set": "word = 'new'", "where": "word IS NULL"})
     setup = project.write("setup.sql", "CREATE TABLE people (id integer PRIMARY KEY, word text);"
                           "INSERT INTO people (id) VALUES (1), (2), (3);")
-    text = whimbrel.run("plugin", "test", "backfill", "--with", f"@{config}", "--setup", setup).out
+    text = whimbrel.run("plugin", "test", "backfill", "--with", config, "--setup", setup).out
     assert "3" in text
 
 

@@ -30,6 +30,10 @@ pub(super) fn open(path: &Path, settings: &SessionSettings) -> Result<Connection
     let opened = if settings.read_only && !path.exists() {
         Connection::open_in_memory()
     } else {
+        if let Some(folder) = path.parent().filter(|_| !settings.read_only) {
+            // A fresh clone has no folder for its databases. If it can't be made, SQLite says that it can't open the file.
+            let _ = std::fs::create_dir_all(folder);
+        }
         Connection::open_with_flags(path, flags)
     };
     let connection = opened.map_err(|error| error::of(&error))?;
