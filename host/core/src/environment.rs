@@ -276,6 +276,7 @@ pub fn ancestry<'a>(
 #[cfg(test)]
 mod tests {
     use super::{DatabaseSpec, InheritError, SecretReference, ValueSource, ancestry, merge};
+    use crate::name::EnvironmentName;
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -306,7 +307,7 @@ mod tests {
         .into();
         let mine = name("mine");
         let chain = ancestry(&mine, &parents).unwrap();
-        let chain: Vec<_> = chain.into_iter().map(|name| name.as_str()).collect();
+        let chain: Vec<_> = chain.into_iter().map(EnvironmentName::as_str).collect();
         assert_eq!(chain, ["mine", "dev", "base"]);
         let error = ancestry(&name("a"), &parents).unwrap_err();
         assert_eq!(
