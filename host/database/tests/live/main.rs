@@ -7,6 +7,7 @@
     reason = "a test that can't go on has failed, in its helpers as well"
 )]
 
+mod encryption;
 mod fence;
 mod heartbeat;
 mod histories;

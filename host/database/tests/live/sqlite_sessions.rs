@@ -297,7 +297,7 @@ async fn a_file_that_is_none_is_an_error() {
     )
     .unwrap();
     let open = |url| Endpoint::parse(url, folder.path()).unwrap();
-    let error = connect(&open("sqlite:nowhere/x.db"), &SessionSettings::default())
+    let error = connect(&open("sqlite:text/x.db"), &SessionSettings::default())
         .await
         .err()
         .unwrap();

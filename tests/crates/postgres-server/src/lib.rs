@@ -19,6 +19,7 @@ mod programs;
 mod template;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -80,6 +81,32 @@ impl PostgresServer {
     pub fn start() -> Self {
         let programs = Programs::find();
         let folder = template::copy(&programs);
+        Self::run(programs, folder, &[])
+    }
+
+    /// A server of one's own that also listens on a port of 127.0.0.1, with TLS by a certificate and key in PEM. Gives
+    /// the port, too.
+    ///
+    /// # Panics
+    ///
+    /// As [`PostgresServer::start`], or the server doesn't like the certificate.
+    #[must_use]
+    pub fn start_with_tls(certificate: &str, key: &str) -> (Self, u16) {
+        let programs = Programs::find();
+        let folder = template::copy(&programs);
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = free.expect("a free port").port();
+        template::place(&programs, &folder.join("data/server.crt"), certificate);
+        template::place(&programs, &folder.join("data/server.key"), key);
+        let settings = [
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("port={port}"),
+            "ssl=on".to_owned(),
+        ];
+        (Self::run(programs, folder, &settings), port)
+    }
+
+    fn run(programs: Programs, folder: PathBuf, more: &[String]) -> Self {
         let mut command = Command::new("sh");
         command
             .args([
@@ -93,7 +120,7 @@ impl PostgresServer {
             .arg(folder.join("data"))
             .arg("-k")
             .arg(&folder);
-        for setting in SETTINGS {
+        for setting in SETTINGS.into_iter().chain(more.iter().map(String::as_str)) {
             command.args(["-c", setting]);
         }
         command

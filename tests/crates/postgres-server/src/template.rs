@@ -2,8 +2,9 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::programs::Programs;
@@ -62,6 +63,28 @@ fn template(programs: &Programs) -> PathBuf {
     let _ = run(programs, "mv", &["-T", "-n", &data, &text(&place)]);
     let _ = fs::remove_dir_all(&folder);
     place
+}
+
+/// Writes a file that only the server's owner can read.
+pub(crate) fn place(programs: &Programs, file: &Path, content: &str) {
+    let line = programs.as_owner(Path::new("sh"));
+    let (first, rest) = line.split_first().expect("a program");
+    let mut shell = Command::new(first)
+        .args(rest)
+        .args(["-c", "umask 077; cat >\"$0\""])
+        .arg(file)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let written = shell
+        .stdin
+        .take()
+        .is_some_and(|mut pipe| pipe.write_all(content.as_bytes()).is_ok());
+    assert!(
+        shell.wait().is_ok_and(|status| status.success() && written),
+        "{} can't be written",
+        file.display()
+    );
 }
 
 fn fresh(prefix: &str) -> PathBuf {

@@ -1,5 +1,8 @@
 //! The server starts quickly, gives fresh databases, and leaves nothing behind.
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -34,4 +37,25 @@ fn a_dropped_server_is_gone() {
         );
         sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn the_program_prints_a_url_and_ends_with_its_input() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_whimbrel-postgres-server"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let folder = line
+        .split("host=")
+        .nth(1)
+        .and_then(|rest| rest.split('&').next())
+        .unwrap();
+    assert!(Path::new(folder).join(".s.PGSQL.5432").exists());
+    drop(program.stdin.take());
+    assert!(program.wait().unwrap().success());
 }
