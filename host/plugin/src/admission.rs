@@ -8,6 +8,7 @@ use crate::grants::{Grants, Need};
 use crate::known::{self, Unknown, World};
 use crate::limits::Limits;
 use crate::manifest::{self, Manifest};
+use crate::room::Kind;
 
 /// What the bytes alone say.
 pub struct Declared {
@@ -17,6 +18,8 @@ pub struct Declared {
     pub grants: Grants,
     /// Its memory limit.
     pub memory: usize,
+    /// The room that it is likely to suit.
+    pub kind: Kind,
 }
 
 /// Checks the bytes, before anything is compiled: they are a component, its manifest is one, its needs are granted.
@@ -27,10 +30,11 @@ pub fn declared(
     limits: &Limits,
 ) -> Result<Declared, PluginError> {
     check_header(plugin, bytes, limits)?;
-    let manifest = manifest::read(bytes).map_err(|reason| PluginError::Manifest {
+    let said = manifest::read(bytes).map_err(|reason| PluginError::Manifest {
         plugin: plugin.to_owned(),
         reason,
     })?;
+    let manifest = said.manifest;
     let needs = manifest
         .as_ref()
         .map_or(&[][..], |manifest| manifest.needs.as_slice());
@@ -66,6 +70,11 @@ pub fn declared(
     }
     Ok(Declared {
         grants: granted.limited_to(needs),
+        kind: if said.has_runtime || memory > limits.memory_bytes {
+            Kind::OnDemand
+        } else {
+            Kind::Pooled
+        },
         memory: memory.max(limits.memory_bytes),
         manifest,
     })

@@ -24,6 +24,7 @@ mod limits;
 mod manifest;
 mod meter;
 mod plugin;
+mod room;
 mod sandbox;
 mod tail;
 mod ticker;

@@ -64,6 +64,8 @@ limits! {
         "Wall clock of apply and revert unless the step says its own: backfills take hours.";
     stop_grace: Duration = Duration::from_secs(30),
         "How long a call that was asked to stop may go on: one batch, not more.";
+    pooled_calls: u32 = 128,
+        "Calls of small guests at once in one process; further ones wait. Each reserves addresses, not memory.";
     hostcall_bytes: usize = 32 << 20,
         "Bytes that cross from the guest in one call: a statement with its parameters, rows to insert.";
     result_bytes: usize = 16 << 20,

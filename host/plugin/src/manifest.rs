@@ -29,30 +29,51 @@ pub struct Manifest {
     pub memory: Option<usize>,
 }
 
+/// What a component's bytes say of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Its manifest.
+    pub manifest: Option<Manifest>,
+    /// Whether it imports WASI, as languages with a runtime do.
+    pub has_runtime: bool,
+}
+
 /// Reads the manifest from a component's bytes, wherever in it the section is.
 ///
 /// # Errors
 /// Why the bytes are no component, or the manifest no manifest.
-pub fn read(component: &[u8]) -> Result<Option<Manifest>, String> {
+pub fn read(component: &[u8]) -> Result<Said, String> {
     let mut found: Option<&[u8]> = None;
+    let mut has_runtime = false;
     for payload in Parser::new(0).parse_all(component) {
-        if let Payload::CustomSection(section) = payload.map_err(|error| error.to_string())?
-            && section.name() == SECTION
-            && found.replace(section.data()).is_some()
-        {
-            return Err("it has more than one manifest".to_owned());
+        match payload.map_err(|error| error.to_string())? {
+            Payload::ComponentImportSection(imports) => {
+                for import in imports {
+                    let import = import.map_err(|error| error.to_string())?;
+                    has_runtime |= import.name.name.starts_with("wasi:");
+                }
+            }
+            Payload::CustomSection(section) if section.name() == SECTION => {
+                let earlier = found.replace(section.data());
+                if earlier.is_some() {
+                    return Err("it has more than one manifest".to_owned());
+                }
+            }
+            _ => {}
         }
     }
-    let Some(bytes) = found else {
-        return Ok(None);
-    };
+    Ok(Said {
+        manifest: found.map(parse).transpose()?,
+        has_runtime,
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Manifest, String> {
     if bytes.len() > MAXIMUM_BYTES {
         return Err(format!(
             "its manifest has {} bytes, at most {MAXIMUM_BYTES} are read",
             bytes.len()
         ));
     }
-    serde_json::from_slice(bytes)
-        .map(Some)
-        .map_err(|error| format!("its manifest can't be read: {error}"))
+    serde_json::from_slice(bytes).map_err(|error| format!("its manifest can't be read: {error}"))
 }

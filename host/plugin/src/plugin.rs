@@ -12,6 +12,7 @@ use crate::grants::Grants;
 use crate::instance::State;
 use crate::known::World;
 use crate::manifest::Manifest;
+use crate::room::Kind;
 use crate::sandbox::Sandbox;
 
 /// A component that was found fit. Cheap to clone; every call of it is on its own.
@@ -29,6 +30,7 @@ pub struct Admitted {
     pub manifest: Option<Manifest>,
     pub grants: Grants,
     pub memory: usize,
+    pub kind: Kind,
     pub imports: Vec<String>,
     pub exports: Vec<String>,
     pub worlds: Vec<World>,
@@ -95,6 +97,11 @@ impl Plugin {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.admitted.memory
+    }
+
+    /// The kind of room that suits it.
+    pub(crate) fn kind(&self) -> Kind {
+        self.admitted.kind
     }
 
     pub(crate) const fn sandbox(&self) -> &Sandbox {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, Engine, Store, StoreContextMut, UpdateDeadline};
+use tokio::sync::SemaphorePermit;
+use wasmtime::component::InstancePre;
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use whimbrel_core::digest::Digest;
 use whimbrel_core::name::PluginName;
 
-use crate::admission::{self, Declared};
-use crate::bindings::imports::Everything;
+use crate::admission::{self, Declared, Surface};
 use crate::bindings::step::StepPre;
 use crate::cache::Cache;
 use crate::call::dry_run;
@@ -20,7 +20,8 @@ use crate::instance::{Scope, State};
 use crate::known::World;
 use crate::limits::Limits;
 use crate::plugin::{Admitted, Plugin};
-use crate::ticker::Ticker;
+use crate::room::{Kind, Room};
+use crate::ticker::Ticking;
 
 /// A business metric of a plugin. The sink adds the prefix and keeps the budget over all plugins.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,15 +70,23 @@ pub struct Sandbox(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    machine: OnceLock<Result<Machine, String>>,
+    cache: OnceLock<Option<Cache>>,
+    pooled: OnceLock<Result<Room, String>>,
+    on_demand: OnceLock<Result<Room, String>>,
 }
 
-/// What exists once a plugin was asked for.
-struct Machine {
-    engine: Engine,
-    linker: Linker<State>,
-    ticker: Ticker,
-    cache: Option<Cache>,
+/// What linking a component gave.
+struct Linked {
+    kind: Kind,
+    surface: Surface,
+    instance: InstancePre<State>,
+    step: Option<StepPre<State>>,
+}
+
+/// A call's place in its room.
+pub(crate) struct Place<'a> {
+    _ticking: Ticking<'a>,
+    _permit: SemaphorePermit<'a>,
 }
 
 impl Sandbox {
@@ -92,7 +101,9 @@ impl Sandbox {
         }
         Ok(Self(Arc::new(Inner {
             settings,
-            machine: OnceLock::new(),
+            cache: OnceLock::new(),
+            pooled: OnceLock::new(),
+            on_demand: OnceLock::new(),
         })))
     }
 
@@ -117,25 +128,21 @@ impl Sandbox {
         let declared = admission::declared(&plugin, &bytes, grants, self.limits())?;
         let digest = Digest::of(&bytes);
         let size = bytes.len();
-        let sandbox = self.clone();
+        let (sandbox, title, kind) = (self.clone(), plugin.clone(), declared.kind);
         // Compiling takes a processor for a tenth of a second, or for ten.
-        let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&digest, &bytes)).await;
-        let component = compiled
-            .map_err(|error| PluginError::Engine(error.to_string()))?
-            .map_err(|error| error.into_error(&plugin))?;
-        let machine = self.machine()?;
-        let surface = admission::surface(&plugin, &machine.engine, &component)?;
-        let instance = self.link(&plugin, &component)?;
-        let step = surface
-            .worlds
-            .contains(&World::MigrationStep)
-            .then(|| StepPre::new(instance.clone()))
-            .transpose()
-            .map_err(|error| mismatch(&plugin, &error))?;
+        let linked =
+            tokio::task::spawn_blocking(move || sandbox.link(&title, kind, &digest, &bytes)).await;
+        let Linked {
+            kind,
+            surface,
+            instance,
+            step,
+        } = linked.map_err(|error| PluginError::Engine(error.to_string()))??;
         let Declared {
             manifest,
             grants,
             memory,
+            ..
         } = declared;
         let admitted = Plugin::new(
             self.clone(),
@@ -146,6 +153,7 @@ impl Sandbox {
                 manifest,
                 grants,
                 memory,
+                kind,
                 imports: surface.imports,
                 exports: surface.exports,
                 worlds: surface.worlds,
@@ -156,33 +164,87 @@ impl Sandbox {
         Ok(admitted)
     }
 
-    fn compile(&self, digest: &Digest, bytes: &[u8]) -> Result<Component, Unfit> {
-        let machine = self.machine().map_err(Unfit::Engine)?;
-        match &machine.cache {
-            Some(cache) => cache.component(&machine.engine, digest, bytes),
-            None => Component::from_binary(&machine.engine, bytes),
+    /// Links a component in the room that suits it. What doesn't fit the pool gets a room of its own size.
+    fn link(
+        &self,
+        plugin: &str,
+        kind: Kind,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<Linked, PluginError> {
+        if kind == Kind::Pooled
+            && let Ok(linked) = self.link_in(Kind::Pooled, plugin, digest, bytes)
+        {
+            return Ok(linked);
         }
-        .map_err(|error| Unfit::Component(format!("{error:#}")))
+        self.link_in(Kind::OnDemand, plugin, digest, bytes)
     }
 
-    fn link(&self, plugin: &str, component: &Component) -> Result<InstancePre<State>, PluginError> {
-        self.machine()?
-            .linker
-            .instantiate_pre(component)
-            .map_err(|error| mismatch(plugin, &error))
+    fn link_in(
+        &self,
+        kind: Kind,
+        plugin: &str,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<Linked, PluginError> {
+        let room = self.room(kind)?;
+        let engine = room.engine();
+        let component = match self.cache() {
+            Some(cache) => cache.component(engine, digest, bytes),
+            None => wasmtime::component::Component::from_binary(engine, bytes),
+        }
+        .map_err(|error| PluginError::NotAComponent {
+            plugin: plugin.to_owned(),
+            reason: format!("{error:#}"),
+        })?;
+        let surface = admission::surface(plugin, engine, &component)?;
+        let mismatch = |error: wasmtime::Error| PluginError::Mismatch {
+            plugin: plugin.to_owned(),
+            reason: format!("{error:#}"),
+        };
+        let instance = room.link(&component).map_err(mismatch)?;
+        let is_step = surface.worlds.contains(&World::MigrationStep);
+        let step = is_step
+            .then(|| StepPre::new(instance.clone()))
+            .transpose()
+            .map_err(mismatch)?;
+        Ok(Linked {
+            kind,
+            surface,
+            instance,
+            step,
+        })
     }
 
-    fn machine(&self) -> Result<&Machine, PluginError> {
-        self.0
-            .machine
-            .get_or_init(|| Machine::start(&self.0.settings))
+    fn room(&self, kind: Kind) -> Result<&Room, PluginError> {
+        let limits = self.limits();
+        let room = match kind {
+            Kind::Pooled => &self.0.pooled,
+            Kind::OnDemand => &self.0.on_demand,
+        };
+        room.get_or_init(|| Room::open(kind, limits))
             .as_ref()
             .map_err(|reason| PluginError::Engine(reason.clone()))
     }
 
-    /// The clock of running calls. There is one whenever there is a plugin.
-    pub(crate) fn ticker(&self) -> Option<&Ticker> {
-        self.machine().ok().map(|machine| &machine.ticker)
+    fn cache(&self) -> Option<&Cache> {
+        let open = || {
+            let folder = self.0.settings.cache_dir.as_deref()?;
+            Cache::open(folder)
+                .inspect_err(|error| tracing::warn!(%error, "compiled code isn't kept"))
+                .ok()
+        };
+        self.0.cache.get_or_init(open).as_ref()
+    }
+
+    /// A place for one call; waits while the room is full.
+    pub(crate) async fn place(&self, plugin: &Plugin) -> Result<Place<'_>, PluginError> {
+        let room = self.room(plugin.kind())?;
+        let permit = room.enter().await;
+        Ok(Place {
+            _permit: permit.map_err(|error| PluginError::Engine(error.to_string()))?,
+            _ticking: room.tick(),
+        })
     }
 
     /// A store for one call.
@@ -202,7 +264,7 @@ impl Sandbox {
             limit,
             self.0.settings.metrics.clone(),
         );
-        let mut store = Store::new(&self.machine()?.engine, state);
+        let mut store = Store::new(self.room(plugin.kind())?.engine(), state);
         store.limiter(|state| &mut state.ceiling);
         store.set_hostcall_fuel(limits.hostcall_bytes);
         store.set_max_component_handles(limits.handles);
@@ -212,72 +274,5 @@ impl Sandbox {
             Ok(UpdateDeadline::Yield(1))
         });
         Ok(store)
-    }
-}
-
-impl Machine {
-    fn start(settings: &Settings) -> Result<Self, String> {
-        let engine = engine(&settings.limits).map_err(|error| format!("{error:#}"))?;
-        let linker = linker(&engine).map_err(|error| format!("{error:#}"))?;
-        let ticker =
-            Ticker::start(&engine, settings.limits.tick).map_err(|error| error.to_string())?;
-        let cache = settings
-            .cache_dir
-            .as_deref()
-            .and_then(|folder| match Cache::open(folder) {
-                Ok(cache) => Some(cache),
-                Err(error) => {
-                    tracing::warn!(%error, "compiled code isn't kept");
-                    None
-                }
-            });
-        Ok(Self {
-            engine,
-            linker,
-            ticker,
-            cache,
-        })
-    }
-}
-
-fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
-    let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .max_wasm_stack(limits.stack_bytes)
-        // The guest's stack and the host functions that it calls share one fiber.
-        .async_stack_size(limits.stack_bytes + (1 << 20));
-    Engine::new(&config)
-}
-
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
-    let mut linker = Linker::new(engine);
-    Everything::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    Ok(linker)
-}
-
-/// Why a component could not be compiled.
-enum Unfit {
-    Engine(PluginError),
-    Component(String),
-}
-
-impl Unfit {
-    fn into_error(self, plugin: &str) -> PluginError {
-        match self {
-            Self::Engine(error) => error,
-            Self::Component(reason) => PluginError::NotAComponent {
-                plugin: plugin.to_owned(),
-                reason,
-            },
-        }
-    }
-}
-
-fn mismatch(plugin: &str, error: &wasmtime::Error) -> PluginError {
-    PluginError::Mismatch {
-        plugin: plugin.to_owned(),
-        reason: format!("{error:#}"),
     }
 }

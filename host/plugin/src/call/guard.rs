@@ -16,7 +16,6 @@ use crate::desk::panic_text;
 use crate::error::PluginError;
 use crate::instance::{Scope, State};
 use crate::plugin::Plugin;
-use crate::ticker::Ticker;
 use crate::trap::{self, TrapReport};
 
 /// How a call ended that did not end by itself.
@@ -38,10 +37,11 @@ pub async fn guarded<T: Send>(
 ) -> Result<T, PluginError> {
     let function = scope.function;
     let sandbox = plugin.sandbox();
+    // Before the store, so that it is given up after it: the store's end frees what the place stands for.
+    let _place = sandbox.place(plugin).await?;
     let mut store = sandbox.store(plugin, scope, limit)?;
     let desk = store.data().desk();
     let ended = {
-        let _ticking = sandbox.ticker().map(Ticker::run);
         let running = AssertUnwindSafe(guest(&mut store)).catch_unwind();
         within(running, limit, stop, sandbox.limits().stop_grace).await
     };

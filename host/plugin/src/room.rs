@@ -1,0 +1,121 @@
+//! Where plugins are instantiated: an engine, its linker and its clock.
+//!
+//! Small guests share a pool of prepared places, which makes a call quick. Guests with big runtimes, and whatever doesn't
+//! fit the pool's places, are instantiated on demand, and so is everything where the pool can't be had (it reserves
+//! addresses, not memory, but some machines allow few).
+
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::bindings::imports::Everything;
+use crate::instance::State;
+use crate::limits::Limits;
+use crate::ticker::{Ticker, Ticking};
+
+/// How a room gives its guests their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// From a pool.
+    Pooled,
+    /// Each its own.
+    OnDemand,
+}
+
+/// The core instances, memories and tables of a pool's place: what components without a runtime have.
+const INSTANCES: u32 = 8;
+const MEMORIES: u32 = 1;
+const TABLES: u32 = 4;
+
+/// Bytes of a guest's memory and stack that a place keeps: clearing them is quicker than giving them back.
+const KEPT: usize = 128 << 10;
+
+/// One engine and what belongs to it.
+pub struct Room {
+    engine: Engine,
+    linker: Linker<State>,
+    ticker: Ticker,
+    places: Semaphore,
+}
+
+impl Room {
+    /// Opens a room.
+    ///
+    /// # Errors
+    /// The machine doesn't allow it.
+    pub fn open(kind: Kind, limits: &Limits) -> Result<Self, String> {
+        let mut config = Config::new();
+        config
+            .epoch_interruption(true)
+            .max_wasm_stack(limits.stack_bytes)
+            // The guest's stack and the host functions that it calls share one fiber.
+            .async_stack_size(limits.stack_bytes + (1 << 20));
+        if kind == Kind::Pooled {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+        }
+        let open = || -> wasmtime::Result<(Engine, Linker<State>)> {
+            let engine = Engine::new(&config)?;
+            let mut linker = Linker::new(&engine);
+            Everything::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+            wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+            Ok((engine, linker))
+        };
+        let (engine, linker) = open().map_err(|error| format!("{error:#}"))?;
+        let ticker = Ticker::start(&engine, limits.tick).map_err(|error| error.to_string())?;
+        let places = match kind {
+            Kind::Pooled => Semaphore::new(limits.pooled_calls as usize),
+            Kind::OnDemand => Semaphore::new(Semaphore::MAX_PERMITS),
+        };
+        Ok(Self {
+            engine,
+            linker,
+            ticker,
+            places,
+        })
+    }
+
+    /// The engine.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Resolves a component's imports.
+    ///
+    /// # Errors
+    /// They have another shape than ours, or the component doesn't fit a place of the pool.
+    pub fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<State>> {
+        self.linker.instantiate_pre(component)
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// Never: rooms aren't closed.
+    pub async fn enter(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        self.places.acquire().await
+    }
+
+    /// Ticks until the guard is dropped.
+    pub fn tick(&self) -> Ticking<'_> {
+        self.ticker.run()
+    }
+}
+
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let calls = limits.pooled_calls;
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(calls)
+        .max_core_instances_per_component(INSTANCES)
+        .total_core_instances(calls * INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .total_memories(calls * MEMORIES)
+        .max_tables_per_component(TABLES)
+        .total_tables(calls * TABLES)
+        .total_stacks(calls)
+        .max_memory_size(limits.memory_bytes)
+        .table_elements(limits.table_elements)
+        .linear_memory_keep_resident(KEPT)
+        .table_keep_resident(KEPT)
+        .async_stack_keep_resident(KEPT);
+    pool
+}
