@@ -5,7 +5,13 @@
 //! the backfill counts how often it was touched.
 
 #![cfg(feature = "crash-points")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -53,7 +59,11 @@ impl Stage {
     fn new(url: String, postgres: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
-        write(at, "whimbrel.yaml", "apiVersion: whimbrel.dev/v1alpha1\nkind: Project\nmetadata: {name: crash}\nspec: {defaults: {database: main}}\n");
+        write(
+            at,
+            "whimbrel.yaml",
+            "apiVersion: whimbrel.dev/v1alpha1\nkind: Project\nmetadata: {name: crash}\nspec: {defaults: {database: main}}\n",
+        );
         write(
             at,
             "environments/dev.yaml",
@@ -66,7 +76,11 @@ impl Stage {
             "migrations/1-tables.sql",
             "CREATE TABLE audit (id text NOT NULL);\nCREATE TABLE many (id integer PRIMARY KEY, touched integer NOT NULL DEFAULT 0);\nWITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120) INSERT INTO many (id) SELECT i FROM n;\nINSERT INTO audit VALUES ('1');\n",
         );
-        write(at, "migrations/2-plain.sql", "INSERT INTO audit VALUES ('2');\n");
+        write(
+            at,
+            "migrations/2-plain.sql",
+            "INSERT INTO audit VALUES ('2');\n",
+        );
         write(
             at,
             "migrations/3-fill.yaml",
@@ -79,7 +93,11 @@ impl Stage {
                 "INSERT INTO audit VALUES ('4a');\nCREATE INDEX CONCURRENTLY many_touched ON many (touched);\nINSERT INTO audit VALUES ('4b');\nVACUUM many;\n",
             );
         }
-        write(at, "migrations/5-plain.sql", "INSERT INTO audit VALUES ('5');\n");
+        write(
+            at,
+            "migrations/5-plain.sql",
+            "INSERT INTO audit VALUES ('5');\n",
+        );
         Self { folder, url }
     }
 
@@ -89,7 +107,10 @@ impl Stage {
             .args(["apply", "--environment", "dev", "--project"])
             .arg(self.folder.path())
             .env_remove("WHIMBREL_CRASH_POINT")
-            .env("WHIMBREL_CACHE", std::env::temp_dir().join("whimbrel-crash-cache"));
+            .env(
+                "WHIMBREL_CACHE",
+                std::env::temp_dir().join("whimbrel-crash-cache"),
+            );
         if let Some(point) = crash_point {
             command.env("WHIMBREL_CRASH_POINT", point);
         }
@@ -97,10 +118,15 @@ impl Stage {
     }
 
     fn rows(&self, sql: &str) -> Vec<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let endpoint = Endpoint::parse(&self.url, self.folder.path()).unwrap();
-            let mut session = connect(&endpoint, &SessionSettings::default()).await.unwrap();
+            let mut session = connect(&endpoint, &SessionSettings::default())
+                .await
+                .unwrap();
             let command = whimbrel_database::Command::with(sql, Vec::new());
             let mut done = session.run(&[command]).await.unwrap();
             let rows = done.pop().unwrap().rows.rows;
@@ -115,22 +141,53 @@ impl Stage {
 fn survives(stage: &Stage, postgres: bool, point: &str) -> bool {
     let first = stage.apply(Some(point));
     let killed = first.status.signal() == Some(9);
-    assert!(killed || first.status.success(), "{point}: {}", String::from_utf8_lossy(&first.stderr));
+    assert!(
+        killed || first.status.success(),
+        "{point}: {}",
+        String::from_utf8_lossy(&first.stderr)
+    );
     let second = stage.apply(None);
-    assert!(second.status.success(), "{point}, started again: {}", String::from_utf8_lossy(&second.stderr));
+    assert!(
+        second.status.success(),
+        "{point}, started again: {}",
+        String::from_utf8_lossy(&second.stderr)
+    );
     let audit = stage.rows("SELECT id FROM audit ORDER BY id");
-    let expected: &[&str] =
-        if postgres { &["1", "2", "3a", "3b", "4a", "4b", "5"] } else { &["1", "2", "3a", "3b", "5"] };
+    let expected: &[&str] = if postgres {
+        &["1", "2", "3a", "3b", "4a", "4b", "5"]
+    } else {
+        &["1", "2", "3a", "3b", "5"]
+    };
     assert_eq!(audit, expected, "{point}");
-    assert_eq!(stage.rows("SELECT count(*), min(touched), max(touched) FROM many"), ["120 1 1"], "{point}");
+    assert_eq!(
+        stage.rows("SELECT count(*), min(touched), max(touched) FROM many"),
+        ["120 1 1"],
+        "{point}"
+    );
     if postgres {
         let valid = "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname LIKE 'many_touched%' AND indisvalid";
         assert_eq!(stage.rows(valid), ["1"], "{point}");
-        assert_eq!(stage.rows("SELECT count(*) FROM whimbrel.journal"), ["0"], "{point}");
-        assert_eq!(stage.rows("SELECT count(*) FROM whimbrel.migration WHERE state <> 'applied'"), ["0"], "{point}");
+        assert_eq!(
+            stage.rows("SELECT count(*) FROM whimbrel.journal"),
+            ["0"],
+            "{point}"
+        );
+        assert_eq!(
+            stage.rows("SELECT count(*) FROM whimbrel.migration WHERE state <> 'applied'"),
+            ["0"],
+            "{point}"
+        );
     } else {
-        assert_eq!(stage.rows("SELECT count(*) FROM whimbrel_journal"), ["0"], "{point}");
-        assert_eq!(stage.rows("SELECT count(*) FROM whimbrel_migration WHERE state <> 'applied'"), ["0"], "{point}");
+        assert_eq!(
+            stage.rows("SELECT count(*) FROM whimbrel_journal"),
+            ["0"],
+            "{point}"
+        );
+        assert_eq!(
+            stage.rows("SELECT count(*) FROM whimbrel_migration WHERE state <> 'applied'"),
+            ["0"],
+            "{point}"
+        );
     }
     killed
 }
@@ -140,7 +197,8 @@ fn every_point(postgres: bool) {
     for (point, most) in POINTS {
         for time in 1..=most {
             let url = if postgres {
-                PostgresServer::shared().database(&format!("crash_{}_{time}", point.replace('.', "_")))
+                PostgresServer::shared()
+                    .database(&format!("crash_{}_{time}", point.replace('.', "_")))
             } else {
                 "sqlite:main.db".to_owned()
             };

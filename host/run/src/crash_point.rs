@@ -46,16 +46,23 @@ mod armed {
         armed().is_some_and(|armed| armed.name.starts_with(beginning))
     }
 
+    /// Whether this is the place and the time.
+    pub(crate) fn is_due(name: &str) -> bool {
+        armed().is_some_and(|armed| {
+            armed.name == name && armed.left.fetch_sub(1, Ordering::SeqCst) == 1
+        })
+    }
+
+    /// Dies.
+    pub(crate) fn die() {
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    }
+
     /// Dies here, if this is the place and the time.
     pub(crate) fn reach(name: &str) {
-        if let Some(armed) = armed()
-            && armed.name == name
-            && armed.left.fetch_sub(1, Ordering::SeqCst) == 1
-        {
-            let _ = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
+        if is_due(name) {
+            die();
         }
     }
 }
@@ -66,7 +73,13 @@ mod armed {
         false
     }
 
+    pub(crate) const fn is_due(_name: &str) -> bool {
+        false
+    }
+
+    pub(crate) const fn die() {}
+
     pub(crate) const fn reach(_name: &str) {}
 }
 
-pub(crate) use armed::{is_armed, reach};
+pub(crate) use armed::{die, is_armed, is_due, reach};

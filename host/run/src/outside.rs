@@ -4,7 +4,7 @@
 use whimbrel_core::history::JournalState;
 use whimbrel_core::plan::{OperationAction, PlannedOperation};
 use whimbrel_core::statement::Probe;
-use whimbrel_database::probe::{Verdict, decide, observe};
+use whimbrel_database::probe::{Verdict, confirm, decide, observe};
 use whimbrel_database::session::timeouts;
 use whimbrel_database::{Command, DatabaseError};
 
@@ -86,7 +86,7 @@ async fn probed(
         Ok(()) if *probe == Probe::None => Ok(()),
         Ok(()) => {
             let after = look(execution, probe).await?;
-            match decide(probe, &before, &after) {
+            match confirm(probe, &before, &after) {
                 Verdict::Done => Ok(()),
                 other => Err(Problem::Unknown {
                     title: title.to_owned(),

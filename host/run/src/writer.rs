@@ -7,7 +7,7 @@ use whimbrel_core::statement::Dialect;
 use whimbrel_database::session::{begin, commit, rollback};
 use whimbrel_database::{Command, CommandError, DatabaseError, Done, Fence, Session};
 
-use crate::crash_point::{is_armed, point, reach};
+use crate::crash_point::{die, is_armed, is_due, point, reach};
 use crate::sabotage::without;
 use crate::stop::Stop;
 
@@ -222,7 +222,7 @@ impl Writer {
         let mut all = Vec::with_capacity(commands.len());
         for (index, (command, (point, _))) in commands.iter().zip(places).enumerate() {
             reach(&format!("{point}.before"));
-            if is_armed("commit.sent") && *point == point::COMMIT {
+            if *point == point::COMMIT && is_due("commit.sent") {
                 self.commit_and_die(command).await;
             }
             let done = self.send(std::slice::from_ref(command)).await;
@@ -246,6 +246,6 @@ impl Writer {
             _ = &mut running => {}
             () = tokio::time::sleep(std::time::Duration::from_micros(300)) => {}
         }
-        reach("commit.sent");
+        die();
     }
 }

@@ -156,6 +156,17 @@ async fn a_concurrent_index_that_fails_leaves_no_invalid_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_there_already_is_taken_for_done_when_the_statement_says_so() {
+    let stage = with(&["CREATE INDEX CONCURRENTLY IF NOT EXISTS seen_id ON seen (id)"]);
+    let mut first = stage.clone();
+    first.migrations.pop();
+    first.succeed().await;
+    stage.execute("CREATE INDEX seen_id ON seen (id)").await;
+    stage.succeed().await;
+    assert_eq!(stage.count(VALID).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_index_build_is_probed_dropped_and_built_again() {
     let stage = with(&["CREATE INDEX CONCURRENTLY seen_id ON seen (id)"]);
     let mut first = stage.clone();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::ValueRef;
-use rusqlite::{Batch, Connection, OpenFlags, Statement};
+use rusqlite::{Batch, Connection, ErrorCode, OpenFlags, Statement};
 use whimbrel_core::value::{RowSet, Value};
 
 use super::error;
@@ -29,8 +29,10 @@ pub(super) fn open(path: &Path, settings: &SessionSettings) -> Result<Connection
         };
     let opened = if settings.read_only && !path.exists() {
         Connection::open_in_memory()
+    } else if settings.read_only {
+        open_read_only(path, flags)
     } else {
-        if let Some(folder) = path.parent().filter(|_| !settings.read_only) {
+        if let Some(folder) = path.parent() {
             // A fresh clone has no folder for its databases. If it can't be made, SQLite says that it can't open the file.
             let _ = std::fs::create_dir_all(folder);
         }
@@ -47,6 +49,21 @@ pub(super) fn open(path: &Path, settings: &SessionSettings) -> Result<Connection
     };
     prepare().map_err(|error: rusqlite::Error| error::of(&error))?;
     Ok(connection)
+}
+
+/// Opens a file that is there for reading. What a process that died in its COMMIT left beside it can be rolled back only
+/// by a connection that may write, so that one does it, and then writes nothing else.
+fn open_read_only(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    let look = connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()));
+    match look.as_ref().map_err(rusqlite::Error::sqlite_error_code) {
+        Err(Some(ErrorCode::ReadOnly)) => {
+            let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_WRITE;
+            Connection::open_with_flags(path, flags)
+        }
+        // Any other error comes again with the first statement, which names itself.
+        _ => Ok(connection),
+    }
 }
 
 /// When the statement that runs now has had its time.
