@@ -44,8 +44,7 @@ def test_verify_runs_the_checks_again(whimbrel, project, dev):
 def test_another_projects_database_is_left_alone_until_adopted(whimbrel, project, dev):
     project.table("0001-people")
     whimbrel.run("apply", "--environment", "dev")
-    text = (project.folder / "whimbrel.yaml").read_text()
-    project.write("whimbrel.yaml", text.replace('"name": "shop"', '"name": "store"'))
+    project.declare(name="store")
     project.table("0002-orders")
     ended = whimbrel.run("apply", "--environment", "dev", code=None)
     assert ended.code != 0

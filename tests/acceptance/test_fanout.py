@@ -65,6 +65,7 @@ def tenants(project, binary):
     """A control database that lists three tenants, and the environment that fans out over them."""
     control = SqliteTarget(project, "control")
     control.execute("CREATE TABLE tenants (name text); INSERT INTO tenants VALUES ('red'), ('green'), ('blue and so on')")
+    project.declare(defaults={})
     project.environment("dev", {
         "control": control.url,
         "tenants": {
@@ -109,6 +110,7 @@ def test_a_broken_tenant_does_not_stop_the_others(whimbrel, project, tenants):
 def test_many_databases_of_one_server(binary, project, cluster):
     whimbrel = Whimbrel(binary, project.folder)
     targets = [PostgresTarget(cluster) for _ in range(12)]
+    project.declare(defaults={})
     project.environment("dev", {f"db{n}": target.url for n, target in enumerate(targets)},
                         policy={"concurrency": 12, "perServer": 3})
     for number in range(len(targets)):

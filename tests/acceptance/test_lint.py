@@ -117,7 +117,6 @@ BAD_INPUT = {
         "spec: { databases: { shop: { url: 'sqlite:a.db' } }, policy: { apply: Automatic } }\n",
         "Auto",
     ),
-    "no up section": ("migrations/0001-a.sql", "CREATE TABLE a (id int);\n", "whimbrel:up"),
 }
 
 

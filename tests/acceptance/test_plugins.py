@@ -25,10 +25,7 @@ def test_a_step_is_tried_on_a_scratch_database(whimbrel, project, dev):
 
 def test_a_component_of_another_digest_is_refused(whimbrel, project, dev):
     project.write("plugins/odd.wasm", "\0asm this is no component")
-    file = project.folder / "whimbrel.yaml"
-    document = json.loads(file.read_text())
-    document["spec"]["plugins"]["odd"] = {"path": "plugins/odd.wasm", "digest": "sha256:" + "0" * 64}
-    project.write("whimbrel.yaml", document)
+    project.declare(plugins={"odd": {"path": "plugins/odd.wasm", "digest": "sha256:" + "0" * 64}})
     project.table("0001-people")
     project.migration("0002-odd", {"uses": "odd", "with": {}})
     ended = whimbrel.run("apply", "--environment", "dev", code=None)

@@ -90,7 +90,7 @@ def test_a_server_that_is_not_there_is_worth_a_retry(whimbrel, project, tmp_path
     project.environment("dev", {"shop": f"postgres://nobody@localhost/shop?host={tmp_path}"})
     project.table("0001-people")
     ended = whimbrel.run("status", "--environment", "dev", code=RETRY)
-    assert "shop" in ended.err
+    assert "shop" in ended.said
 
 
 def test_an_option_that_is_not_there_is_a_usage_error(whimbrel):
@@ -121,7 +121,7 @@ def test_a_missing_secret_names_its_reference(whimbrel, project, postgres):
     project.table("0001-people")
     ended = whimbrel.run("status", "--environment", "dev", SHOP_PASSWORD=None, code=None)
     assert ended.code not in (0, 101)
-    assert "SHOP_PASSWORD" in ended.err
+    assert "SHOP_PASSWORD" in ended.said
 
 
 def test_a_secret_in_a_file(whimbrel, project, postgres, tmp_path):

@@ -305,10 +305,14 @@ pub(crate) struct Adopt {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["migration", "revision"])]
 pub(crate) struct Wait {
     /// Until this migration is applied
-    #[arg(long, value_name = "NAME")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "revision",
+        conflicts_with = "revision"
+    )]
     pub(crate) migration: Option<MigrationName>,
     /// Until every migration that this revision defines is applied
     #[arg(long, value_name = "SHA")]

@@ -15,17 +15,18 @@ class Project:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.write("whimbrel.yaml", {
-            "apiVersion": API, "kind": "Project", "metadata": {"name": "shop"},
-            "spec": {
-                "migrations": "migrations", "environments": "environments", "controlRef": "main",
-                "defaults": {"database": "shop"}, "plugins": {"backfill": {"builtin": "backfill"}},
-            },
-        })
+        self.declare()
         self.write(".gitignore", "/var/\n")
         (self.folder / "migrations").mkdir(exist_ok=True)
         (self.folder / "var").mkdir(exist_ok=True)
         self.git("init", "--quiet", "--initial-branch=main")
+
+    def declare(self, name="shop", defaults=None, **spec):
+        """Writes the project's own document; migrations that name no database change `shop`."""
+        self.write("whimbrel.yaml", {
+            "apiVersion": API, "kind": "Project", "metadata": {"name": name},
+            "spec": {"defaults": {"database": "shop"} if defaults is None else defaults} | spec,
+        })
 
     def write(self, path, content):
         """Writes a file; anything but text becomes a JSON document."""
