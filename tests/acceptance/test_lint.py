@@ -4,7 +4,7 @@ import json
 import xml.etree.ElementTree as xml
 
 import pytest
-from support.product import FAILED, FINDINGS
+from support.product import FINDINGS
 
 
 @pytest.fixture
@@ -49,12 +49,13 @@ def test_json_is_for_programs(whimbrel, risky):
     assert any(finding["migration"] == "0002-by-name" and finding["rule"] for finding in findings)
 
 
-def test_findings_at_error_level_stop_a_pipeline(whimbrel, project, dev):
-    project.migration("0001-people", "CREATE TABLE people (id bigint PRIMARY KEY)")
-    project.migration("0002-oops", "CREATE TABLE (")
-    ended = whimbrel.run("lint", code=None)
-    assert ended.code in (FAILED, FINDINGS), ended
-    assert "0002-oops" in ended.said
+def test_findings_at_error_level_stop_a_pipeline(whimbrel, project, target):
+    project.environment("dev", {"shop": target.url}, policy={"destructive": "Forbid"})
+    project.table("0001-people")
+    project.migration("0002-gone", "DROP TABLE people")
+    ended = whimbrel.run("lint", code=FINDINGS)
+    assert "0002-gone" in ended.said
+    assert "error" in ended.said
 
 
 def test_every_error_of_a_tree_is_reported_at_once(whimbrel, project, dev):
