@@ -56,7 +56,7 @@ fn cache_folder() -> Option<PathBuf> {
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    variable("WHIMBREL_CACHE_DIR").or_else(|| {
+    variable("WHIMBREL_CACHE").or_else(|| {
         variable("XDG_CACHE_HOME")
             .or_else(|| Some(variable("HOME")?.join(".cache")))
             .map(|cache| cache.join("whimbrel/components"))

@@ -14,8 +14,8 @@ pub(crate) async fn run(global: &Global, output: &Output) -> Result<Exit, CliErr
     for target in opened.names() {
         let previous = administration::unlock(&access, &target).await?;
         output.answer(&match previous {
-            Some(holder) => format!("{target}: released; {holder} is gone\n"),
-            None => format!("{target}: nobody holds the lock\n"),
+            Some(holder) => format!("{target}: free; {holder} held it last and is gone\n"),
+            None => format!("{target}: free; nobody held it\n"),
         });
     }
     Ok(Exit::Success)
