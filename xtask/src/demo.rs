@@ -96,10 +96,7 @@ fn promote(scene: &Scene) -> Result {
     scene.run("whimbrel promote staging production", 0)?;
 
     scene.title("Production wants its plan approved, by somebody else than the commit's author");
-    scene.run(
-        "whimbrel plan --environment production --format markdown | tail -n 25",
-        0,
-    )?;
+    scene.run("whimbrel plan --environment production | tail -n 16", 0)?;
     let digest = digest(scene, "production")?;
     scene.run(
         &format!("whimbrel apply --environment production --plan {digest}"),
@@ -133,7 +130,7 @@ fn take_back(scene: &Scene) -> Result {
     scene.run("whimbrel apply --environment dev", 0)?;
     let left = scene.ask("whimbrel status --environment dev --format json", 0)?;
     scene.expect("the revert took it back", !left.contains(LAST))?;
-    scene.run("whimbrel history --environment dev | tail -n 8", 0)
+    scene.run("whimbrel history --environment dev | head -n 8", 0)
 }
 
 fn digest(scene: &Scene, environment: &str) -> Result<String> {
