@@ -47,7 +47,8 @@ pub(crate) async fn run(
         migration: execution.change.migration.clone(),
         title: title.clone(),
     };
-    let database = Box::new(WriterDatabase::new(
+    let canceller = execution.writer.session().await.canceller();
+    let database = WriterDatabase::new(
         execution.writer.clone(),
         execution.key(planned),
         labels,
@@ -55,7 +56,8 @@ pub(crate) async fn run(
         request.access.stop.clone(),
         checkpoint(execution, planned),
         Arc::clone(&trace),
-    ));
+    );
+    let database = Box::new(database.with_canceller(canceller));
     let flag = StopFlag::new();
     let call = call(execution, planned, uses.as_str(), flag.clone());
     let result = {

@@ -9,7 +9,7 @@ use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::statement::{Dialect, StatementClass};
 use whimbrel_core::value::{RowSet, Value};
 use whimbrel_database::history::{Checkpoint, JournalKey, journal_checkpoint};
-use whimbrel_database::{Command, DatabaseError, Done, quote_identifier, split};
+use whimbrel_database::{Canceller, Command, DatabaseError, Done, quote_identifier, split};
 use whimbrel_plugin::{SqlError, StepDatabase};
 use whimbrel_signal::{Bus, Progress, Signal};
 
@@ -50,6 +50,7 @@ pub(crate) struct WriterDatabase {
     accepted: HashSet<String>,
     /// Whether a transaction is open.
     open: bool,
+    canceller: Option<Canceller>,
 }
 
 impl WriterDatabase {
@@ -72,7 +73,14 @@ impl WriterDatabase {
             trace,
             accepted: HashSet::new(),
             open: false,
+            canceller: None,
         }
+    }
+
+    /// The same with what cancels a statement that outlives its guest.
+    pub(crate) fn with_canceller(mut self, canceller: Option<Canceller>) -> Self {
+        self.canceller = canceller;
+        self
     }
 
     /// A step's statement is one statement that can run in a transaction, and none that ends one.
@@ -262,6 +270,18 @@ impl StepDatabase for WriterDatabase {
 
     fn in_transaction(&self) -> bool {
         self.open
+    }
+
+    fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        let canceller = self.canceller.clone()?;
+        Some(Box::new(move || {
+            let canceller = canceller.clone();
+            tokio::spawn(async move {
+                if let Err(error) = canceller.cancel().await {
+                    tracing::warn!(%error, "a statement that outlived its step could not be cancelled");
+                }
+            });
+        }))
     }
 
     fn last_checkpoint(&self) -> Option<Vec<u8>> {

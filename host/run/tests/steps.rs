@@ -193,3 +193,24 @@ async fn a_step_among_others_is_journalled_with_what_its_revert_needs() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_takes_too_long_is_ended_together_with_its_statement() {
+    let nap = json!({"table": "many", "key": "id", "set": "twice = (SELECT 2 FROM pg_sleep(60))"});
+    let mut stage = stage(Dialect::Postgres, nap).await;
+    stage.migrations[1].steps[0].timeout =
+        Some(whimbrel_core::duration::Duration::from_millis(1500));
+    let begun = std::time::Instant::now();
+    let error = stage.fail().await;
+    assert!(matches!(error, RunError::Migration { .. }), "{error:?}");
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(30),
+        "the statement was cancelled"
+    );
+    assert_eq!(
+        stage
+            .count("SELECT count(*) FROM many WHERE twice IS NOT NULL")
+            .await,
+        0
+    );
+}
