@@ -241,17 +241,23 @@ fn promotion(plan: &Plan, input: &GateInput) -> Option<Refusal> {
 }
 
 fn lint(plan: &Plan, _: &GateInput) -> Option<Refusal> {
-    let errors: Vec<String> = plan
+    let mut errors: Vec<String> = plan
         .targets
         .iter()
         .flat_map(|target| &target.findings)
         .filter(|finding| finding.severity == Severity::Error)
-        .map(|finding| format!("{}: {}", finding.rule, finding.message))
+        .map(|finding| match (&finding.path, finding.line) {
+            (Some(path), Some(line)) => format!("{} at {path}:{line}", finding.rule),
+            (Some(path), None) => format!("{} in {path}", finding.rule),
+            (None, _) => format!("{} ({})", finding.rule, finding.message),
+        })
         .collect();
+    errors.dedup();
     (!errors.is_empty()).then(|| Refusal {
         gate: Gate::Lint,
         message: format!("findings at error level: {}", list(&errors)),
-        hint: "`whimbrel lint` shows them with their places".to_owned(),
+        hint: "`whimbrel lint` explains them; `--override lint --reason TEXT` passes them"
+            .to_owned(),
     })
 }
 

@@ -251,25 +251,36 @@ fn absent(record: &Record, absence: &Absence) -> Blocker {
         .revision
         .as_ref()
         .map_or_else(|| "no commit".to_owned(), super::Revision::short);
+    let stands = if record.state.is_complete() {
+        "it is applied"
+    } else {
+        "it was begun here and not finished"
+    };
     let (code, message, hint) = match absence {
         Absence::NotDescendant => (
             BlockerCode::NotDescendant,
-            format!("it was applied from {revision}, and the revision at hand does not descend from that"),
+            format!(
+                "{stands} from {revision}, and the revision at hand does not descend from that"
+            ),
             "use a revision that contains it (rebase the branch, don't re-run an old pipeline), or revert it by name",
         ),
         Absence::Uncommitted => (
             BlockerCode::Absent,
-            "it is applied, and its definition is missing from the work tree only".to_owned(),
+            format!("{stands}, and its definition is missing from the work tree only"),
             "commit its removal (`git revert` of the commit that added it) to have it reverted, or restore the file",
         ),
         Absence::NeverCommitted => (
             BlockerCode::Absent,
-            format!("it is applied (from {revision}), and no commit since then ever held its definition"),
+            format!(
+                "{stands} (from {revision}), and no commit since then ever held its definition"
+            ),
             "commit its definition, or revert it by name with `whimbrel revert`",
         ),
         Absence::NoHistory | Absence::Removed { .. } => (
             BlockerCode::Absent,
-            "it is applied, its definition is missing, and there is no Git history that says it was removed".to_owned(),
+            format!(
+                "{stands}, its definition is missing, and there is no Git history that says it was removed"
+            ),
             "restore the file, or revert it by name with `whimbrel revert`",
         ),
     };
