@@ -35,7 +35,17 @@ impl HistoryView {
     /// For programs.
     #[must_use]
     pub fn json(&self) -> String {
-        let value = json!({"environment": self.environment, "targets": self.targets});
+        let mut value = json!({"environment": self.environment, "targets": self.targets});
+        for (place, target) in self.targets.iter().enumerate() {
+            for (number, event) in target.events.iter().enumerate() {
+                let field = format!("/targets/{place}/events/{number}/revision");
+                // In one word, as plans and states have it.
+                if let (Some(field), Some(revision)) = (value.pointer_mut(&field), &event.revision)
+                {
+                    *field = json!(revision.to_string());
+                }
+            }
+        }
         format!("{value:#}\n")
     }
 

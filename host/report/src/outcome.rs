@@ -176,7 +176,7 @@ impl OutcomeView {
             .count();
         let failed = match failed {
             0 => String::new(),
-            failed => format!("; {failed} of {all} failed"),
+            failed => format!("; {failed} of {all} did not finish"),
         };
         format!(
             "{} on {} in {}{failed}",

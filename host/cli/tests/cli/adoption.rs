@@ -132,7 +132,7 @@ fn a_held_lock_is_somebody_else_s() {
         "",
     );
     let mut slow = project.start(&["apply"]);
-    let lock = project.file("var/dev.db.whimbrel-lock");
+    let lock = project.file("var/dev.db-whimbrel-lock");
     while std::fs::metadata(&lock).map_or(0, |file| file.len()) == 0 {
         assert!(
             slow.try_wait().unwrap().is_none(),

@@ -14,7 +14,7 @@ fn slow() -> Project {
     );
     project.write(
         "migrations/0002-fill.yaml",
-        "apiVersion: whimbrel.dev/v1alpha1\nkind: Migration\nmetadata: {name: 0002-fill}\nspec:\n  steps:\n    - uses: backfill\n      with: {table: many, key: id, set: n = coalesce(n, 0) + 1, batchSize: 20, pause: 50ms}\n",
+        "apiVersion: whimbrel.dev/v1alpha1\nkind: Migration\nmetadata: {name: 0002-fill}\nspec:\n  steps:\n    - uses: backfill\n      with: {table: many, key: id, set: 'n = coalesce(n, 0) + 1', batchSize: 20, pause: 50ms}\n",
     );
     project.table("0003-later");
     project
@@ -22,7 +22,7 @@ fn slow() -> Project {
 
 fn interrupted(signal: &str, code: i32) {
     let project = slow();
-    let child = project.start(&["apply", "--environment", "dev"]);
+    let mut child = project.start(&["apply", "--environment", "dev"]);
     let pid = child.id().to_string();
     let begun = std::time::Instant::now();
     let has_begun = || {
@@ -38,7 +38,11 @@ fn interrupted(signal: &str, code: i32) {
                 .is_ok_and(|rows| rows > 0)
     };
     while !has_begun() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it never began");
+        let is_running = child.try_wait().unwrap().is_none();
+        assert!(
+            is_running && begun.elapsed() < Duration::from_secs(60),
+            "it never began"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(

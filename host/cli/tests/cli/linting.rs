@@ -47,13 +47,15 @@ fn every_format_holds_the_same_findings() {
 #[test]
 fn findings_at_error_level_have_an_exit_code() {
     let project = Project::with_two();
-    project.sql("0003-broken", "CREATE TABLE (;", "");
+    project.environment(
+        "dev",
+        "  databases:\n    main: {url: 'sqlite:var/dev.db'}\n",
+    );
+    project.sql("0003-drop", "DROP TABLE people;", "");
     let ended = project.run(&["lint"]);
     assert_eq!(ended.code, 3, "{ended}");
-    assert!(
-        ended.out.contains("error[") && ended.out.contains("0003-broken"),
-        "{ended}"
-    );
+    assert!(ended.out.contains("error[destructive]"), "{ended}");
+    assert!(ended.out.contains("0003-drop"), "{ended}");
     assert_eq!(project.run(&["lint", "--quiet"]).out, "");
 }
 

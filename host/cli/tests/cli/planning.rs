@@ -15,10 +15,10 @@ fn a_plan_shows_what_would_run_and_writes_nothing() {
     main (sqlite) 2 to apply
       + apply 0001-people
           step 1 (migrations/0001-people.sql)
-            CREATE TABLE people (id INTEGER PRIMARY KEY, n INTEGER)
+            CREATE TABLE people (id INTEGER PRIMARY KEY, n INTEGER);
       + apply 0002-orders
           step 1 (migrations/0002-orders.sql)
-            CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER)
+            CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER);
     ");
     assert!(!project.file("var/dev.db").exists());
     let json = project.dev(0, &["plan", "--format", "json"]).json();

@@ -75,6 +75,10 @@ fn targets_are_shown_together_by_time() {
     let value: Json = serde_json::from_str(&view.json()).unwrap();
     assert_eq!(value["targets"][1]["events"][0]["kind"], "renamed");
     assert_eq!(value["targets"][1]["target"], "analytics");
+    assert_eq!(
+        value["targets"][1]["events"][0]["revision"],
+        "0123456789abcdef"
+    );
 }
 
 #[test]

@@ -116,8 +116,9 @@ fn operations(view: &PlanView<'_>, target: &TargetPlan, change: &Change, out: &m
 
 fn render_statement(planned: &PlannedOperation, statement: &Statement, out: &mut String) {
     let lines: Vec<&str> = statement.text.lines().collect();
-    for line in lines.iter().take(SHOWN_LINES) {
-        let _ = writeln!(out, "        {}", printable(line));
+    for (number, line) in (1..).zip(lines.iter().take(SHOWN_LINES)) {
+        let end = if number == lines.len() { ";" } else { "" };
+        let _ = writeln!(out, "        {}{end}", printable(line));
     }
     if lines.len() > SHOWN_LINES {
         let more = plural(lines.len() - SHOWN_LINES, "more line");
