@@ -141,12 +141,13 @@ impl Repository {
         self.lock().is_shallow()
     }
 
-    /// Paths below a folder, from the repository's root, that differ between HEAD and the work tree: changed, staged,
-    /// deleted, and untracked unless ignored. Empty for a bare repository. Writes nothing, not even the index.
+    /// Paths, from the repository's root, that differ between HEAD and the work tree: changed, staged, deleted, and
+    /// untracked unless ignored. Looks at the given files and folders only, or at everything when none are given. Empty
+    /// for a bare repository. Writes nothing, not even the index.
     ///
     /// # Errors
     /// The work tree can't be read.
-    pub fn changes(&self, prefix: &str) -> Result<Vec<String>, GitError> {
+    pub fn changes(&self, within: &[&str]) -> Result<Vec<String>, GitError> {
         if self.work_tree.is_none() {
             return Ok(Vec::new());
         }
@@ -158,8 +159,8 @@ impl Repository {
             .exclude_submodules(true)
             .disable_pathspec_match(true)
             .update_index(false);
-        if !prefix.is_empty() {
-            options.pathspec(prefix);
+        for path in within {
+            options.pathspec(path);
         }
         let repository = self.lock();
         let statuses = repository
@@ -171,12 +172,13 @@ impl Repository {
             .collect())
     }
 
-    /// Whether anything below a folder differs between HEAD and the work tree, as [`Repository::changes`] tells.
+    /// Whether anything of these files and folders differs between HEAD and the work tree, as
+    /// [`Repository::changes`] tells.
     ///
     /// # Errors
     /// The work tree can't be read.
-    pub fn is_dirty(&self, prefix: &str) -> Result<bool, GitError> {
-        Ok(!self.changes(prefix)?.is_empty())
+    pub fn is_dirty(&self, within: &[&str]) -> Result<bool, GitError> {
+        Ok(!self.changes(within)?.is_empty())
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, git2::Repository> {

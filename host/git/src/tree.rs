@@ -1,6 +1,8 @@
 //! The files of a commit, read from the object database: nothing is checked out and no symlink is followed.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::{ErrorCode, FileMode, ObjectType, Oid};
 use whimbrel_config::{Entry, EntryKind, SourceError, SourceTree};
@@ -14,7 +16,11 @@ pub struct GitTree {
     repository: Repository,
     revision: Revision,
     root: Oid,
+    folders: Arc<Mutex<HashMap<Oid, Arc<Listing>>>>,
 }
+
+/// Objects and modes by name. Git's own cache leaves large trees out, and each file of a folder asks for its folder.
+type Listing = HashMap<String, (Oid, i32)>;
 
 impl Repository {
     /// The files below a folder of a commit; `prefix` is empty for the whole commit.
@@ -44,6 +50,7 @@ impl Repository {
             repository: self.clone(),
             revision: revision.clone(),
             root,
+            folders: Arc::default(),
         })
     }
 }
@@ -76,9 +83,9 @@ impl GitTree {
             if at.1 != i32::from(FileMode::Tree) {
                 return Err(SourceError::Missing(path.to_owned()));
             }
-            let tree = repository.find_tree(at.0).map_err(failed(path))?;
-            at = match tree.get_name(name) {
-                Some(entry) => (entry.id(), entry.filemode()),
+            let listing = self.listing(repository, at.0).map_err(failed(path))?;
+            at = match listing.get(name) {
+                Some(entry) => *entry,
                 None => return Err(SourceError::Missing(path.to_owned())),
             };
             if !walked.is_empty() {
@@ -90,6 +97,28 @@ impl GitTree {
             }
         }
         Ok(at)
+    }
+
+    fn listing(
+        &self,
+        repository: &git2::Repository,
+        folder: Oid,
+    ) -> Result<Arc<Listing>, git2::Error> {
+        let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listing) = known.get(&folder) {
+            return Ok(Arc::clone(listing));
+        }
+        let tree = repository.find_tree(folder)?;
+        let named = |entry: git2::TreeEntry<'_>| {
+            // A name that isn't UTF-8 can't be asked for, and `entries` says that it is there.
+            Some((
+                entry.name().ok()?.to_owned(),
+                (entry.id(), entry.filemode()),
+            ))
+        };
+        let listing: Arc<Listing> = Arc::new(tree.iter().filter_map(named).collect());
+        known.insert(folder, Arc::clone(&listing));
+        Ok(listing)
     }
 }
 

@@ -123,15 +123,15 @@ fn changes_of_the_work_tree_are_told_below_a_folder_only() {
     let repository = work.open();
     work.write("other/a.sql", "SELECT 2;");
     work.write("shop/state.db", "ignored");
-    assert!(!repository.is_dirty("shop").unwrap());
-    assert!(repository.is_dirty("").unwrap());
+    assert!(!repository.is_dirty(&["shop"]).unwrap());
+    assert!(repository.is_dirty(&[]).unwrap());
     work.write("shop/a.sql", "SELECT 2;");
     work.remove("shop/b.sql");
     work.write("shop/new/c.sql", "SELECT 3;");
     work.git(&["add", "shop/new/c.sql"]);
     work.write("shop/d[1].sql", "SELECT 4;");
     assert_eq!(
-        repository.changes("shop").unwrap(),
+        repository.changes(&["shop"]).unwrap(),
         [
             "shop/a.sql",
             "shop/b.sql",
@@ -139,6 +139,11 @@ fn changes_of_the_work_tree_are_told_below_a_folder_only() {
             "shop/new/c.sql"
         ]
     );
+    assert_eq!(
+        repository.changes(&["shop/new", "other/a.sql"]).unwrap(),
+        ["other/a.sql", "shop/new/c.sql"]
+    );
+    assert!(!repository.is_dirty(&["sho", "nowhere"]).unwrap());
 }
 
 #[test]
@@ -160,7 +165,7 @@ fn a_bare_repository_has_revisions_and_no_changes() {
     let repository = Repository::open(&folder.path().join("shop.git")).unwrap();
     assert_eq!(repository.work_tree(), None);
     assert_eq!(repository.head().unwrap(), Some(first.clone()));
-    assert!(!repository.is_dirty("shop").unwrap());
+    assert!(!repository.is_dirty(&["shop"]).unwrap());
     assert_eq!(repository.prefix(folder.path()).unwrap(), "");
     let tree = repository.tree(&first, "shop").unwrap();
     assert_eq!(tree.read("a.sql", 100).unwrap(), b"SELECT 1;");

@@ -31,8 +31,7 @@ impl Location {
         let split = text
             .match_indices('@')
             .filter_map(|(at, _)| Some((text.get(..at)?, text.get(at + 1..)?)))
-            .filter(|(prefix, reference)| !reference.is_empty() && folder(prefix).is_dir())
-            .next_back();
+            .rfind(|(prefix, reference)| !reference.is_empty() && folder(prefix).is_dir());
         if let Some((prefix, reference)) = split {
             return Ok(Self {
                 folder: folder(prefix),

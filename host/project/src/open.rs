@@ -1,6 +1,6 @@
 //! Opens a project: its definitions, and where in Git they come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +9,7 @@ use whimbrel_core::definition::Migration;
 use whimbrel_core::environment::Environment;
 use whimbrel_core::history::Owner;
 use whimbrel_core::lineage::Revision;
-use whimbrel_core::name::{DatabaseName, EnvironmentName};
+use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 use whimbrel_core::order;
 use whimbrel_core::plan::DesiredMigration;
 use whimbrel_core::project::{PluginSource, Project};
@@ -102,10 +102,9 @@ impl OpenProject {
         };
         let definitions = load(&*tree, &*control, options)?;
         if let (None, Some(revision), Some(repository)) = (reference, &mut revision, &repository) {
-            let changes = repository.changes(&prefix)?;
-            revision.dirty = changes
-                .iter()
-                .any(|path| is_definition(path, &prefix, &definitions.project));
+            let paths = definition_paths(&prefix, &definitions.project);
+            let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+            revision.dirty = repository.is_dirty(&paths)?;
         }
         Ok(Self {
             folder: folder.to_path_buf(),
@@ -188,6 +187,23 @@ impl OpenProject {
                 nearest: nearest(name, environments.keys().map(EnvironmentName::as_str))
                     .map(str::to_owned),
             })
+    }
+
+    /// The names of the migrations that another revision defines: what `revert --to` leaves applied.
+    ///
+    /// # Errors
+    /// There is no repository, or no such revision in it.
+    pub fn names_at(&self, reference: &str) -> Result<BTreeSet<MigrationName>, ProjectError> {
+        let Some(repository) = &self.repository else {
+            return Err(ProjectError::NoRepository {
+                folder: self.folder.clone(),
+                reference: reference.to_owned(),
+            });
+        };
+        let revision = repository.resolve(reference)?;
+        let tree = repository.tree(&revision, &self.prefix)?;
+        let names = crate::absence::names(&tree, &self.project().migrations);
+        Ok(names.into_keys().collect())
     }
 
     /// Who a target of an environment belongs to.
@@ -286,24 +302,26 @@ fn desired(
     Ok(all)
 }
 
-/// Whether a changed path of the repository is one that definitions are read from: a database file or a README beside
-/// them makes nothing dirty.
-fn is_definition(path: &str, prefix: &str, project: &Project) -> bool {
-    let Some(path) = (if prefix.is_empty() {
-        Some(path)
-    } else {
-        path.strip_prefix(prefix)
-            .and_then(|rest| rest.strip_prefix('/'))
-    }) else {
-        return false;
-    };
-    let below = |folder: &str| {
-        path.strip_prefix(folder.trim_end_matches('/'))
-            .is_some_and(|rest| rest.starts_with('/'))
-    };
-    let is_plugin = project
+/// The files and folders of the repository that definitions are read from: a database file or a README beside them
+/// makes nothing dirty.
+fn definition_paths(prefix: &str, project: &Project) -> Vec<String> {
+    let plugins = project
         .plugins
         .values()
-        .any(|plugin| matches!(&plugin.source, PluginSource::Path(file) if file == path));
-    path == PROJECT_FILE || below(&project.migrations) || below(&project.environments) || is_plugin
+        .filter_map(|plugin| match &plugin.source {
+            PluginSource::Path(file) => Some(file.as_str()),
+            PluginSource::Builtin(_) => None,
+        });
+    [PROJECT_FILE, &project.migrations, &project.environments]
+        .into_iter()
+        .chain(plugins)
+        .map(|path| {
+            let path = path.trim_matches('/');
+            if prefix.is_empty() {
+                path.to_owned()
+            } else {
+                format!("{prefix}/{path}")
+            }
+        })
+        .collect()
 }

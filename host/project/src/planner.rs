@@ -170,7 +170,18 @@ impl Planner {
     ) -> Result<Decisions, ProjectError> {
         let lineage = self.lineage(target, history).await?;
         let desired = self.desired(&target.database);
-        Ok(decide(desired, history, &lineage, &self.owner, &self.goal))
+        let goal = match &self.goal {
+            Goal::Apply => Goal::Apply,
+            // Of what is asked for, each target reverts what it has; `survey` sees what none of them has.
+            Goal::Revert(names) => Goal::Revert(
+                names
+                    .iter()
+                    .filter(|name| history.record(name).is_some())
+                    .cloned()
+                    .collect(),
+            ),
+        };
+        Ok(decide(desired, history, &lineage, &self.owner, &goal))
     }
 
     /// A definition at hand, made ready once per dialect.

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use whimbrel_core::history::History;
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::TargetName;
-use whimbrel_core::plan::{Plan, TargetPlan};
+use whimbrel_core::plan::{Blocker, BlockerCode, Goal, Plan, TargetPlan};
 use whimbrel_database::{Session, history};
 
 use crate::{Planner, ProjectError, Targets};
@@ -70,7 +70,37 @@ pub async fn survey(planner: &Planner, targets: &Targets, revision: Option<&Revi
             }
         }
     }
+    not_applied(planner, &mut survey);
     survey
+}
+
+/// A revert of what no target has blocks the plan. A target that could not be read may have it.
+fn not_applied(planner: &Planner, survey: &mut Survey) {
+    let Goal::Revert(names) = planner.goal() else {
+        return;
+    };
+    if !survey.failures.is_empty() {
+        return;
+    }
+    let has = |name| {
+        survey
+            .histories
+            .values()
+            .any(|history| history.record(name).is_some())
+    };
+    let blockers = names.iter().filter(|name| !has(name)).map(|name| Blocker {
+        code: BlockerCode::NotApplied,
+        migration: Some(name.clone()),
+        message: format!(
+            "it is not applied in `{}`, so there is nothing to revert",
+            survey.plan.environment
+        ),
+        hint: "`whimbrel status` lists what is applied".to_owned(),
+    });
+    let blockers: Vec<_> = blockers.collect();
+    if let Some(first) = survey.plan.targets.first_mut() {
+        first.blockers.extend(blockers);
+    }
 }
 
 fn servers(targets: &Targets, bound: Option<usize>) -> BTreeMap<String, Arc<Semaphore>> {

@@ -1,6 +1,12 @@
 //! What the gates are told, and what an environment publishes for the next one.
 
-#![allow(clippy::unwrap_used)] // a test may panic
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -1,6 +1,12 @@
 //! Opening a project from a folder, a revision, or both.
 
-#![allow(clippy::unwrap_used)] // a test may panic
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod support;
 
@@ -25,6 +31,10 @@ fn a_work_tree_stands_on_head_and_is_dirty_by_definitions_only() {
     shop.commit("second");
     shop.write("environments/dev.yaml", &DEV.replace("shop.db", "other.db"));
     assert!(shop.open().revision().unwrap().dirty);
+    shop.git(&["checkout", "--quiet", "environments"]);
+    assert!(!shop.open().revision().unwrap().dirty);
+    shop.remove("migrations/1-orders.sql");
+    assert!(shop.open().revision().unwrap().dirty);
 }
 
 #[test]
@@ -39,6 +49,9 @@ fn a_revision_is_read_without_the_work_tree() {
     assert_eq!(project.revision(), Some(&first));
     assert!(project.is_revision());
     assert_eq!(project.definitions().migrations.len(), 1);
+    let names: Vec<_> = project.names_at("main").unwrap().into_iter().collect();
+    assert_eq!(names.len(), 2);
+    assert!(project.names_at("nowhere").is_err());
     let authorship = project.authorship().unwrap().unwrap();
     assert_eq!(authorship.author.to_string(), "Ada <ada@example.org>");
     assert!(matches!(
@@ -164,5 +177,9 @@ fn files_outside_git_are_a_project_too() {
     assert_eq!(project.revision(), None);
     assert!(project.repository().is_none());
     assert!(project.authorship().unwrap().is_none());
+    assert!(matches!(
+        project.names_at("main"),
+        Err(ProjectError::NoRepository { .. })
+    ));
     assert!(format!("{project:?}").contains("OpenProject"));
 }

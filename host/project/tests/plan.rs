@@ -1,12 +1,20 @@
 //! From definitions to the operations of a plan.
 
-#![allow(clippy::unwrap_used)] // a test may panic
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use support::{DEV, Shop, applied, planner, plugins, shop, targets};
 use whimbrel_core::history::History;
-use whimbrel_core::plan::{Goal, OperationAction, TargetPlan, Work};
+use whimbrel_core::plan::{BlockerCode, Goal, OperationAction, TargetPlan, Work};
 use whimbrel_project::{Planner, survey};
 
 /// The environment `dev` with parameters.
@@ -20,27 +28,17 @@ async fn plan(shop_: &Shop) -> TargetPlan {
     planner.plan(&shop(), &History::default()).await.unwrap()
 }
 
-fn statements(plan: &TargetPlan) -> Vec<String> {
-    plan.changes_texts()
-}
-
 /// The text of every operation, in order.
-trait Texts {
-    fn changes_texts(&self) -> Vec<String>;
-}
-
-impl Texts for TargetPlan {
-    fn changes_texts(&self) -> Vec<String> {
-        self.work
-            .iter()
-            .filter_map(Work::change)
-            .flat_map(|change| &change.operations)
-            .map(|planned| match &planned.operation.action {
-                OperationAction::Statement(statement) => statement.text.clone(),
-                OperationAction::Plugin { uses, .. } => format!("plugin {uses}"),
-            })
-            .collect()
-    }
+fn statements(plan: &TargetPlan) -> Vec<String> {
+    plan.work
+        .iter()
+        .filter_map(Work::change)
+        .flat_map(|change| &change.operations)
+        .map(|planned| match &planned.operation.action {
+            OperationAction::Statement(statement) => statement.text.clone(),
+            OperationAction::Plugin { uses, .. } => format!("plugin {uses}"),
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -229,4 +227,55 @@ async fn an_unknown_target_is_an_error() {
         "the environment `dev` has no target other"
     );
     assert_eq!(planner.owner().project.as_str(), "shop");
+}
+
+#[tokio::test]
+async fn a_revert_touches_what_a_target_has_and_blocks_when_none_has_it() {
+    let shop_ = Shop::new();
+    shop_.table("1-orders", "orders");
+    let project = shop_.open();
+    let goal = Goal::Revert(vec!["1-orders".parse().unwrap()]);
+    let targets = targets(&project, "dev").await;
+    let planner = Planner::new(&project, targets.clone(), plugins(&project), goal).unwrap();
+    let plan = planner.plan(&shop(), &History::default()).await.unwrap();
+    assert!(plan.work.is_empty() && plan.blockers.is_empty());
+    let survey = survey(&planner, &targets, None).await;
+    let blockers: Vec<_> = survey
+        .plan
+        .blockers()
+        .map(|(_, blocker)| blocker.code)
+        .collect();
+    assert_eq!(blockers, [BlockerCode::NotApplied]);
+}
+
+/// Stored definitions keep the placeholders that they were applied with, and a value may be missing by now.
+#[tokio::test]
+async fn a_placeholder_that_can_not_be_filled_in_blocks_with_its_line() {
+    let shop_ = Shop::new();
+    shop_.write("environments/dev.yaml", &with_parameters("{ prefix: a }"));
+    shop_.migration(
+        "1-orders",
+        "  steps:\n    - sql: CREATE TABLE ${prefix} (id integer)\n      revert: |\n        SELECT 1;\n        DROP TABLE ${prefix};\n",
+    );
+    let project = shop_.open();
+    let mut history = applied(&project, None);
+    let goal = Goal::Revert(vec!["1-orders".parse().unwrap()]);
+    let planner = planner(&project, goal).await;
+    let prefix = |value: &str| BTreeMap::from([("prefix".to_owned(), value.to_owned())]);
+    history.records[0].parameters = prefix("b");
+    let plan = planner.plan(&shop(), &history).await.unwrap();
+    assert_eq!(statements(&plan), ["SELECT 1", "DROP TABLE \"b\""]);
+    history.records[0].parameters = BTreeMap::from([("prefx".to_owned(), String::new())]);
+    let plan = planner.plan(&shop(), &history).await.unwrap();
+    assert_eq!(plan.blockers[0].hint, "did you mean `prefx`?");
+    history.records[0].parameters = prefix("");
+    let plan = planner.plan(&shop(), &history).await.unwrap();
+    assert!(
+        plan.blockers[0].message.contains("the value of `prefix`"),
+        "{:?}",
+        plan.blockers
+    );
+    history.records[0].parameters = BTreeMap::new();
+    let plan = planner.plan(&shop(), &history).await.unwrap();
+    assert!(plan.blockers[0].hint.contains("under `parameters:`"));
 }

@@ -1,0 +1,117 @@
+//! Reaching targets of a real PostgreSQL server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use support::{Shop, targets};
+use whimbrel_core::value::Value;
+use whimbrel_database::{Command, Session};
+use whimbrel_postgres_server::PostgresServer;
+
+/// The name and the query of a database's URL.
+fn parts(url: &str) -> (String, String) {
+    let name = url.split(['/', '?']).nth(3).unwrap().to_owned();
+    let query = url.split_once('?').unwrap().1.to_owned();
+    (name, query)
+}
+
+fn environment(databases: &str) -> String {
+    format!(
+        "apiVersion: whimbrel.dev/v1alpha1\nkind: Environment\nmetadata: {{ name: dev }}\nspec:\n  databases:\n{databases}"
+    )
+}
+
+async fn ask(session: &mut dyn Session, query: &str) -> Value {
+    let done = session.run(&[Command::with(query, Vec::new())]).await;
+    done.unwrap()[0].rows.single().unwrap().clone()
+}
+
+#[tokio::test]
+async fn user_and_role_are_those_of_the_environment() {
+    let server = PostgresServer::shared();
+    let (name, query) = parts(&server.database("reach"));
+    server.psql(
+        &name,
+        "CREATE ROLE reach_owner; CREATE ROLE reach_user LOGIN; GRANT reach_owner TO reach_user",
+    );
+    let shop = Shop::new();
+    shop.write("user", "reach_user\n");
+    shop.write(
+        "environments/dev.yaml",
+        &environment(&format!(
+            "    shop:\n      url: \"postgres:///{name}?{query}\"\n      username: {{ secret: file, path: user }}\n      role: reach_owner\n"
+        )),
+    );
+    let targets = targets(&shop.open(), "dev").await;
+    let (_, mut session) = targets.connect(&support::shop()).await.unwrap();
+    let who = ask(
+        session.as_mut(),
+        "SELECT session_user || '/' || current_user",
+    )
+    .await;
+    assert_eq!(who, Value::Text("reach_user/reach_owner".to_owned()));
+    let timeout = ask(session.as_mut(), "SHOW lock_timeout").await;
+    assert_eq!(timeout, Value::Text("5s".to_owned()));
+}
+
+#[tokio::test]
+async fn for_each_reads_the_list_from_a_database_of_the_server() {
+    let server = PostgresServer::shared();
+    let (control, query) = parts(&server.database("control"));
+    let (tenant, _) = parts(&server.database("tenant"));
+    server.psql(
+        &control,
+        &format!("CREATE TABLE tenants (name text, base text); INSERT INTO tenants VALUES ('one', '{tenant}')"),
+    );
+    let shop = Shop::new();
+    shop.write(
+        "environments/dev.yaml",
+        &environment(&format!(
+            "    control:\n      url: \"postgres:///{control}?{query}\"\n    tenants:\n      forEach: {{ query: \"SELECT name, base FROM tenants\", of: control }}\n      url: \"postgres:///${{base}}?{query}\"\n"
+        )),
+    );
+    let targets = targets(&shop.open(), "dev").await;
+    let one = targets
+        .iter()
+        .find(|target| target.name.instance.is_some())
+        .unwrap();
+    assert_eq!(one.name.to_string(), "tenants[one]");
+    let (_, mut session) = targets.connect_read_only(&one.name).await.unwrap();
+    let database = ask(session.as_mut(), "SELECT current_database()::text").await;
+    assert_eq!(database, Value::Text(tenant));
+    let servers: Vec<_> = targets.iter().map(|target| target.server.clone()).collect();
+    assert_eq!(servers[0], servers[1], "perServer counts both");
+}
+
+#[tokio::test]
+async fn credentials_that_were_refused_are_read_once_more() {
+    let server = PostgresServer::shared();
+    let (name, query) = parts(&server.database("rotated"));
+    server.psql(&name, "CREATE ROLE rotated_user LOGIN");
+    let shop = Shop::new();
+    shop.write("user", "nobody_yet");
+    shop.write(
+        "environments/dev.yaml",
+        &environment(&format!(
+            "    shop:\n      url: \"postgres:///{name}?{query}\"\n      username: {{ secret: file, path: user }}\n"
+        )),
+    );
+    let targets = targets(&shop.open(), "dev").await;
+    let file = shop.path().join("user");
+    let rotation = tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        std::fs::write(file, "rotated_user").unwrap();
+    });
+    let connected = targets.connect(&support::shop()).await;
+    rotation.await.unwrap();
+    assert!(connected.is_ok(), "{:?}", connected.err());
+    shop.write("user", "nobody_at_all");
+    let error = targets.connect(&support::shop()).await.err().unwrap();
+    assert!(!error.is_temporary(), "{error}");
+}
