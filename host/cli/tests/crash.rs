@@ -10,7 +10,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::print_stdout
 )]
 
 use std::os::unix::process::ExitStatusExt;

@@ -21,9 +21,11 @@ pub(crate) async fn run(
     let failures = std::mem::take(&mut prepared.survey.failures);
     show(&opened, &prepared).await?;
     unreadable(failures)?;
-    Ok(match arguments.detailed.detailed_exitcode {
-        true if is_pending(prepared.plan()) => Exit::Pending,
-        _ => Exit::Success,
+    let detailed = arguments.detailed.detailed_exitcode;
+    Ok(if detailed && is_pending(prepared.plan()) {
+        Exit::Pending
+    } else {
+        Exit::Success
     })
 }
 

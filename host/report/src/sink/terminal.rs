@@ -1,21 +1,23 @@
 //! Progress bars on a terminal: one for each migration that runs, with rows per second and the time left.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use whimbrel_core::name::TargetName;
 use whimbrel_signal::{Signal, Sink};
 
 use super::phrase::{phrase, present};
+use crate::quantity::count;
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(120);
 
 const SPINNER: &str = "{spinner} {msg} {elapsed}";
-const ROWS: &str = "{spinner} {msg} {human_pos} rows {per_sec} {elapsed}";
-const BAR: &str = "{spinner} {msg} [{bar:24}] {human_pos}/{human_len} rows {per_sec} ETA {eta}";
+const ROWS: &str = "{spinner} {msg} {human_pos} rows {rate} {elapsed}";
+const BAR: &str = "{spinner} {msg} [{bar:24}] {human_pos}/{human_len} rows {rate} ETA {eta}";
 
 /// Draws on the terminal behind stderr; what ended scrolls away above the bars.
 pub struct Terminal {
@@ -74,8 +76,17 @@ impl Terminal {
 fn restyle(bar: &ProgressBar, template: &str) {
     // The templates are constants of this file; a broken one would leave the default style.
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("━╸─"));
+        let style = style.progress_chars("━╸─");
+        bar.set_style(style.with_key("rate", rate));
     }
+}
+
+/// Rows per second, whole ones.
+fn rate(state: &ProgressState, out: &mut dyn Write) {
+    // Rates are far below 2^53 and never negative; what can't be written is a terminal that is gone.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let rows = state.per_sec() as u64;
+    let _ = write!(out, "{} rows/s", count(rows));
 }
 
 impl Sink for Terminal {
@@ -107,7 +118,7 @@ impl Sink for Terminal {
                 title,
             } => {
                 self.change(target, |bar| {
-                    bar.set_message(format!("{target}: {migration}: {title}"))
+                    bar.set_message(format!("{target}: {migration}: {title}"));
                 });
             }
             Signal::StepProgress {
@@ -129,9 +140,9 @@ impl Sink for Terminal {
             }
             Signal::StepFinished { target, .. } => {
                 self.change(target, |bar| {
+                    restyle(bar, SPINNER);
                     bar.unset_length();
                     bar.set_position(0);
-                    restyle(bar, SPINNER);
                 });
             }
             Signal::MigrationFinished { target, .. } | Signal::MigrationFailed { target, .. } => {
