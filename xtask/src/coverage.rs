@@ -162,7 +162,8 @@ fn lines(
     programs: &[PathBuf],
     reaches: &[Reach],
 ) -> Result<BTreeMap<String, Counts>> {
-    let merged = folder(workspace).join("merged.profdata");
+    // A name of its own, so that two reports made at once don't read each other's half-written file.
+    let merged = folder(workspace).join(format!("merged-{}.profdata", std::process::id()));
     let mut raw = Vec::new();
     for reach in reaches {
         let entries = std::fs::read_dir(profiles(workspace, *reach)).doing("reading profiles")?;
@@ -190,7 +191,9 @@ fn lines(
         export = export.arg(program);
     }
     export = export.arg("--sources").arg(workspace.root().join("host"));
-    Ok(read_lcov(&export.text()?, workspace.root()))
+    let text = export.text();
+    let _ = std::fs::remove_file(&merged);
+    Ok(read_lcov(&text?, workspace.root()))
 }
 
 /// Reads `SF:` and `DA:` records of files under `host/`, without test folders.
