@@ -131,12 +131,11 @@ impl Repository {
         );
         let commit = Self::new_commit(&repository, tree, previous.as_ref(), &message)
             .map_err(GitError::doing(WRITING))?;
-        let moved = match &previous {
-            Some(previous) => {
-                repository.reference_matching(name, commit, true, previous.id(), message.trim_end())
-            }
-            None => repository.reference(name, commit, false, message.trim_end()),
-        };
+        // Zero says that there must be none yet. A creation without it is checked before the ref is locked, and of two
+        // at once one would be lost.
+        let expected = previous.as_ref().map_or(Oid::ZERO_SHA1, git2::Commit::id);
+        let log = message.trim_end();
+        let moved = repository.reference_matching(name, commit, true, expected, log);
         match moved.map(|_| ()) {
             Ok(()) => Ok(true),
             Err(error)

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Barrier;
 use std::thread;
 
 use serde_json::json;
@@ -119,6 +120,31 @@ fn writers_at_once_lose_nothing() {
     assert_eq!(repository.read_promotions(&staging()).unwrap().len(), 20);
     let reference = "refs/whimbrel/promotions/staging";
     assert_eq!(work.git(&["rev-list", "--count", reference]), "20");
+}
+
+#[test]
+fn the_first_writers_at_once_lose_nothing_either() {
+    const WRITERS: usize = 4;
+    let work = Work::new();
+    for round in 0..20 {
+        let environment: EnvironmentName = format!("fresh-{round}").parse().unwrap();
+        let together = Barrier::new(WRITERS);
+        thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let (environment, together, path) = (&environment, &together, work.path());
+                scope.spawn(move || {
+                    let repository = Repository::open(path).unwrap();
+                    let records = [record(&writer.to_string(), "a")];
+                    together.wait();
+                    repository
+                        .write_promotion(environment, &records, &[])
+                        .unwrap();
+                });
+            }
+        });
+        let records = work.open().read_promotions(&environment).unwrap();
+        assert_eq!(records.len(), WRITERS, "round {round}");
+    }
 }
 
 #[test]
