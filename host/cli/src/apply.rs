@@ -22,6 +22,9 @@ use crate::surroundings;
 /// The first characters of a digest that name a plan.
 const DIGEST_PREFIX: usize = 12;
 
+/// How the outcome of a run can be shown.
+pub(crate) const RUN_FORMATS: [Format; 3] = [Format::Text, Format::Json, Format::Junit];
+
 /// A plan with everything that it was made from.
 pub(crate) struct Prepared {
     pub(crate) planner: Arc<Planner>,
@@ -132,9 +135,7 @@ pub(crate) async fn run(
     mut prepared: Prepared,
     named: Option<&str>,
 ) -> Result<Exit, CliError> {
-    let format = opened
-        .output
-        .format(&[Format::Text, Format::Json, Format::Junit])?;
+    let format = opened.output.format(&RUN_FORMATS)?;
     let failures = std::mem::take(&mut prepared.survey.failures);
     if needs_unread(&prepared, &failures) || prepared.plan().targets.is_empty() {
         unreadable(failures)?;
@@ -209,14 +210,39 @@ pub(crate) async fn run(
         .await;
         return Ok(exit);
     }
-    let failures = outcome.failures();
+    Err(failure(&outcome, exit))
+}
+
+/// What failed: one database's error as the error, several as a list.
+fn failure(outcome: &OutcomeView, exit: Exit) -> CliError {
+    let failed: Vec<&TargetOutcome> = outcome
+        .targets
+        .iter()
+        .filter(|target| target.error.is_some())
+        .collect();
+    if let ([target], false) = (failed.as_slice(), exit == Exit::Partly) {
+        let mut message = format!(
+            "{}: {}",
+            target.target,
+            target.error.as_deref().unwrap_or_default()
+        );
+        if let Some(committed) = &target.committed {
+            message.push_str(&format!("\n  committed before that: {committed}"));
+        }
+        let error = CliError::failed(message).kind(exit);
+        return match &target.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        };
+    }
     let message = match exit {
-        Exit::Interrupted | Exit::Terminated => "it was interrupted",
+        Exit::Interrupted | Exit::Terminated => "interrupted",
         Exit::Unknown => "the outcome is unknown",
         Exit::Partly => "some databases failed, others are done",
-        _ => "it failed",
+        _ => "all of these databases failed",
     };
-    Err(CliError::failed(format!("{message}\n{}", failures.trim_end())).kind(exit))
+    let failures = outcome.failures();
+    CliError::failed(format!("{message}\n{}", failures.trim_end())).kind(exit)
 }
 
 /// Whether something that is planned depends on a database that could not be read.

@@ -143,3 +143,38 @@ impl StepDatabase for Reader {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_database::{Endpoint, SessionSettings, connect};
+    use whimbrel_plugin::{SqlError, StepDatabase as _};
+
+    use super::Reader;
+
+    #[tokio::test]
+    async fn an_estimate_reads_and_does_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = Endpoint::parse("sqlite:scratch.db", folder.path()).unwrap();
+        let settings = SessionSettings::default().read_only();
+        let mut reader = Reader::new(connect(&endpoint, &settings).await.unwrap());
+        assert_eq!(reader.quote("a b"), "\"a b\"");
+        let rows = reader.query("SELECT 7", Vec::new()).await.unwrap();
+        assert_eq!(rows.rows.len(), 1);
+        let wrong = reader.query("SELECT * FROM nowhere", Vec::new()).await;
+        assert!(matches!(wrong, Err(SqlError::Database { .. })));
+        let refused = |result: Result<(), SqlError>| matches!(result, Err(SqlError::Refused(_)));
+        assert!(refused(
+            reader
+                .execute("DELETE FROM x", Vec::new())
+                .await
+                .map(|_| ())
+        ));
+        assert!(refused(reader.commit(Vec::new(), 0, None).await));
+        assert!(refused(
+            reader.insert("x", &[], Vec::new()).await.map(|_| ())
+        ));
+        reader.rollback().await.unwrap();
+        assert!(!reader.in_transaction() && reader.last_checkpoint().is_none());
+        assert!(!folder.path().join("scratch.db").exists());
+    }
+}

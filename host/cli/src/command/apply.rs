@@ -2,7 +2,7 @@
 
 use whimbrel_core::plan::Goal;
 
-use crate::apply::{Prepared, run as run_plan};
+use crate::apply::{Prepared, RUN_FORMATS, run as run_plan};
 use crate::arguments::{Apply, Global};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -14,6 +14,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
+    output.format(&RUN_FORMATS)?;
     let opened = Opened::open(global, output).await?;
     let prepared = Prepared::new(&opened, Goal::Apply, Some(&arguments.passing)).await?;
     let nothing = prepared.plan().is_empty();

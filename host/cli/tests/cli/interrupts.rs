@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: the next safe point, with what is committed.
 
+use std::io::BufRead as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -72,4 +73,39 @@ fn ctrl_c_ends_at_a_safe_point_and_the_next_run_goes_on() {
 #[test]
 fn an_orchestrators_end_is_told_apart() {
     interrupted("-TERM", 143);
+}
+
+#[test]
+fn a_second_ctrl_c_cancels_what_is_running() {
+    let project = Project::new();
+    project.sql(
+        "0001-endless",
+        "CREATE TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000000000) SELECT max(i) AS i FROM n;",
+        "",
+    );
+    let mut child = project.start(&["apply", "--environment", "dev"]);
+    let pid = child.id().to_string();
+    let mut told = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut read_until = |word: &str| {
+        let mut line = String::new();
+        while !line.contains(word) {
+            line.clear();
+            assert!(
+                told.read_line(&mut line).unwrap() > 0,
+                "it never said {word}"
+            );
+        }
+    };
+    let interrupt = || {
+        let sent = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(sent.unwrap().success());
+    };
+    read_until("applying 0001-endless");
+    interrupt();
+    read_until("ending at the next safe point");
+    interrupt();
+    read_until("cancelling what is running");
+    read_until("error:");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(project.tables().is_empty());
 }
