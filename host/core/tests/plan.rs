@@ -1,4 +1,6 @@
 //! Planning: what is decided for every state that a target and the definitions can be in.
+//!
+//! tidy: long because the rules of planning are read side by side, a case each
 
 #![allow(
     missing_docs,

@@ -1,4 +1,6 @@
 //! What a run does with migrations that go well, that fail, and that are taken back, on both databases.
+//!
+//! tidy: long because every protocol is tried on both databases with the same few migrations
 
 #![allow(
     missing_docs,

@@ -1,4 +1,6 @@
 //! A stage for runs: real databases of both dialects, definitions given as text, and whatever a test wants to change.
+//!
+//! tidy: long because one stage serves every suite of the run, and its parts need each other
 
 #![allow(
     dead_code,
