@@ -5,7 +5,10 @@ import sqlite3
 
 import jsonschema
 import pytest
-from support.product import FAILED, USAGE, Whimbrel
+from support.answers import digest
+from support.product import FAILED, REFUSED, USAGE, Whimbrel
+from support.project import Project
+from support.target import SqliteTarget
 
 
 @pytest.fixture
@@ -106,3 +109,34 @@ def test_a_project_elsewhere_is_named_by_its_folder(binary, whimbrel, project, s
     connection = sqlite3.connect(sqlite.file)
     assert connection.execute("SELECT count(*) FROM people").fetchall() == [(0,)]
     connection.close()
+
+
+def test_the_tour_of_the_readme(empty):
+    """What README.md asks a newcomer to type, and what it says about it."""
+    project = Project.__new__(Project)
+    project.folder = empty.folder
+    project.git("init", "--quiet", "--initial-branch=main")
+    empty.run("init")
+    empty.run("new", "create-customers")
+    migration = "migrations/0002-create-customers.sql"
+    assert (empty.folder / migration).is_file()
+    project.plain("0002-create-customers", "CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL);",
+                  "DROP TABLE customers;")
+    empty.run("lint")
+    empty.run("plan", "--environment", "dev")
+    project.commit("Customers")
+    dev = SqliteTarget(project, "dev")
+    empty.run("apply", "--environment", "dev")
+    assert dev.tables() == {"notes", "customers"}
+    empty.run("revert", "--environment", "dev", "create-customers")
+    assert dev.tables() == {"notes"}
+    empty.run("apply", "--environment", "dev")
+    project.git("rm", "--quiet", migration)
+    project.commit("No customers")
+    empty.run("apply", "--environment", "dev")
+    assert dev.tables() == {"notes"}
+    empty.run("apply", "--environment", "production", code=REFUSED)
+    plan = digest(empty.json("plan", "--environment", "production"))
+    empty.run("approve", plan, "--environment", "production", "--as", "grace@example.com")
+    empty.run("apply", "--environment", "production", "--plan", plan)
+    assert SqliteTarget(project, "production").tables() == {"notes"}
