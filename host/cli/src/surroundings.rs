@@ -23,11 +23,7 @@ pub(crate) struct Plugins(pub(crate) Arc<whimbrel_project::Plugins>);
 #[async_trait]
 impl whimbrel_run::Planner for Planner {
     async fn plan(&self, target: &TargetName, history: &History) -> Result<TargetPlan, PlanError> {
-        let plan = self.0.plan(target, history).await;
-        plan.map_err(|error| PlanError {
-            message: error.to_string(),
-            hint: error.hint(),
-        })
+        self.0.plan(target, history).await.map_err(plan_error)
     }
 }
 
@@ -37,20 +33,7 @@ impl whimbrel_run::Connector for Connector {
         &self,
         target: &TargetName,
     ) -> Result<(Endpoint, Box<dyn Session>), ConnectError> {
-        let connected = self.0.connect(target).await;
-        connected.map_err(|error| match error {
-            ProjectError::Connect { source, .. } => match *source {
-                whimbrel_project::ConnectError::Database(error) => ConnectError::Database(error),
-                other => ConnectError::Credentials {
-                    message: other.to_string(),
-                    hint: other.hint(),
-                },
-            },
-            other => ConnectError::Credentials {
-                message: other.to_string(),
-                hint: other.hint(),
-            },
-        })
+        self.0.connect(target).await.map_err(connect_error)
     }
 
     fn server(&self, target: &TargetName) -> String {
@@ -64,5 +47,57 @@ impl whimbrel_run::Connector for Connector {
 impl whimbrel_run::Plugins for Plugins {
     async fn plugin(&self, name: &PluginName) -> Result<Plugin, PluginError> {
         self.0.plugin(name).await.map_err(PluginError::from)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn plan_error(error: ProjectError) -> PlanError {
+    PlanError {
+        message: error.to_string(),
+        hint: error.hint(),
+    }
+}
+
+/// The database's own error where there is one, because a run looks at its code.
+fn connect_error(error: ProjectError) -> ConnectError {
+    let (message, hint) = (error.to_string(), error.hint());
+    if let ProjectError::Connect { source, .. } = error
+        && let whimbrel_project::ConnectError::Database(error) = *source
+    {
+        return ConnectError::Database(error);
+    }
+    ConnectError::Credentials { message, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_core::name::TargetName;
+    use whimbrel_database::DatabaseError;
+    use whimbrel_database::session::ErrorKind;
+    use whimbrel_project::{ConnectError as Cause, ProjectError};
+    use whimbrel_run::ConnectError;
+
+    use super::{connect_error, plan_error};
+
+    fn failed(source: Cause) -> ProjectError {
+        ProjectError::Connect {
+            target: TargetName::single("main".parse().unwrap()),
+            source: Box::new(source),
+        }
+    }
+
+    #[test]
+    fn a_run_gets_the_database_s_own_error() {
+        let gone = DatabaseError::new(ErrorKind::Connection, "", "gone");
+        let error = connect_error(failed(Cause::Database(gone.clone())));
+        assert_eq!(error, ConnectError::Database(gone));
+        let error = connect_error(failed(Cause::Url("no host".to_owned())));
+        assert!(matches!(error, ConnectError::Credentials { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_plan_s_error_keeps_its_hint() {
+        let error = plan_error(ProjectError::Remote("https://example.org".to_owned()));
+        assert!(error.message.contains("repository's URL") && error.hint.is_some());
     }
 }

@@ -14,6 +14,26 @@ fn waiting_ends_when_the_migration_is_there() {
 }
 
 #[test]
+fn waiting_outlasts_a_database_that_is_not_there_yet() {
+    let project = Project::with_two();
+    project.environment(
+        "far",
+        "  databases:\n    main: {url: 'postgres://nobody@127.0.0.1:1/none?sslmode=disable'}\n",
+    );
+    let ended = project.within(
+        "far",
+        75,
+        &["wait", "--migration", "0002-orders", "--timeout", "1s"],
+    );
+    assert!(ended.err.contains("still waiting"), "{ended}");
+    project.within(
+        "far",
+        64,
+        &["wait", "--migration", "0002-orders", "--timeout", "soon"],
+    );
+}
+
+#[test]
 fn waiting_gives_up() {
     let project = Project::with_two();
     let ended = project.dev(
