@@ -13,6 +13,7 @@ use whimbrel_report::{DoneView, OutcomeView, TargetOutcome};
 use whimbrel_run::{Request, RunError, RunReport, Stop};
 
 use crate::arguments::{Format, Passing};
+use crate::elsewhere::require_dependencies;
 use crate::error::{CliError, of_run};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -151,6 +152,7 @@ pub(crate) async fn run(
     if !refusals.is_empty() {
         return Err(CliError::gates(&refusals));
     }
+    require_dependencies(opened, prepared.plan()).await?;
     let nothing = prepared.plan().is_empty();
     let digest = prepared.plan().digest();
     let stop = Stop::default();

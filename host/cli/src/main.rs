@@ -6,6 +6,7 @@ mod actor;
 mod apply;
 mod arguments;
 mod command;
+mod elsewhere;
 mod error;
 mod estimate;
 mod exit;

@@ -180,3 +180,30 @@ fn a_thousand_migrations_stand_somewhere_soon() {
         300
     );
 }
+
+#[test]
+fn what_another_database_must_have_first_is_asked_there() {
+    let project = Project::new();
+    project.environment(
+        "dev",
+        "  databases:\n    main: {url: 'sqlite:var/dev.db'}\n    other: {url: 'sqlite:var/other.db'}\n  policy: {apply: Auto}\n",
+    );
+    project.write(
+        "migrations/0001-base.sql",
+        "-- whimbrel:database other\n-- whimbrel:up\nCREATE TABLE base (id INTEGER);\n",
+    );
+    project.write(
+        "migrations/0002-needs.sql",
+        "-- whimbrel:depends-on 0001-base\n-- whimbrel:up\nCREATE TABLE needs (id INTEGER);\n",
+    );
+    let refused = project.dev(6, &["apply", "--database", "main"]);
+    assert!(
+        refused
+            .err
+            .contains("0002-needs depends on 0001-base, which is not applied on other"),
+        "{refused}"
+    );
+    project.dev(0, &["apply", "--database", "other"]);
+    project.dev(0, &["apply", "--database", "main"]);
+    assert_eq!(project.tables(), ["needs"]);
+}

@@ -1,0 +1,73 @@
+//! With `--database`, what is planned may depend on migrations of databases that were not asked for: they must be
+//! applied there already.
+
+use std::collections::BTreeMap;
+
+use whimbrel_core::name::{DatabaseName, MigrationName};
+use whimbrel_core::plan::{Plan, TargetPlan};
+use whimbrel_database::history::read_without_definitions;
+use whimbrel_project::Targets;
+use whimbrel_secrets::Resolver;
+
+use crate::error::CliError;
+use crate::opened::{Opened, unreadable};
+
+/// By database that isn't among the targets: what is needed of it, and by which migration.
+type Needed = BTreeMap<DatabaseName, Vec<(MigrationName, MigrationName)>>;
+
+/// Refuses a plan that depends on what isn't applied elsewhere.
+pub(crate) async fn require_dependencies(opened: &Opened, plan: &Plan) -> Result<(), CliError> {
+    if opened.targets.is_complete() {
+        return Ok(());
+    }
+    for (database, needed) in needed(opened, plan) {
+        let resolver = Resolver::new(opened.project.folder(), opened.output.scrubber().clone());
+        let only = std::slice::from_ref(&database);
+        let folder = opened.project.folder();
+        let targets = Targets::list(opened.environment(), folder, resolver, only).await?;
+        for target in targets.iter() {
+            let (_, mut session) = targets.connect_read_only(&target.name).await?;
+            let history = read_without_definitions(session.as_mut()).await;
+            let history = history.map_err(|source| unreadable(&target.name, source))?;
+            let missing = needed.iter().find(|(name, _)| {
+                let record = history.record(name);
+                !record.is_some_and(|record| record.state.is_complete())
+            });
+            if let Some((name, by)) = missing {
+                return Err(CliError::refused(format!(
+                    "{by} depends on {name}, which is not applied on {}",
+                    target.name
+                ))
+                .hint(format!(
+                    "apply to `{database}` first, or leave `--database` out"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn needed(opened: &Opened, plan: &Plan) -> Needed {
+    let mut needed = Needed::new();
+    for change in plan.targets.iter().flat_map(TargetPlan::applies) {
+        for name in &change.prepared.depends_on {
+            let mut migrations = opened.project.definitions().migrations.iter();
+            let Some(migration) = migrations.find(|migration| &migration.name == name) else {
+                continue;
+            };
+            let is_target = |database: &DatabaseName| {
+                opened
+                    .targets
+                    .iter()
+                    .any(|target| &target.name.database == database)
+            };
+            if !is_target(&migration.database) {
+                needed
+                    .entry(migration.database.clone())
+                    .or_default()
+                    .push((name.clone(), change.migration.clone()));
+            }
+        }
+    }
+    needed
+}
