@@ -40,9 +40,10 @@ impl Project {
             folder,
             program: program.to_owned(),
         };
+        let first = databases.first().map_or("db", |(name, _)| name.as_str());
         project.write(
             "whimbrel.yaml",
-            &format!("{API}\nkind: Project\nmetadata: {{ name: bench }}\nspec:\n  defaults: {{ database: db }}\n"),
+            &format!("{API}\nkind: Project\nmetadata: {{ name: bench }}\nspec:\n  defaults: {{ database: {first} }}\n"),
         )?;
         let databases: String = databases
             .iter()
