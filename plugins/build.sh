@@ -7,7 +7,7 @@ mkdir -p "$out" "$(dirname "$out")/test-components"
 out=$(cd "$out" && pwd)
 test_out=$(cd "$out/../test-components" && pwd)
 cd "$(dirname "$0")"
-CARGO_TARGET_DIR=${WHIMBREL_PLUGINS_TARGET:-/root/.cache/whimbrel/plugins-target}
+CARGO_TARGET_DIR=${WHIMBREL_PLUGINS_TARGET:-$PWD/target}
 export CARGO_TARGET_DIR
 cargo build --release --locked --target wasm32-unknown-unknown
 built=$CARGO_TARGET_DIR/wasm32-unknown-unknown/release
