@@ -293,7 +293,10 @@ fn approval(plan: &Plan, input: &GateInput) -> Option<Refusal> {
     Some(Refusal {
         gate: Gate::Approval,
         message: format!("{why}, and no approval covers it on {}", uncovered.target),
-        hint: format!("somebody who may approve runs `whimbrel approve {digest}`"),
+        hint: format!(
+            "somebody who may approve runs `whimbrel approve --environment {} {digest}`",
+            plan.environment
+        ),
     })
 }
 

@@ -8,7 +8,7 @@ use whimbrel_core::value::Value;
 
 use crate::endpoint::Endpoint;
 use crate::lock::Fence;
-use crate::session::{Command, DatabaseError, Session, SessionSettings, connect};
+use crate::session::{Command, Session, SessionSettings, connect};
 
 /// Raises the heartbeat's counter over a small connection of its own until it is dropped. SQLite needs none.
 #[derive(Debug)]
@@ -20,19 +20,16 @@ impl Heartbeat {
     /// How often the counter is raised. A contender takes 15 s of silence for death, so several beats may be lost.
     pub const INTERVAL: Duration = Duration::from_secs(2);
 
-    /// Starts it, for the run that holds the fence.
-    ///
-    /// # Errors
-    ///
-    /// The connection could not be made.
-    pub async fn start(
+    /// Starts it, for the run that holds the fence. Must be called inside a runtime.
+    #[must_use]
+    pub fn start(
         endpoint: &Endpoint,
         settings: &SessionSettings,
         fence: &Fence,
         interval: Duration,
-    ) -> Result<Self, DatabaseError> {
+    ) -> Self {
         if endpoint.dialect() == Dialect::Sqlite {
-            return Ok(Self { task: None });
+            return Self { task: None };
         }
         let settings = SessionSettings {
             application_name: format!("{} heartbeat", settings.application_name),
@@ -40,33 +37,29 @@ impl Heartbeat {
             statement_timeout: Some(interval),
             ..settings.clone()
         };
-        let session = connect(endpoint, &settings).await?;
         let sql = "UPDATE whimbrel.heartbeat SET counter = counter + 1 WHERE run = $1";
         let beat = Command::with(sql, vec![Value::Text(fence.run().to_string())]);
-        let task = tokio::spawn(go_on(session, endpoint.clone(), settings, beat, interval));
-        Ok(Self { task: Some(task) })
+        let task = tokio::spawn(go_on(endpoint.clone(), settings, beat, interval));
+        Self { task: Some(task) }
     }
 }
 
-/// Until somebody took over, when there is no row of this run any more. A lost connection is made anew.
-async fn go_on(
-    mut session: Box<dyn Session>,
-    endpoint: Endpoint,
-    settings: SessionSettings,
-    beat: Command,
-    interval: Duration,
-) {
+/// Until somebody took over, when there is no row of this run any more. The takeover itself was the first beat, so a short
+/// run never opens this connection. A lost connection is made anew.
+async fn go_on(endpoint: Endpoint, settings: SessionSettings, beat: Command, interval: Duration) {
+    let mut session: Option<Box<dyn Session>> = None;
     loop {
-        match session.run(std::slice::from_ref(&beat)).await {
-            Ok(done) if done.iter().any(|done| done.rows_affected == 0) => return,
-            Err(failed) if failed.error.is_connection_lost() => {
-                if let Ok(again) = connect(&endpoint, &settings).await {
-                    session = again;
-                }
-            }
-            _ => {}
-        }
         tokio::time::sleep(interval).await;
+        let open = match session.take() {
+            Some(open) => Some(open),
+            None => connect(&endpoint, &settings).await.ok(),
+        };
+        let Some(mut open) = open else { continue };
+        match open.run(std::slice::from_ref(&beat)).await {
+            Ok(done) if done.iter().any(|done| done.rows_affected == 0) => return,
+            Err(failed) if failed.error.is_connection_lost() => {}
+            _ => session = Some(open),
+        }
     }
 }
 

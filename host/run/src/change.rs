@@ -12,7 +12,7 @@ use whimbrel_core::history::{
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Change, PlannedOperation};
 use whimbrel_core::policy::Policy;
-use whimbrel_database::history::{journal_done, record_insert_with_event};
+use whimbrel_database::history::{NewRecord, journal_done, record_insert_with_event};
 use whimbrel_database::{Command, DatabaseError};
 use whimbrel_signal::Signal;
 
@@ -56,6 +56,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) begun: bool,
     /// How many operations this run has committed.
     pub(crate) committed: usize,
+    /// How many batches of the plugin step at hand are committed.
+    pub(crate) batches: i64,
     pub(crate) rows: i64,
     pub(crate) undo: BTreeMap<u32, String>,
     started: Instant,
@@ -95,6 +97,7 @@ impl<'a> Execution<'a> {
             journal,
             begun: false,
             committed: 0,
+            batches: 0,
             rows,
             undo,
             started: Instant::now(),
@@ -165,29 +168,18 @@ impl<'a> Execution<'a> {
         operations: &[&PlannedOperation],
         last: bool,
     ) -> Result<(), Problem> {
-        let (mut records, mut fenced) = (Vec::new(), false);
-        if last && !self.begun && !self.exists() && !without("fence") {
-            records = record_insert_with_event(
-                &self.new_record(MigrationState::Applied),
-                &self.event(EventKind::Applied),
-                self.writer.fence(),
-            );
-            fenced = true;
-        } else {
-            if !(last && self.direction == Direction::Revert) {
-                records.extend(self.begin_records());
+        let whole = last && !self.begun && !self.exists() && !without("fence");
+        let records = |milliseconds: Option<i64>| {
+            if whole {
+                let record = NewRecord {
+                    duration_milliseconds: milliseconds,
+                    ..self.new_record(MigrationState::Applied)
+                };
+                let event = self.event(EventKind::Applied);
+                return record_insert_with_event(&record, &event, self.writer.fence());
             }
-            if !last && !without("journal") {
-                records.extend(
-                    operations
-                        .iter()
-                        .map(|planned| self.journal_row(planned, JournalState::Done)),
-                );
-            }
-            if last {
-                records.extend(self.end_records());
-            }
-        }
+            self.part_records(operations, last)
+        };
         let after = if last { self.after() } else { &[] };
         let delays = ExponentialBuilder::default()
             .with_min_delay(self.context.request.access.settings.retry_delay)
@@ -208,8 +200,8 @@ impl<'a> Execution<'a> {
                 self.context,
                 operations,
                 after,
-                records.clone(),
-                fenced,
+                &records,
+                whole,
             )
             .await;
             let Err(PartError { operation, error }) = result else {
@@ -239,6 +231,21 @@ impl<'a> Execution<'a> {
         self.committed += operations.len();
         self.step_finished(&title, begun_at, 0);
         Ok(())
+    }
+
+    /// What statements that are only a part of the migration's work commit with them.
+    fn part_records(&self, operations: &[&PlannedOperation], last: bool) -> Vec<Command> {
+        let mut records = Vec::new();
+        if !(last && self.direction == Direction::Revert) {
+            records.extend(self.begin_records());
+        }
+        if last {
+            records.extend(self.end_records());
+        } else if !without("journal") {
+            let rows = operations.iter();
+            records.extend(rows.map(|planned| self.journal_row(planned, JournalState::Done)));
+        }
+        records
     }
 
     /// What failed when no statement did.

@@ -1,5 +1,7 @@
 //! What stops a migration, how that is recorded, and what it means for the run.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 use whimbrel_core::history::{Direction, EventKind, MigrationState};
 use whimbrel_database::history::{event_insert, record_fail, record_insert, record_replace};
@@ -55,10 +57,15 @@ impl Execution<'_> {
             .filter(|planned| planned.done)
             .count();
         let all = self.change.operations.len();
-        format!(
+        let mut text = format!(
             "{} of {all} operations are committed",
             before + self.committed
-        )
+        );
+        if self.batches > 0 {
+            // Writing to a string can't fail.
+            let _ = write!(text, ", and {} batches of the one at hand", self.batches);
+        }
+        text
     }
 
     /// Turns a problem into the run's error, and records a failure where the database can still be written to.

@@ -85,6 +85,7 @@ pub(crate) async fn run(
         Ok(outcome) => outcome,
         Err(error) => {
             execution.writer.abandon().await;
+            execution.batches = trace.batch;
             return Err(ended_early(execution, &title, trace.error, &error));
         }
     };

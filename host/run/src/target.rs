@@ -13,13 +13,13 @@ use whimbrel_database::history::{NewEvent, event_insert, owner_set, read, record
 use whimbrel_database::{Heartbeat, Holder, LockSettings, SessionSettings, lock};
 use whimbrel_signal::Signal;
 
+use crate::RunError;
 use crate::change::{Context, Execution, milliseconds};
 use crate::crash_point::{point, reach};
 use crate::dependencies::Dependencies;
 use crate::sabotage::same_epoch;
 use crate::surroundings::{Access, Request};
 use crate::writer::Writer;
-use crate::{ConnectError, RunError};
 
 /// What was done to a migration of a target.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -142,11 +142,7 @@ impl TargetRun<'_> {
         let is_rest = approved_work(plan)
             .iter()
             .all(|work| shown_work.contains(work));
-        let whole = Plan {
-            environment: self.request.plan.environment.clone(),
-            revision: self.request.access.revision.clone(),
-            targets: vec![plan.clone()],
-        };
+        let whole = self.whole(plan);
         if let Some(expected) = self.request.exact {
             return if is_rest && !first {
                 Ok(())
@@ -160,13 +156,27 @@ impl TargetRun<'_> {
         let refusals = if is_rest {
             Vec::new()
         } else {
-            (self.request.gates)(&whole)
+            (self.request.gates)(&Plan {
+                targets: vec![plan.clone()],
+                ..whole
+            })
         };
         if refusals.is_empty() {
             Ok(())
         } else {
             Err(RunError::Refused(refusals))
         }
+    }
+
+    /// The plan that was shown, with this target's part as it is now.
+    fn whole(&self, plan: &TargetPlan) -> Plan {
+        let mut whole = Plan::clone(&self.request.plan);
+        for part in &mut whole.targets {
+            if part.target == plan.target {
+                *part = plan.clone();
+            }
+        }
+        whole
     }
 
     /// What is recorded before the first migration: the owner, and which gates were passed by hand.
@@ -359,9 +369,7 @@ pub(crate) async fn hold(
         &SessionSettings::default(),
         &fence,
         access.settings.heartbeat,
-    )
-    .await
-    .map_err(|error| RunError::Connect(ConnectError::Database(error)))?;
+    );
     Ok(Held {
         writer: Writer::new(session, fence, access.stop.clone()),
         history,

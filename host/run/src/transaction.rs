@@ -1,14 +1,20 @@
 //! The transactional protocol: a definition's statements commit together with their record, or not at all.
 
+use std::time::Instant;
+
 use whimbrel_core::plan::{OperationAction, PlannedOperation};
 use whimbrel_core::statement::Dialect;
 use whimbrel_database::dialect::is_foreign_keys_off;
 use whimbrel_database::session::{foreign_key_check, restore, timeouts};
 use whimbrel_database::{Command, DatabaseError};
 
-use crate::change::Context;
+use crate::change::{Context, milliseconds};
 use crate::checks;
 use crate::writer::{Part, PartError, Writer};
+
+/// What is recorded with the statements, given how long they took in milliseconds where this side knows better than the
+/// target's clock.
+pub(crate) type Records<'a> = dyn Fn(Option<i64>) -> Vec<Command> + Sync + 'a;
 
 /// What is verified in the transaction after its statements, before anything is recorded.
 pub(crate) struct Verification<'a> {
@@ -31,7 +37,7 @@ pub(crate) async fn run(
     context: &Context<'_>,
     operations: &[&PlannedOperation],
     after: &[whimbrel_core::definition::Check],
-    records: Vec<Command>,
+    records: &Records<'_>,
     fenced: bool,
 ) -> Result<(), PartError> {
     let hoisted = operations.first().is_some_and(|first| is_hoisted(first));
@@ -43,10 +49,11 @@ pub(crate) async fn run(
         foreign_keys: hoisted,
     };
     let parts = parts(writer.dialect(), context, operations);
-    let result = if verification.is_needed() {
+    // SQLite has no round trips to save, and only this side can tell there how long the statements took.
+    let result = if verification.is_needed() || writer.dialect() == Dialect::Sqlite {
         verified(writer, parts, &verification, records, fenced).await
     } else {
-        writer.transact(parts, records, fenced).await
+        writer.transact(parts, records(None), fenced).await
     };
     if hoisted {
         outside(writer, "PRAGMA foreign_keys=ON").await?;
@@ -58,13 +65,17 @@ async fn verified(
     writer: &Writer,
     parts: Vec<Part>,
     verification: &Verification<'_>,
-    records: Vec<Command>,
+    records: &Records<'_>,
     fenced: bool,
 ) -> Result<(), PartError> {
+    let begun = Instant::now();
     writer.open(parts).await?;
     let problem = verify(writer, verification).await;
     match problem {
-        Ok(None) => writer.close(records, fenced).await.map(|_| ()),
+        Ok(None) => {
+            let took = i64::try_from(milliseconds(begun)).ok();
+            writer.close(records(took), fenced).await.map(|_| ())
+        }
         Ok(Some(problem)) => {
             writer.abandon().await;
             Err(PartError {

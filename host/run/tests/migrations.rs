@@ -411,3 +411,15 @@ async fn settings_of_one_migration_do_not_reach_the_next() {
         1
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_a_migration_took_is_recorded() {
+    for dialect in BOTH {
+        let mut stage = Stage::new(dialect);
+        let slow = "CREATE TABLE many AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT i FROM n";
+        stage.migrations = vec![migration("1", &[slow])];
+        stage.succeed().await;
+        let took = stage.history().await.records[0].duration_milliseconds;
+        assert!(took.is_some_and(|took| took > 0), "{dialect}: {took:?}");
+    }
+}

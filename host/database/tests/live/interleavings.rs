@@ -127,9 +127,7 @@ async fn the_fence_works_on_a_server_with_repeatable_read() {
         &SessionSettings::default(),
         &fence,
         Duration::from_millis(20),
-    )
-    .await
-    .unwrap();
+    );
     let work = Command::text("SELECT pg_sleep(0.3)");
     session
         .run(&[
