@@ -1,4 +1,4 @@
-//! Squawk's rules, without those that Whimbrel answers itself.
+//! Squawk's rules, without those that Whimbrel answers itself, and what its parser doesn't understand.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,7 +7,7 @@ use squawk_syntax::SourceFile;
 use whimbrel_core::finding::Severity;
 use whimbrel_core::statement::Dialect;
 
-use super::tree;
+use super::{syntax, tree};
 use crate::dialect::LintFinding;
 use crate::dialect::token::{place, tokens};
 
@@ -61,15 +61,17 @@ pub(crate) fn lint(text: &str) -> Vec<LintFinding> {
     if tree::nesting(&tokens) > 256 {
         return Vec::new();
     }
-    let violations = catch_unwind(AssertUnwindSafe(|| {
+    let found = catch_unwind(AssertUnwindSafe(|| {
         let file = SourceFile::parse(text);
-        Linter::with_rules(&[], &ANSWERED).lint(&file, text)
+        let errors = if file.errors().is_empty() {
+            Vec::new()
+        } else {
+            syntax::errors(text)
+        };
+        (errors, Linter::with_rules(&[], &ANSWERED).lint(&file, text))
     }));
-    let mut findings: Vec<_> = violations
-        .unwrap_or_default()
-        .into_iter()
-        .map(|found| finding(found, text))
-        .collect();
+    let (mut findings, violations) = found.unwrap_or_default();
+    findings.extend(violations.into_iter().map(|found| finding(found, text)));
     findings.dedup();
     findings
 }

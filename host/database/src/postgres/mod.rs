@@ -10,6 +10,7 @@ mod parameter;
 mod refuse;
 pub(crate) mod schema;
 mod session;
+mod syntax;
 mod tree;
 mod value;
 mod verifier;

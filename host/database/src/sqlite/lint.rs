@@ -1,4 +1,4 @@
-//! Rules for SQLite over sqlparser's tree. A statement that sqlparser doesn't know gets no findings.
+//! Rules for SQLite over sqlparser's tree. Of a statement that sqlparser doesn't know, only SQLite's own grammar tells.
 
 use sqlparser::ast::{
     AlterTableOperation, ColumnOption, DataType, Expr, Statement as Tree, TableConstraint,
@@ -8,6 +8,7 @@ use sqlparser::parser::Parser;
 use whimbrel_core::finding::Severity;
 use whimbrel_core::statement::Dialect;
 
+use super::syntax::Grammar;
 use crate::dialect::LintFinding;
 use crate::dialect::pieces::{Piece, pieces};
 use crate::dialect::token::place;
@@ -15,7 +16,19 @@ use crate::dialect::token::place;
 /// What the rules say of a whole text.
 pub(crate) fn lint(text: &str) -> Vec<LintFinding> {
     let mut findings = Vec::new();
+    let grammar = Grammar::open();
     for piece in pieces(Dialect::Sqlite, text).unwrap_or_default() {
+        let examined = grammar.as_ref().map(|grammar| grammar.examine(piece.text));
+        if let Some(broken) = examined.flatten() {
+            let (line, _) = place(text, piece.start + broken.offset);
+            findings.push(LintFinding {
+                rule: "syntax-error".to_owned(),
+                severity: Severity::Error,
+                message: broken.message,
+                help: None,
+                line,
+            });
+        }
         let (line, _) = place(text, piece.start);
         let mut add = |rule: &str, severity, message: String, help: &str| {
             let help = Some(help.to_owned());

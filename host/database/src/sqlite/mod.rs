@@ -7,6 +7,7 @@ mod lock_file;
 mod refuse;
 pub(crate) mod schema;
 mod session;
+mod syntax;
 mod worker;
 
 pub(crate) use classify::{classify, foreign_keys_pragma};
