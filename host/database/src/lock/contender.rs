@@ -47,10 +47,17 @@ impl Contender {
     }
 
     pub(super) async fn look(&mut self, session: &mut dyn Session) -> Result<Seen, DatabaseError> {
-        let note = session
-            .session_lock_note()
-            .await?
-            .unwrap_or_else(|| "unknown".to_owned());
+        let Some(note) = session.session_lock_note().await? else {
+            // Given back between the try and this look: nobody new holds it, so there is nobody new to tell of.
+            return Ok(Seen {
+                holder: self
+                    .announced
+                    .clone()
+                    .unwrap_or_else(|| "unknown".to_owned()),
+                hint: "it has just been given back".to_owned(),
+                terminated: false,
+            });
+        };
         if session.dialect() == Dialect::Sqlite {
             let hint = "its process still runs; the lock is given back when it ends".to_owned();
             return Ok(Seen {
