@@ -178,7 +178,9 @@ pub(crate) fn of_run(error: &RunError, interrupted: Exit) -> Exit {
         | RunError::Database(error)
         | RunError::Connect(ConnectError::Database(error))
         | RunError::History(HistoryError::Database(error)) => of_database(error),
-        RunError::Connect(ConnectError::Credentials { .. }) => Exit::Retry,
+        RunError::Connect(ConnectError::Credentials { .. }) | RunError::CredentialsEnded => {
+            Exit::Retry
+        }
         _ => Exit::Failed,
     }
 }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use whimbrel_core::history::History;
 use whimbrel_core::name::{PluginName, TargetName};
 use whimbrel_core::plan::TargetPlan;
-use whimbrel_database::{Endpoint, Session};
+use whimbrel_database::history::LeaseRecord;
 use whimbrel_plugin::{Plugin, PluginError};
 use whimbrel_project::ProjectError;
-use whimbrel_run::{ConnectError, PlanError};
+use whimbrel_run::{ConnectError, Connection, Permanent, PlanError};
 
 /// Plans as the project does.
 pub(crate) struct Planner(pub(crate) Arc<whimbrel_project::Planner>);
@@ -29,11 +29,17 @@ impl whimbrel_run::Planner for Planner {
 
 #[async_trait]
 impl whimbrel_run::Connector for Connector {
-    async fn connect(
-        &self,
-        target: &TargetName,
-    ) -> Result<(Endpoint, Box<dyn Session>), ConnectError> {
-        self.0.connect(target).await.map_err(connect_error)
+    async fn connect(&self, target: &TargetName) -> Result<Connection, ConnectError> {
+        let (endpoint, session) = self.0.connect(target).await.map_err(connect_error)?;
+        Ok(Connection {
+            endpoint,
+            session,
+            credentials: Arc::new(Permanent),
+        })
+    }
+
+    async fn end_leases(&self, _: Vec<LeaseRecord>) -> Vec<LeaseRecord> {
+        Vec::new()
     }
 
     fn server(&self, target: &TargetName) -> String {

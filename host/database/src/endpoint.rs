@@ -98,6 +98,12 @@ impl Endpoint {
         self
     }
 
+    /// The role that owns whatever is created, if one is taken.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
     /// The dialect spoken there.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {

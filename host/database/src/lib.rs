@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod heartbeat;
 pub mod history;
 pub mod lock;
+mod ownership;
 pub mod probe;
 pub mod session;
 
@@ -23,6 +24,7 @@ pub use dialect::{
 pub use endpoint::{Endpoint, EndpointError};
 pub use heartbeat::Heartbeat;
 pub use lock::{Fence, Holder, LockError, LockSettings};
+pub use ownership::owned_by_login;
 pub use session::{
     Backend, Canceller, Command, CommandError, DatabaseError, Done, Session, SessionSettings,
     connect,

@@ -17,8 +17,8 @@ use whimbrel_database::history::{
 use whimbrel_database::{Command, Holder, lock};
 
 use crate::RunError;
-use crate::surroundings::Access;
-use crate::target::{Held, hold, release};
+use crate::held::{Held, hold};
+use crate::surroundings::{Access, Connection};
 
 /// Records a person's yes to a plan in every target that it touches.
 ///
@@ -210,13 +210,19 @@ pub async fn adopt(
 ///
 /// [`RunError::Lock`] while the holder lives.
 pub async fn unlock(access: &Access, target: &TargetName) -> Result<Option<String>, RunError> {
-    let (_, mut session) = access.connector.connect(target).await?;
+    let Connection {
+        mut session,
+        credentials,
+        ..
+    } = access.connector.connect(target).await?;
     let holder = Holder {
         run: Uuid::now_v7(),
         description: access.actor.clone(),
     };
-    let unlocked = lock::unlock(session.as_mut(), &holder).await?;
-    Ok(unlocked.previous)
+    let unlocked = lock::unlock(session.as_mut(), &holder).await;
+    drop(session);
+    credentials.end().await;
+    Ok(unlocked?.previous)
 }
 
 /// Takes the lock, writes what `records` gives in one fenced transaction, and releases the lock.
@@ -232,9 +238,7 @@ async fn with_target(
         Ok(records) => held.writer.record(records).await.map_err(RunError::from),
         Err(error) => Err(error),
     };
-    if let Err(error) = release(&held.writer).await {
-        tracing::debug!(%error, "the lock was not released; it goes with the connection");
-    }
+    held.release().await;
     result
 }
 

@@ -141,6 +141,9 @@ impl<'a> Execution<'a> {
             if (index > 0 || self.begun) && self.context.request.access.stop.is_requested() {
                 return Err(Problem::Stopped);
             }
+            if index > 0 && self.writer.must_reconnect() {
+                return Err(Problem::CredentialsEnd);
+            }
             self.segment(segment, index == last).await?;
         }
         Ok(())

@@ -13,6 +13,8 @@ pub(crate) mod point {
     pub(crate) const COMMIT: &str = "commit";
     pub(crate) const CHECKPOINT: &str = "checkpoint";
     pub(crate) const OUTSIDE: &str = "outside";
+    pub(crate) const LEASE_END_BEFORE: &str = "lease.end.before";
+    pub(crate) const LEASE_END_AFTER: &str = "lease.end.after";
     pub(crate) const UNLOCK_BEFORE: &str = "unlock.before";
     pub(crate) const UNLOCK_AFTER: &str = "unlock.after";
 }

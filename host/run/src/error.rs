@@ -72,6 +72,15 @@ pub enum RunError {
         /// What it depends on.
         needed: MigrationName,
     },
+    /// The credentials ended before anything was done, again and again.
+    #[error("the credentials ended before anything could be done with them")]
+    CredentialsEnded,
+    /// Something belongs to a user that is lent for a while.
+    #[error("what was just made belongs to a user that is lent for a while: {}", .objects.join(", "))]
+    Owned {
+        /// The first few objects.
+        objects: Vec<String>,
+    },
     /// No connection, even after trying again.
     #[error("{0}")]
     Connect(#[from] ConnectError),
@@ -100,6 +109,14 @@ impl RunError {
             Self::Fenced => {
                 Some("wait for the other run to end, then look at `whimbrel status`".to_owned())
             }
+            Self::CredentialsEnded => Some(
+                "lend them for longer than the longest statement takes, or look why they are withdrawn".to_owned(),
+            ),
+            Self::Owned { .. } => Some(
+                "a migration gave `role:` up; give the objects to that role (`REASSIGN OWNED BY … TO …`), or the user can't be \
+                 dropped when its time is over"
+                    .to_owned(),
+            ),
             Self::Unknown { how_to_decide, .. } => Some(how_to_decide.clone()),
             Self::Migration { hint, .. }
             | Self::Connect(ConnectError::Credentials { hint, .. }) => hint.clone(),
@@ -111,9 +128,10 @@ impl RunError {
         }
     }
 
-    /// Whether the connection is gone, so that connecting anew may help.
-    pub(crate) fn is_connection_lost(&self) -> bool {
+    /// Whether the connection or its credentials are gone, so that connecting anew may help.
+    pub(crate) fn may_end_with_a_new_connection(&self) -> bool {
         match self {
+            Self::CredentialsEnded => true,
             Self::Database(error)
             | Self::Connect(ConnectError::Database(error))
             | Self::Lock(LockError::Database(error))

@@ -10,12 +10,15 @@ use whimbrel_signal::Signal;
 
 use crate::RunError;
 use crate::change::Execution;
+use crate::credentials::Standing;
 
 /// What stopped a migration.
 #[derive(Debug)]
 pub(crate) enum Problem {
     /// It was asked to end.
     Stopped,
+    /// The connection's credentials end: everything so far is committed, and a new connection goes on.
+    CredentialsEnd,
     /// The database refused something.
     Database { title: String, error: DatabaseError },
     /// A plugin did.
@@ -70,7 +73,16 @@ impl Execution<'_> {
 
     /// Turns a problem into the run's error, and records a failure where the database can still be written to.
     pub(crate) async fn failed(&mut self, problem: Problem) -> RunError {
+        // A user that was dropped in the middle of a run is refused in ways that look like mistakes of the migration.
+        if let Problem::Database { error, .. } = &problem
+            && !error.is_connection_lost()
+            && self.writer.credentials().ask().await == Standing::Gone
+        {
+            tracing::info!(%error, migration = %self.change.migration, "the credentials are gone");
+            return RunError::CredentialsEnded;
+        }
         let (title, error, hint) = match problem {
+            Problem::CredentialsEnd => return RunError::CredentialsEnded,
             Problem::Stopped => {
                 return RunError::Interrupted {
                     committed: Some(self.committed_text()),

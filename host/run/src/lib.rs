@@ -10,10 +10,12 @@ pub mod administration;
 mod change;
 mod checks;
 mod crash_point;
+mod credentials;
 mod dependencies;
 mod error;
 mod failure;
 mod fan_out;
+mod held;
 mod outside;
 mod plugin_step;
 mod records;
@@ -28,10 +30,11 @@ mod transaction;
 mod writer;
 
 pub use checks::failing as failing_check;
+pub use credentials::{Credentials, Permanent, Standing};
 pub use error::RunError;
 pub use fan_out::{Done, RunReport, TargetReport, run};
 pub use settings::Settings;
 pub use stop::Stop;
 pub use surroundings::{
-    Access, ConnectError, Connector, Gates, PlanError, Planner, Plugins, Request,
+    Access, ConnectError, Connection, Connector, Gates, PlanError, Planner, Plugins, Request,
 };

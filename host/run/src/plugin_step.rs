@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use whimbrel_core::history::{Direction, JournalState};
 use whimbrel_core::plan::{OperationAction, PlannedOperation};
-use whimbrel_database::DatabaseError;
 use whimbrel_database::history::journal_done;
 use whimbrel_plugin::{Call, PluginError, StopFlag};
 use whimbrel_signal::Signal;
@@ -41,6 +40,7 @@ pub(crate) async fn run(
         error: None,
         batch: before.map_or(0, |entry| entry.batch),
         rows_done: before.map_or(0, |entry| entry.rows_done),
+        credentials_end: false,
     }));
     let labels = Labels {
         target: execution.context.target.clone(),
@@ -86,7 +86,7 @@ pub(crate) async fn run(
         Err(error) => {
             execution.writer.abandon().await;
             execution.batches = trace.batch;
-            return Err(ended_early(execution, &title, trace.error, &error));
+            return Err(ended_early(execution, &title, trace, &error));
         }
     };
     let rows = i64::try_from(outcome.rows).unwrap_or(i64::MAX);
@@ -207,14 +207,15 @@ fn call(
 fn ended_early(
     execution: &Execution<'_>,
     title: &str,
-    database: Option<DatabaseError>,
+    trace: Trace,
     error: &PluginError,
 ) -> Problem {
-    match database {
+    match trace.error {
         Some(error) if error.is_connection_lost() || error.is_fenced() || error.is_conflict() => {
             Problem::of(title, error)
         }
         _ if execution.context.request.access.stop.is_requested() => Problem::Stopped,
+        None if trace.credentials_end => Problem::CredentialsEnd,
         _ => problem(title, error),
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Trace {
     pub(crate) batch: i64,
     /// Rows done so far, those of earlier runs included.
     pub(crate) rows_done: i64,
+    /// The step was told to end because its credentials do; it goes on over a new connection.
+    pub(crate) credentials_end: bool,
 }
 
 /// The names by which a step is reported.
@@ -219,6 +221,12 @@ impl StepDatabase for WriterDatabase {
         });
         if self.stop.is_requested() {
             return Err(SqlError::Stop("the run was asked to end".to_owned()));
+        }
+        if self.writer.must_reconnect() {
+            self.trace().credentials_end = true;
+            return Err(SqlError::Stop(
+                "the credentials end; it goes on from here over a new connection".to_owned(),
+            ));
         }
         Ok(())
     }

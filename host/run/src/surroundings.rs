@@ -10,10 +10,12 @@ use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::{PluginName, TargetName};
 use whimbrel_core::plan::{Plan, TargetPlan};
 use whimbrel_core::policy::Policy;
+use whimbrel_database::history::LeaseRecord;
 use whimbrel_database::{DatabaseError, Endpoint, Session};
 use whimbrel_plugin::{Plugin, PluginError};
 use whimbrel_signal::Bus;
 
+use crate::credentials::Credentials;
 use crate::{Settings, Stop};
 
 /// Why a target can't be planned: a message and a hint for a person.
@@ -53,6 +55,16 @@ pub trait Planner: Send + Sync {
     async fn plan(&self, target: &TargetName, history: &History) -> Result<TargetPlan, PlanError>;
 }
 
+/// A connection to a target.
+pub struct Connection {
+    /// Where it leads, with the same credentials.
+    pub endpoint: Endpoint,
+    /// The connection itself.
+    pub session: Box<dyn Session>,
+    /// What it was opened with.
+    pub credentials: Arc<dyn Credentials>,
+}
+
 /// Opens connections to targets, with credentials resolved anew for each.
 #[async_trait]
 pub trait Connector: Send + Sync {
@@ -61,10 +73,10 @@ pub trait Connector: Send + Sync {
     /// # Errors
     ///
     /// See [`ConnectError`].
-    async fn connect(
-        &self,
-        target: &TargetName,
-    ) -> Result<(Endpoint, Box<dyn Session>), ConnectError>;
+    async fn connect(&self, target: &TargetName) -> Result<Connection, ConnectError>;
+
+    /// Ends leases that a holder of before left; those that are over now, whoever ended them.
+    async fn end_leases(&self, left: Vec<LeaseRecord>) -> Vec<LeaseRecord>;
 
     /// The same text for all targets of one server.
     fn server(&self, target: &TargetName) -> String;

@@ -1,25 +1,22 @@
 //! One target: lock, takeover, history, plan, and then each migration; again from the lock after a lost connection.
 
-use std::time::Instant;
-
 use serde_json::json;
 use uuid::Uuid;
 use whimbrel_core::approval::approved_work;
 use whimbrel_core::digest::Digest;
-use whimbrel_core::history::{Direction, EventKind, History};
+use whimbrel_core::history::{Direction, EventKind};
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::{Change, Plan, TargetPlan, Work};
-use whimbrel_database::history::{NewEvent, event_insert, owner_set, read, record_rename};
-use whimbrel_database::{Heartbeat, Holder, LockSettings, SessionSettings, lock};
+use whimbrel_database::history::{NewEvent, event_insert, owner_set, record_rename};
 use whimbrel_signal::Signal;
 
 use crate::RunError;
-use crate::change::{Context, Execution, milliseconds};
+use crate::change::{Context, Execution};
 use crate::crash_point::{point, reach};
+use crate::credentials::Standing;
 use crate::dependencies::Dependencies;
-use crate::sabotage::same_epoch;
-use crate::surroundings::{Access, Request};
-use crate::writer::Writer;
+use crate::held::{Held, hold};
+use crate::surroundings::Request;
 
 /// What was done to a migration of a target.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -45,24 +42,24 @@ pub(crate) struct TargetRun<'a> {
     pub(crate) permits: &'a crate::fan_out::Permits,
 }
 
-/// A target that is locked: what may be written to it, and what it recorded when the lock was taken.
-pub(crate) struct Held {
-    pub(crate) writer: Writer,
-    pub(crate) history: History,
-    _heartbeat: Heartbeat,
-}
-
 impl TargetRun<'_> {
     /// Brings the target to its plan; what was done, also when the rest failed.
     pub(crate) async fn run(&self) -> (Vec<Done>, Result<(), RunError>) {
         let mut done = Vec::new();
         let mut reconnects = 0;
+        let mut first = true;
         let mut delay = self.request.access.settings.reconnect_delay;
         loop {
-            let result = self.once(&mut done, reconnects == 0).await;
+            let before = done.len();
+            let (result, committed) = self.once(&mut done, first).await;
+            first = false;
             match result {
+                // Credentials that were lent ended: no failure, as long as each connection brings the work forward.
+                Err(RunError::CredentialsEnded) if committed || done.len() > before => {
+                    tracing::info!(target_name = %self.target, "the credentials end; going on with new ones");
+                }
                 Err(error)
-                    if error.is_connection_lost()
+                    if error.may_end_with_a_new_connection()
                         && reconnects < self.request.access.settings.reconnects
                         && !self.request.access.stop.is_requested() =>
                 {
@@ -76,16 +73,28 @@ impl TargetRun<'_> {
         }
     }
 
-    async fn once(&self, done: &mut Vec<Done>, first: bool) -> Result<(), RunError> {
-        let held = hold(&self.request.access, self.target, self.run).await?;
-        let result = self.planned(&held, done, first).await;
-        // A failed release leaves nothing behind: the lock goes with the connection.
-        reach(point::UNLOCK_BEFORE);
-        if let Err(error) = release(&held.writer).await {
-            tracing::debug!(%error, "the lock was not released; it goes with the connection");
+    /// One connection's work; with it, whether anything was committed over it.
+    async fn once(&self, done: &mut Vec<Done>, first: bool) -> (Result<(), RunError>, bool) {
+        let held = match hold(&self.request.access, self.target, self.run).await {
+            Ok(held) => held,
+            Err(error) => return (Err(error), false),
+        };
+        let before = held.writer.commits();
+        let mut result = self.planned(&held, done, first).await;
+        if let Err(RunError::Database(error)) = &result
+            && !error.is_connection_lost()
+            && held.writer.credentials().ask().await == Standing::Gone
+        {
+            result = Err(RunError::CredentialsEnded);
         }
+        if result.is_ok() {
+            result = held.nothing_is_owned_by_a_lent_user().await;
+        }
+        let committed = held.writer.commits() > before;
+        reach(point::UNLOCK_BEFORE);
+        held.release().await;
         reach(point::UNLOCK_AFTER);
-        result
+        (result, committed)
     }
 
     async fn planned(
@@ -102,7 +111,10 @@ impl TargetRun<'_> {
         self.permitted(&plan, first)?;
         let digest = self.request.plan.digest();
         self.prologue(held, &plan, digest).await?;
-        for work in &plan.work {
+        for (index, work) in plan.work.iter().enumerate() {
+            if index > 0 && held.writer.must_reconnect() {
+                return Err(RunError::CredentialsEnded);
+            }
             if self.request.access.stop.is_requested() {
                 return Err(RunError::Interrupted { committed: None });
             }
@@ -329,55 +341,4 @@ impl TargetRun<'_> {
             details,
         }
     }
-}
-
-/// Connects to a target, takes its lock, and reads its history, in this order.
-pub(crate) async fn hold(
-    access: &Access,
-    target: &TargetName,
-    run: Uuid,
-) -> Result<Held, RunError> {
-    let (endpoint, mut session) = access.connector.connect(target).await?;
-    let holder = Holder {
-        run,
-        description: access.actor.clone(),
-    };
-    let settings = LockSettings {
-        wait: access.lock_wait,
-        ..LockSettings::default()
-    };
-    reach(point::LOCK_BEFORE);
-    let begun = Instant::now();
-    let (bus, name) = (access.bus.clone(), target.clone());
-    let fence = lock::take(session.as_mut(), &holder, &settings, |holder| {
-        bus.emit(Signal::LockWaiting {
-            target: name.clone(),
-            holder: holder.to_owned(),
-        });
-    })
-    .await?;
-    reach(point::LOCK_AFTER);
-    access.bus.emit(Signal::LockTaken {
-        target: target.clone(),
-        epoch: fence.epoch(),
-        waited_milliseconds: milliseconds(begun),
-    });
-    let fence = same_epoch(session.as_mut(), fence).await;
-    let history = read(session.as_mut()).await?;
-    let heartbeat = Heartbeat::start(
-        &endpoint,
-        &SessionSettings::default(),
-        &fence,
-        access.settings.heartbeat,
-    );
-    Ok(Held {
-        writer: Writer::new(session, fence, access.stop.clone()),
-        history,
-        _heartbeat: heartbeat,
-    })
-}
-
-pub(crate) async fn release(writer: &Writer) -> Result<(), whimbrel_database::LockError> {
-    let mut session = writer.session().await;
-    lock::release(session.as_mut(), writer.fence()).await
 }

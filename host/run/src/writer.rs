@@ -1,6 +1,7 @@
 //! The right to write to one target: its only connection together with its fence.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 use whimbrel_core::statement::Dialect;
@@ -8,6 +9,7 @@ use whimbrel_database::session::{begin, commit, rollback};
 use whimbrel_database::{Command, CommandError, DatabaseError, Done, Fence, Session};
 
 use crate::crash_point::{die, is_armed, is_due, point, reach};
+use crate::credentials::{Credentials, Standing};
 use crate::sabotage::without;
 use crate::stop::Stop;
 
@@ -18,6 +20,9 @@ pub(crate) struct Writer {
     fence: Fence,
     dialect: Dialect,
     stop: Stop,
+    credentials: Arc<dyn Credentials>,
+    /// Transactions that were committed over this connection.
+    commits: Arc<AtomicU64>,
 }
 
 /// A command of a transaction, with the crash point that it stands for and the operation that it belongs to.
@@ -64,14 +69,36 @@ pub(crate) struct PartError {
 }
 
 impl Writer {
-    pub(crate) fn new(session: Box<dyn Session>, fence: Fence, stop: Stop) -> Self {
+    pub(crate) fn new(
+        session: Box<dyn Session>,
+        fence: Fence,
+        stop: Stop,
+        credentials: Arc<dyn Credentials>,
+    ) -> Self {
         let dialect = session.dialect();
         Self {
             session: Arc::new(Mutex::new(session)),
             fence,
             dialect,
             stop,
+            credentials,
+            commits: Arc::default(),
         }
+    }
+
+    /// How many transactions were committed over this connection so far.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// What the connection was opened with.
+    pub(crate) fn credentials(&self) -> &Arc<dyn Credentials> {
+        &self.credentials
+    }
+
+    /// Whether to go on over a new connection. Asked at safe points only: nothing is open, and what was done is committed.
+    pub(crate) fn must_reconnect(&self) -> bool {
+        self.credentials.standing() != Standing::Lasting
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {
@@ -186,7 +213,13 @@ impl Writer {
             self.send(&commands).await
         };
         match result {
-            Ok(done) => Ok(done),
+            Ok(done) => {
+                let ends = places
+                    .last()
+                    .is_some_and(|(point, _)| *point == point::COMMIT);
+                self.commits.fetch_add(u64::from(ends), Ordering::Relaxed);
+                Ok(done)
+            }
             Err(CommandError { index, error }) => {
                 self.abandon().await;
                 let operation = places.get(index).and_then(|(_, operation)| *operation);

@@ -5,6 +5,7 @@
 
 mod event;
 mod journal;
+mod lease;
 mod read;
 mod record;
 mod row;
@@ -18,7 +19,10 @@ pub use journal::{
     Checkpoint, JournalKey, journal_checkpoint, journal_clear, journal_done, journal_insert,
     journal_remove,
 };
-pub use read::{HistoryError, read, read_definition, read_events, read_without_definitions};
+pub use lease::{LeaseRecord, lease_insert, lease_remove};
+pub use read::{
+    HistoryError, Locked, read, read_definition, read_events, read_locked, read_without_definitions,
+};
 pub(crate) use read::{check_version, exists};
 pub use record::{
     Finished, NewRecord, record_accept, record_delete, record_fail, record_finish, record_insert,

@@ -6,6 +6,7 @@ use whimbrel_core::name::MigrationName;
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::{RowSet, Value};
 
+use super::lease::{self, LeaseRecord};
 use super::row::{self, Row};
 use super::sql::table;
 use crate::session::{Command, DatabaseError, Done, Session};
@@ -43,7 +44,27 @@ pub enum HistoryError {
 ///
 /// See [`HistoryError`].
 pub async fn read(session: &mut dyn Session) -> Result<History, HistoryError> {
-    read_with(session, "definition").await
+    Ok(read_with(session, "definition", Vec::new()).await?.history)
+}
+
+/// What a target records, as its lock's holder reads it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Locked {
+    /// Everything that a plan needs.
+    pub history: History,
+    /// Leases that holders of before left.
+    pub leases: Vec<LeaseRecord>,
+}
+
+/// Reads what a plan needs and what holders of before left. Only under the lock: taking it brought the tables to the
+/// version that has leases.
+///
+/// # Errors
+///
+/// See [`HistoryError`].
+pub async fn read_locked(session: &mut dyn Session) -> Result<Locked, HistoryError> {
+    let leases = lease::select(session.dialect());
+    read_with(session, "definition", vec![leases]).await
 }
 
 /// The same with `null` in place of the definitions, which are by far the biggest part: for `status`.
@@ -52,7 +73,7 @@ pub async fn read(session: &mut dyn Session) -> Result<History, HistoryError> {
 ///
 /// See [`HistoryError`].
 pub async fn read_without_definitions(session: &mut dyn Session) -> Result<History, HistoryError> {
-    read_with(session, "'null'").await
+    Ok(read_with(session, "'null'", Vec::new()).await?.history)
 }
 
 /// Reads one recorded definition.
@@ -111,47 +132,56 @@ pub async fn read_events(
 
 const EVENT: &str = "id, kind, migration, run, actor, revision, plan, at, details";
 
-async fn read_with(session: &mut dyn Session, definition: &str) -> Result<History, HistoryError> {
+async fn read_with(
+    session: &mut dyn Session,
+    definition: &str,
+    more: Vec<Command>,
+) -> Result<Locked, HistoryError> {
     let dialect = session.dialect();
     let table = |name| table(dialect, name);
     let select = |sql: String| Command::with(sql, Vec::new());
-    let done = ask(
-        session,
-        vec![
-            select(format!(
-                "SELECT o.version, o.manager, o.project, o.environment, l.epoch FROM {} o CROSS JOIN {} l",
-                table("owner"),
-                table("lock")
-            )),
-            select(format!(
-                "SELECT name, sequence, state, checksum, {definition} AS definition, parameters, plugins, revision, run, \
+    let mut questions = vec![
+        select(format!(
+            "SELECT o.version, o.manager, o.project, o.environment, l.epoch FROM {} o CROSS JOIN {} l",
+            table("owner"),
+            table("lock")
+        )),
+        select(format!(
+            "SELECT name, sequence, state, checksum, {definition} AS definition, parameters, plugins, revision, run, \
                  actor, started, finished, duration_milliseconds, rows, error, undo FROM {} ORDER BY sequence",
-                table("migration")
-            )),
-            select(format!(
-                "SELECT migration, direction, position, hash, state, batch, checkpoint, rows_done, rows_total, probe, \
+            table("migration")
+        )),
+        select(format!(
+            "SELECT migration, direction, position, hash, state, batch, checkpoint, rows_done, rows_total, probe, \
                  undo FROM {} ORDER BY migration, direction, position",
-                table("journal")
-            )),
-            select(format!("SELECT {EVENT} FROM {} WHERE kind = 'approved' ORDER BY id", table("event"))),
-        ],
-    )
-    .await?;
-    let [head, records, journal, approvals] = done.as_slice() else {
-        return Ok(History::default());
+            table("journal")
+        )),
+        select(format!(
+            "SELECT {EVENT} FROM {} WHERE kind = 'approved' ORDER BY id",
+            table("event")
+        )),
+    ];
+    questions.extend(more);
+    let done = ask(session, questions).await?;
+    let [head, records, journal, approvals, more @ ..] = done.as_slice() else {
+        return Ok(Locked::default());
     };
     let Some(values) = head.rows.rows.first() else {
-        return Ok(History::default());
+        return Ok(Locked::default());
     };
     let head = Row::new("owner", &head.rows.columns, values);
     check_version(dialect, head.integer("version")?)?;
-    Ok(History {
+    let history = History {
         owner: row::owner(&head)?,
         epoch: head.integer("epoch")?,
         records: each(&records.rows, "migration", row::record)?,
         journal: each(&journal.rows, "journal", row::journal_entry)?,
         approvals: each(&approvals.rows, "event", row::event)?,
-    })
+    };
+    let leases = more
+        .first()
+        .map_or_else(|| Ok(Vec::new()), |done| lease::leases(&done.rows))?;
+    Ok(Locked { history, leases })
 }
 
 /// A version that this program doesn't know may mean anything by its columns.

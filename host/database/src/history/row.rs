@@ -59,7 +59,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn text(&self, column: &str) -> Result<&'a str, HistoryError> {
+    pub(super) fn text(&self, column: &str) -> Result<&'a str, HistoryError> {
         self.optional_text(column)?
             .ok_or_else(|| self.wrong(column, "there is no text"))
     }

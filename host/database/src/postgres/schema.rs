@@ -1,7 +1,7 @@
 //! Whimbrel's tables on PostgreSQL, by version.
 
 /// The statements that lead from one version to the next, from the first on. Old ones never change.
-pub(crate) const VERSIONS: [&str; 1] = [FIRST];
+pub(crate) const VERSIONS: [&str; 2] = [FIRST, LEASES];
 
 /// Whether the tables are there: from the catalog, because the information schema hides what one may not use.
 pub(crate) const EXISTS: &str = "SELECT count(*) FROM pg_catalog.pg_class c \
@@ -111,4 +111,16 @@ BEGIN
 END $$;
 
 COMMENT ON SCHEMA whimbrel IS 'The record of what Whimbrel did to this database. Change it with whimbrel only.';
+";
+
+const LEASES: &str = r"
+CREATE TABLE whimbrel.lease (
+    backend text NOT NULL,
+    id text NOT NULL,
+    run text NOT NULL,
+    recorded timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (backend, id)
+);
+
+UPDATE whimbrel.owner SET version = 2;
 ";

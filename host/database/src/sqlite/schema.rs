@@ -1,7 +1,7 @@
 //! Whimbrel's tables on SQLite, by version.
 
 /// The statements that lead from one version to the next, from the first on. Old ones never change.
-pub(crate) const VERSIONS: [&str; 1] = [FIRST];
+pub(crate) const VERSIONS: [&str; 2] = [FIRST, LEASES];
 
 /// Whether the tables are there.
 pub(crate) const EXISTS: &str =
@@ -81,4 +81,16 @@ CREATE TABLE whimbrel_lock (
 
 INSERT INTO whimbrel_owner (version) VALUES (1);
 INSERT INTO whimbrel_lock (epoch) VALUES (0);
+";
+
+const LEASES: &str = r"
+CREATE TABLE whimbrel_lease (
+    backend TEXT NOT NULL,
+    id TEXT NOT NULL,
+    run TEXT NOT NULL,
+    recorded TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    PRIMARY KEY (backend, id)
+);
+
+UPDATE whimbrel_owner SET version = 2;
 ";

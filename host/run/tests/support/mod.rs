@@ -10,6 +10,8 @@
     clippy::expect_used
 )]
 
+pub mod lending;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -30,12 +32,13 @@ use whimbrel_core::plan::{
 use whimbrel_core::policy::Policy;
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::Value;
+use whimbrel_database::history::LeaseRecord;
 use whimbrel_database::{Command, Endpoint, Session, SessionSettings, connect, history, split};
 use whimbrel_plugin::{Plugin, PluginError};
 use whimbrel_postgres_server::PostgresServer;
 use whimbrel_run::{
-    Access, ConnectError, Connector, PlanError, Planner, Plugins, Request, RunReport, Settings,
-    Stop, run,
+    Access, ConnectError, Connection, Connector, Permanent, PlanError, Planner, Plugins, Request,
+    RunReport, Settings, Stop, run,
 };
 use whimbrel_signal::{Bus, Scrubber, Signal, Sink};
 
@@ -199,6 +202,8 @@ pub struct Stage {
     pub ear: Ear,
     pub owner: Owner,
     pub plugin: Option<Plugin>,
+    /// Lends users, where the connections aren't the cluster's own.
+    pub lender: Option<Arc<lending::Lender>>,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -235,6 +240,7 @@ impl Stage {
                 environment: "dev".parse().unwrap(),
             },
             plugin: None,
+            lender: None,
             folder,
         }
     }
@@ -444,10 +450,10 @@ impl Planner for Stage {
 
 #[async_trait]
 impl Connector for Stage {
-    async fn connect(
-        &self,
-        target: &TargetName,
-    ) -> Result<(Endpoint, Box<dyn Session>), ConnectError> {
+    async fn connect(&self, target: &TargetName) -> Result<Connection, ConnectError> {
+        if let Some(lender) = &self.lender {
+            return lender.connect(self, target).await;
+        }
         let endpoint = self.targets.get(target).unwrap().clone();
         let settings = SessionSettings {
             lock_timeout: Some(self.policy.lock_timeout.to_std()),
@@ -455,7 +461,18 @@ impl Connector for Stage {
             ..SessionSettings::default()
         };
         let session = connect(&endpoint, &settings).await?;
-        Ok((endpoint, session))
+        Ok(Connection {
+            endpoint,
+            session,
+            credentials: Arc::new(Permanent),
+        })
+    }
+
+    async fn end_leases(&self, left: Vec<LeaseRecord>) -> Vec<LeaseRecord> {
+        match &self.lender {
+            Some(lender) => lender.end_leases(left).await,
+            None => Vec::new(),
+        }
     }
 
     fn server(&self, target: &TargetName) -> String {
