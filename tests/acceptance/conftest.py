@@ -9,6 +9,25 @@ from support.project import Project
 from support.target import PostgresTarget, SqliteTarget
 
 
+# What tests have measured, for the end of the output.
+MEASURED = pytest.StashKey[list]()
+
+
+@pytest.fixture
+def measured(request):
+    """Takes a line that the terminal shows after all tests, whether they pass or not."""
+    return request.config.stash.setdefault(MEASURED, []).append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Shows what was measured."""
+    lines = config.stash.get(MEASURED, [])
+    if lines:
+        terminalreporter.section("measured")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def binary():
     """The program under test."""
