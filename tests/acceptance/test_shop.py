@@ -37,6 +37,12 @@ def test_through_its_environments(shop):
         assert len(in_state(status, "applied")) == MIGRATIONS, environment
 
 
+def test_nothing_in_it_looks_like_a_secret(shop):
+    _, whimbrel = shop
+    rules = {finding["rule"] for finding in whimbrel.json("lint")["findings"]}
+    assert not rules & {"plain-text-credential", "high-entropy-text", "allowance"}
+
+
 def test_on_postgresql(shop, cluster):
     project, whimbrel = shop
     shop_database, analytics = PostgresTarget(cluster), PostgresTarget(cluster)

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use whimbrel_report::findings::Notes;
 use whimbrel_report::sink::{JsonLines, Lines, Terminal};
 use whimbrel_signal::{Bus, Scrubber, Sink};
 
@@ -49,6 +50,15 @@ impl Output {
             CliError::usage(format!("this command has no output as `{}`", self.format))
                 .hint(format!("it has {}", words.join(", "))),
         )
+    }
+
+    /// What becomes of notes among findings.
+    pub(crate) const fn notes(&self) -> Notes {
+        if self.verbose {
+            Notes::Shown
+        } else {
+            Notes::Counted
+        }
     }
 
     /// What knows the live secrets.

@@ -30,6 +30,7 @@ mod sql_file;
 mod tree;
 mod yaml;
 
+pub use limits::FILE_SIZE;
 pub use load::{Control, Definitions, LoadOptions, Notice, load, load_control, load_migrations};
 pub use locate::sql_origin;
 pub use problem::{Problem, Problems};

@@ -21,6 +21,8 @@ use crate::tree::SourceTree;
 pub struct LoadOptions {
     /// Names of the plugins that are inside the binary.
     pub builtin_plugins: Vec<String>,
+    /// Names of the lint rules that a project may set.
+    pub lint_rules: Vec<String>,
 }
 
 impl LoadOptions {

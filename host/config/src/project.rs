@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use whimbrel_core::digest::Digest;
+use whimbrel_core::finding::RuleLevel;
 use whimbrel_core::name::{DatabaseName, PluginName};
-use whimbrel_core::project::{Defaults, Grants, PluginSource, PluginSpec, Project};
+use whimbrel_core::project::{Defaults, Grants, LintSettings, PluginSource, PluginSpec, Project};
 
 use crate::check::Completeness;
 use crate::document::{Document, Language};
@@ -22,6 +23,21 @@ const NAMES: [(&str, Language); 3] = [
     ("whimbrel.json", Language::Json),
 ];
 
+/// Rules that no project can set, and why.
+const FIXED: [(&str, &str); 5] = [
+    (
+        "destructive",
+        "`policy.destructive` of an environment says how it is taken",
+    ),
+    ("definition", "what can't be run can't be let pass"),
+    ("syntax-error", "what can't be run can't be let pass"),
+    ("edited-migration", "what was applied can't be edited"),
+    (
+        "plain-text-credential",
+        "a line can be allowed: `-- whimbrel:allow-credential REASON`",
+    ),
+];
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Spec {
@@ -29,7 +45,14 @@ struct Spec {
     environments: Option<String>,
     control_ref: Option<String>,
     defaults: DefaultsSpec,
+    lint: LintSpec,
     plugins: BTreeMap<PluginName, Plugin>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LintSpec {
+    rules: BTreeMap<String, RuleLevel>,
 }
 
 #[derive(Default, Deserialize)]
@@ -69,6 +92,7 @@ pub fn read(files: &Files<'_>, options: &LoadOptions) -> Result<ProjectDocument,
         let (document, envelope) = Document::read::<Spec>(source, language, Kind::Project, whole)?;
         let mut problems = Vec::new();
         let spec = envelope.spec;
+        check_rules(&document, &spec.lint, options, &mut problems);
         let plugins = spec
             .plugins
             .into_iter()
@@ -90,6 +114,9 @@ pub fn read(files: &Files<'_>, options: &LoadOptions) -> Result<ProjectDocument,
                     defaults: Defaults {
                         database: spec.defaults.database,
                     },
+                    lint: LintSettings {
+                        rules: spec.lint.rules,
+                    },
                     plugins,
                 },
                 document,
@@ -102,6 +129,33 @@ pub fn read(files: &Files<'_>, options: &LoadOptions) -> Result<ProjectDocument,
             .expected("a document of the kind `Project`")
             .suggest("`whimbrel init` writes one; `--project` names another folder"),
     ])
+}
+
+/// Every rule that is set is one that can be.
+fn check_rules(
+    document: &Document,
+    lint: &LintSpec,
+    options: &LoadOptions,
+    problems: &mut Vec<Problem>,
+) {
+    for rule in lint.rules.keys() {
+        if options.lint_rules.contains(rule) {
+            continue;
+        }
+        let way = way!["spec", "lint", "rules", rule.as_str()];
+        let fixed = FIXED.iter().find(|(name, _)| name == rule);
+        let problem = match fixed {
+            Some((_, reason)) => document
+                .key_problem(&way, format!("the rule `{rule}` can't be set here"))
+                .expected("a rule that a project may set")
+                .suggest(*reason),
+            None => document
+                .key_problem(&way, format!("there is no rule `{rule}`"))
+                .expected("a rule's name, as `whimbrel lint` shows it in brackets")
+                .nearest(rule, options.lint_rules.iter().map(String::as_str)),
+        };
+        problem.push(problems);
+    }
 }
 
 fn read_plugin(

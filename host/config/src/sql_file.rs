@@ -1,7 +1,9 @@
 //! A migration from a plain SQL file, with headers and sections in comments.
 //!
 //! `-- whimbrel:up` and `-- whimbrel:down` begin sections; without either the whole file is up. `-- whimbrel:database
-//! NAME` and `-- whimbrel:depends-on NAME[, NAME]` come before the first section.
+//! NAME` and `-- whimbrel:depends-on NAME[, NAME]` come before the first section. `-- whimbrel:allow RULE REASON` may
+//! stand anywhere: lint reads it, and before the first section it is no part of the SQL, so that it can be added to
+//! what is applied already.
 
 use std::ops::Range;
 
@@ -12,11 +14,18 @@ use crate::check::refused;
 use crate::document::Document;
 use crate::migrations::{Read, Text};
 use crate::node::{Way, way};
-use crate::problem::Problem;
+use crate::problem::{Problem, alternatives};
 use crate::shape::Format;
 use crate::source::Source;
 
-const DIRECTIVES: [&str; 4] = ["up", "down", "database", "depends-on"];
+const DIRECTIVES: [&str; 6] = [
+    "up",
+    "down",
+    "database",
+    "depends-on",
+    "allow",
+    "allow-credential",
+];
 
 /// What other tools write into SQL files; taken for comments, their downs would be applied as ups.
 const FOREIGN: [(&str, &str); 5] = [
@@ -195,12 +204,18 @@ impl Sections {
                     sections.header(source, &directive, problems);
                     start = span.end;
                 }
+                "allow" | "allow-credential" => {
+                    let before = source.text.get(start..span.start).unwrap_or_default();
+                    if current.is_none() && blank(before) {
+                        start = span.end;
+                    }
+                }
                 other => source
                     .problem(
                         &directive.word_span,
                         format!("unknown directive `whimbrel:{other}`"),
                     )
-                    .expected("one of `up`, `down`, `database`, `depends-on`")
+                    .expected(alternatives(DIRECTIVES))
                     .nearest(other, DIRECTIVES)
                     .push(problems),
             }
@@ -286,7 +301,14 @@ impl Sections {
 
 fn directive<'a>(line: &'a str, span: &Range<usize>) -> Option<Directive<'a>> {
     let comment = line.trim_start().strip_prefix("--")?;
+    // After `allow` follow words of a person, who may well leave a blank before it.
     let text = comment.trim_start().strip_prefix("whimbrel:")?;
+    let blank_allow = text.trim_start();
+    let text = if blank_allow.starts_with("allow") {
+        blank_allow
+    } else {
+        text
+    };
     let text_start = span.start + line.len() - text.len();
     let length = text.find(char::is_whitespace).unwrap_or(text.len());
     let (word, rest) = text.split_at(length);

@@ -28,6 +28,35 @@ impl Severity {
     }
 }
 
+/// How a project takes what a rule finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RuleLevel {
+    /// It isn't told.
+    Off,
+    /// Worth knowing.
+    Note,
+    /// Probably wrong.
+    Warning,
+    /// Stops a pipeline, and a run at the gate `lint`.
+    Error,
+}
+
+impl RuleLevel {
+    /// Every level.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Note, Self::Warning, Self::Error];
+
+    /// The severity of what the rule finds; none when it isn't told.
+    #[must_use]
+    pub const fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Off => None,
+            Self::Note => Some(Severity::Note),
+            Self::Warning => Some(Severity::Warning),
+            Self::Error => Some(Severity::Error),
+        }
+    }
+}
+
 /// One thing found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::environment::SecretReference;
+use crate::finding::RuleLevel;
 use crate::name::{DatabaseName, PluginName, ProjectName};
 use crate::size::ByteSize;
 
@@ -23,6 +24,8 @@ pub struct Project {
     pub control_ref: String,
     /// What definitions may leave out.
     pub defaults: Defaults,
+    /// How findings are taken.
+    pub lint: LintSettings,
     /// The plugins that it pins, besides the built-in ones.
     pub plugins: BTreeMap<PluginName, PluginSpec>,
 }
@@ -34,6 +37,15 @@ pub struct Defaults {
     /// The database of a migration that names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseName>,
+}
+
+/// How findings are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LintSettings {
+    /// The level of rules that the project doesn't take as they are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, RuleLevel>,
 }
 
 /// One plugin of the project.

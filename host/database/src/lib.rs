@@ -19,7 +19,8 @@ mod postgres;
 mod sqlite;
 
 pub use dialect::{
-    LintFinding, SqlError, lint, quote_identifier, quote_literal, split, split_with_notices,
+    LintFinding, SqlError, lint, lint_rules, quote_identifier, quote_literal, split,
+    split_with_notices,
 };
 pub use endpoint::{Endpoint, EndpointError};
 pub use heartbeat::Heartbeat;

@@ -6,18 +6,23 @@
 #![forbid(unsafe_code)]
 
 mod absence;
+mod allowance;
 mod credential;
 mod dial;
+mod entropy;
 mod error;
 mod gates;
 mod instances;
 mod lint;
 mod location;
 mod open;
+mod plain_text;
 mod planner;
 mod plugins;
 mod prepare;
 mod promotions;
+mod rules;
+mod sql_lint;
 mod survey;
 mod targets;
 

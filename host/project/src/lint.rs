@@ -3,20 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use whimbrel_core::definition::{Action, Migration, Origin};
+use whimbrel_core::definition::Migration;
 use whimbrel_core::environment::{Environment, ValueSource};
 use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::name::{DatabaseName, EnvironmentName};
-use whimbrel_core::plan::{OperationAction, Prepared};
-use whimbrel_core::policy::DestructiveRule;
 use whimbrel_core::statement::Dialect;
-use whimbrel_core::template::{Values, expand_sql};
-use whimbrel_database::lint as lint_sql;
 
 use crate::absence::names;
-use crate::credential::credentials;
+use crate::plain_text::plain_text;
 use crate::plugins::Plugins;
 use crate::prepare::Preparer;
+use crate::rules::Rules;
+use crate::sql_lint::{about, destroyed, irreversible, sql_findings};
 use crate::{OpenProject, ProjectError};
 
 /// What is linted.
@@ -48,28 +46,15 @@ pub async fn lint(
     for environment in &environments {
         in_environment(project, &plugins, environment, &mut findings).await?;
     }
-    for migration in &project.definitions().migrations {
-        plain_text(migration, &mut findings);
-    }
-    for environment in &environments {
-        for (name, value) in &environment.parameters {
-            for (_, what) in credentials(value) {
-                findings.add(Finding {
-                    message: format!("the parameter `{name}` holds {what} in plain text"),
-                    path: Some(format!(
-                        "{}/{}.yaml",
-                        project.project().environments,
-                        environment.name
-                    )),
-                    ..plain_text_finding()
-                });
-            }
-        }
+    for finding in plain_text(project) {
+        findings.add(finding);
     }
     if let Some(base) = &options.base {
         since(project, base, &mut findings)?;
     }
-    Ok(findings.sorted())
+    let rules = Rules::new(project);
+    let judged = findings.sorted().into_iter();
+    Ok(judged.filter_map(|finding| rules.judge(finding)).collect())
 }
 
 /// Findings, each once, the gravest where environments differ.
@@ -118,20 +103,6 @@ impl Findings {
     }
 }
 
-/// A finding about a migration, at the line of its name.
-fn about(migration: &Migration, rule: &str, severity: Severity, message: String) -> Finding {
-    Finding {
-        rule: rule.to_owned(),
-        severity,
-        message,
-        help: None,
-        migration: Some(migration.name.clone()),
-        target: None,
-        path: Some(migration.origin.path.clone()),
-        line: Some(migration.origin.line.max(1)),
-    }
-}
-
 async fn in_environment(
     project: &OpenProject,
     plugins: &Arc<Plugins>,
@@ -170,151 +141,24 @@ async fn in_environment(
             for item in desired {
                 let migration = &item.migration;
                 match preparer.prepare(migration, item.checksum.clone()).await {
-                    Ok(prepared) => of_prepared(migration, &prepared, environment, findings),
+                    Ok(prepared) => {
+                        let found = destroyed(&project.tree(), migration, &prepared, environment);
+                        let found = found.into_iter().chain(irreversible(migration, &prepared));
+                        found.for_each(|finding| findings.add(finding));
+                    }
                     Err(error) => findings.add(Finding {
                         help: Some(error.hint).filter(|hint| !hint.is_empty()),
                         ..about(migration, "definition", Severity::Error, error.message)
                     }),
                 }
-                for finding in sql_findings(dialect, migration, &environment.parameters) {
+                let parameters = &environment.parameters;
+                for finding in sql_findings(&project.tree(), dialect, migration, parameters) {
                     findings.add(finding);
                 }
             }
         }
     }
     Ok(())
-}
-
-/// What a prepared migration shows: what it destroys, and what can't be reverted.
-fn of_prepared(
-    migration: &Migration,
-    prepared: &Prepared,
-    environment: &Environment,
-    findings: &mut Findings,
-) {
-    let (severity, help) = match environment.policy.destructive {
-        DestructiveRule::Forbid => (Severity::Error, "`policy.destructive` forbids it"),
-        DestructiveRule::Confirm => (Severity::Warning, "a run asks for `--allow-destructive`"),
-        DestructiveRule::Allow => (Severity::Note, "`policy.destructive` allows it"),
-    };
-    for operation in &prepared.up {
-        let OperationAction::Statement(statement) = &operation.action else {
-            continue;
-        };
-        for reason in &statement.destructive {
-            let (path, line) = place(migration, operation.step, statement.line);
-            findings.add(Finding {
-                help: Some(format!("{help} in `{}`", environment.name)),
-                path: Some(path),
-                line: Some(line),
-                ..about(
-                    migration,
-                    "destructive",
-                    severity,
-                    format!("{} {reason}", operation.title),
-                )
-            });
-        }
-    }
-    for (_, title) in &prepared.irreversible {
-        findings.add(Finding {
-            help: Some(
-                "give it a `revert`; `revert: \"\"` says that nothing needs undoing".to_owned(),
-            ),
-            ..about(
-                migration,
-                "no-revert",
-                Severity::Note,
-                format!("{title} can't be reverted"),
-            )
-        });
-    }
-}
-
-/// Where a line of a step's SQL stands: in its own file, or in the migration's document.
-fn place(migration: &Migration, step: usize, line: u32) -> (String, u32) {
-    let file = migration
-        .steps
-        .get(step)
-        .and_then(|step| match &step.action {
-            Action::Sql(action) => action.file.as_ref(),
-            Action::Plugin(_) => None,
-        });
-    match file {
-        Some(file) => (file.path.clone(), file.line.max(1) + line - 1),
-        None => (migration.origin.path.clone(), migration.origin.line.max(1)),
-    }
-}
-
-/// What the dialect's own rules say of a migration's SQL.
-pub(crate) fn sql_findings(
-    dialect: Dialect,
-    migration: &Migration,
-    parameters: &Values,
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (index, step) in migration.steps.iter().enumerate() {
-        let Action::Sql(action) = &step.action else {
-            continue;
-        };
-        // What can't be filled in is told by preparing it.
-        let Ok(sql) = expand_sql(dialect, &action.sql, parameters) else {
-            continue;
-        };
-        for found in lint_sql(dialect, &sql) {
-            let (path, line) = place(migration, index, found.line.max(1));
-            findings.push(Finding {
-                help: found.help,
-                path: Some(path),
-                line: Some(line),
-                ..about(migration, &found.rule, found.severity, found.message)
-            });
-        }
-    }
-    findings
-}
-
-fn plain_text_finding() -> Finding {
-    Finding {
-        rule: "plain-text-credential".to_owned(),
-        severity: Severity::Error,
-        message: String::new(),
-        help: Some("keep it in a secret backend; it was in Git, so change it as well".to_owned()),
-        migration: None,
-        target: None,
-        path: None,
-        line: None,
-    }
-}
-
-fn plain_text(migration: &Migration, findings: &mut Findings) {
-    let mut look = |text: &str, file: Option<&Origin>, title: &str| {
-        for (line, what) in credentials(text) {
-            let (path, line) = match file {
-                Some(file) => (file.path.clone(), file.line.max(1) + line - 1),
-                None => (migration.origin.path.clone(), migration.origin.line.max(1)),
-            };
-            findings.add(Finding {
-                message: format!("{title} holds {what} in plain text"),
-                migration: Some(migration.name.clone()),
-                path: Some(path),
-                line: Some(line),
-                ..plain_text_finding()
-            });
-        }
-    };
-    for (index, step) in migration.steps.iter().enumerate() {
-        let title = step.title(index);
-        match &step.action {
-            Action::Sql(action) => {
-                look(&action.sql, action.file.as_ref(), &title);
-                if let Some(revert) = &action.revert {
-                    look(revert, action.revert_file.as_ref(), &title);
-                }
-            }
-            Action::Plugin(action) => look(&action.with.to_string(), None, &title),
-        }
-    }
 }
 
 /// The dialects that a database speaks: in this environment, or where its URL is a secret, in the others.

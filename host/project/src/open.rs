@@ -40,6 +40,7 @@ pub struct OpenProject {
     folder: PathBuf,
     definitions: Definitions,
     desired: OnceLock<BTreeMap<DatabaseName, Vec<DesiredMigration>>>,
+    tree: Tree,
     control: Tree,
     repository: Option<Repository>,
     prefix: String,
@@ -110,6 +111,7 @@ impl OpenProject {
             folder: folder.to_path_buf(),
             definitions,
             desired: OnceLock::new(),
+            tree,
             control,
             repository,
             prefix,
@@ -231,6 +233,11 @@ impl OpenProject {
         Ok(all.get(database).map(Vec::as_slice).unwrap_or_default())
     }
 
+    /// The tree that the migrations are from.
+    pub(crate) fn tree(&self) -> Tree {
+        Arc::clone(&self.tree)
+    }
+
     /// The tree that says what plugins are.
     pub(crate) fn control(&self) -> Tree {
         Arc::clone(&self.control)
@@ -276,6 +283,7 @@ pub(crate) fn load_options() -> LoadOptions {
             .into_iter()
             .map(str::to_owned)
             .collect(),
+        lint_rules: crate::rules::settable(),
     }
 }
 

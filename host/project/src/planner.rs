@@ -17,9 +17,11 @@ use whimbrel_core::plan::{
 use whimbrel_core::statement::Dialect;
 
 use crate::absence::Absences;
-use crate::lint::sql_findings;
+use crate::open::Tree;
 use crate::plugins::Plugins;
 use crate::prepare::Preparer;
+use crate::rules::Rules;
+use crate::sql_lint::sql_findings;
 use crate::{OpenProject, ProjectError, Targets};
 
 /// A definition at hand made ready, with what lint says of it.
@@ -34,6 +36,8 @@ pub struct Planner {
     targets: Arc<Targets>,
     plugins: Arc<Plugins>,
     absences: Absences,
+    tree: Tree,
+    rules: Rules,
     desired: BTreeMap<DatabaseName, Vec<DesiredMigration>>,
     /// All targets of one dialect get the same statements, so a hundred of them share the work.
     ready: Mutex<BTreeMap<(Dialect, MigrationName), Arc<Ready>>>,
@@ -58,6 +62,8 @@ impl Planner {
         Ok(Self {
             owner: project.owner(&environment),
             absences: Absences::new(project),
+            tree: project.tree(),
+            rules: Rules::new(project),
             environment,
             goal,
             targets,
@@ -206,8 +212,12 @@ impl Planner {
                 let prepared = preparer
                     .prepare(&item.migration, item.checksum.clone())
                     .await;
-                let findings = sql_findings(dialect, &item.migration, &self.environment.parameters);
-                (prepared, findings)
+                let parameters = &self.environment.parameters;
+                let findings = sql_findings(&self.tree, dialect, &item.migration, parameters);
+                let judged = findings
+                    .into_iter()
+                    .filter_map(|finding| self.rules.judge(finding));
+                (prepared, judged.collect())
             }
             None => (Err(missing(name)), Vec::new()),
         };

@@ -37,7 +37,9 @@ pub(crate) async fn run(
         Format::Json => output.data(&findings::json(&found)),
         Format::Junit => output.data(&findings::junit("whimbrel lint", &names, &found)),
         Format::Sarif => output.data(&findings::sarif(env!("CARGO_PKG_VERSION"), &found)),
-        Format::Text | Format::Markdown => output.answer(&findings::text(&found, names.len())),
+        Format::Text | Format::Markdown => {
+            output.answer(&findings::text(&found, names.len(), output.notes()));
+        }
     }
     Ok(match findings::number(&found, Severity::Error) {
         0 => Exit::Success,

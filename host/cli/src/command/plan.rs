@@ -52,6 +52,7 @@ pub(crate) async fn show(opened: &Opened, prepared: &Prepared) -> Result<(), Cli
         plan: prepared.plan(),
         refusals: &refusals,
         estimates: &estimates,
+        notes: opened.output.notes(),
     };
     let text = match format {
         Format::Text => view.text(),

@@ -70,3 +70,69 @@ fn a_base_ref_shows_what_was_edited() {
     assert!(ended.out.contains("edited-migration"), "{ended}");
     assert_eq!(project.run(&["lint", "--base", "no-such-ref"]).code, 1);
 }
+
+#[test]
+fn notes_are_counted_until_somebody_asks() {
+    let project = Project::with_two();
+    project.sql("0003-index", "CREATE INDEX people_n ON people (n);", "");
+    project.write(
+        "migrations/0004-more.sql",
+        "CREATE TABLE more (id INTEGER PRIMARY KEY);\n",
+    );
+    let short = project.run(&["lint"]);
+    assert!(short.out.contains("notes: 1 no-revert"), "{short}");
+    assert!(!short.out.contains("note[no-revert]"), "{short}");
+    let long = project.run(&["lint", "--verbose"]);
+    assert!(long.out.contains("note[no-revert]"), "{long}");
+    assert!(!long.out.contains("notes:"), "{long}");
+}
+
+#[test]
+fn a_rule_that_nobody_knows_is_an_error_and_a_known_one_is_obeyed() {
+    let project = Project::with_two();
+    let with = |rules: &str| {
+        project.write(
+            "whimbrel.yaml",
+            &format!("apiVersion: whimbrel.dev/v1alpha1\nkind: Project\nmetadata: {{name: shop}}\nspec: {{defaults: {{database: main}}, lint: {{rules: {{{rules}}}}}}}\n"),
+        );
+    };
+    project.sql("0003-rename", "ALTER TABLE people RENAME TO persons;", "");
+    with("renaming-tabel: Error");
+    let wrong = project.run(&["lint"]);
+    assert_eq!(wrong.code, 1, "{wrong}");
+    assert!(
+        wrong.err.contains("did you mean `renaming-table`?"),
+        "{wrong}"
+    );
+    with("renaming-table: Error");
+    let ended = project.run(&["lint"]);
+    assert_eq!(ended.code, 3, "{ended}");
+    let refused = project.dev(6, &["apply"]);
+    assert!(
+        refused
+            .err
+            .contains("renaming-table at migrations/0003-rename.sql:2"),
+        "{refused}"
+    );
+    with("renaming-table: Off");
+    project.dev(0, &["apply"]);
+}
+
+#[test]
+fn a_plan_shows_what_is_wrong_with_a_revert_and_where() {
+    let project = Project::with_two();
+    project.sql(
+        "0003-rename",
+        "SELECT 1;",
+        "SELECT 2;\nALTER TABLE people RENAME TO persons;",
+    );
+    let plan = project.dev(0, &["plan"]);
+    assert!(
+        plan.out.contains("in the revert: renaming table people"),
+        "{plan}"
+    );
+    assert!(
+        plan.out.contains("at migrations/0003-rename.sql:5"),
+        "{plan}"
+    );
+}

@@ -48,6 +48,22 @@ static SPEC: Object = Object {
             "What definitions may leave out.",
         ),
         optional(
+            "lint",
+            Shape::Object(&Object {
+                what: "the settings of lint",
+                fields: &[optional(
+                    "rules",
+                    Shape::Map {
+                        key: Format::Filled,
+                        value: &Shape::Choice(&["Off", "Note", "Warning", "Error"]),
+                        what: "a map of rules",
+                    },
+                    "How grave what a rule finds is; rules that aren't here keep their own level.",
+                )],
+            }),
+            "How findings are taken.",
+        ),
+        optional(
             "plugins",
             Shape::Map {
                 key: Format::Name,

@@ -186,6 +186,16 @@ pub fn lint(dialect: Dialect, text: &str) -> Vec<LintFinding> {
     }
 }
 
+/// The names of the rules of every dialect, sorted: what [`lint`] may say besides that the grammar is broken.
+#[must_use]
+pub fn lint_rules() -> Vec<String> {
+    let mut names = postgres::lint_rules();
+    names.extend(sqlite::LINT_RULES.map(str::to_owned));
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Whether a statement switches SQLite's foreign keys off: the run hoists such a leading one before BEGIN, because
 /// inside a transaction it does nothing and a rebuilt table empties the tables that refer to it.
 #[must_use]

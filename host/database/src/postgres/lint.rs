@@ -53,6 +53,12 @@ const NOTES: [Rule; 8] = [
     Rule::RequireEnumValueOrdering,
 ];
 
+/// The names of the rules for PostgreSQL.
+pub(crate) fn rules() -> Vec<String> {
+    let linter = Linter::with_rules(&[], &ANSWERED);
+    linter.rules.iter().map(ToString::to_string).collect()
+}
+
 /// What squawk says of a whole text.
 pub(crate) fn lint(text: &str) -> Vec<LintFinding> {
     let Ok(tokens) = tokens(Dialect::Postgres, text) else {

@@ -17,6 +17,6 @@ mod verifier;
 
 pub(crate) use classify::classify;
 pub(crate) use connect::connect;
-pub(crate) use lint::lint;
+pub(crate) use lint::{lint, rules as lint_rules};
 pub(crate) use refuse::refuse;
 pub use session::PostgresCanceller;

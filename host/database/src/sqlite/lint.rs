@@ -13,6 +13,16 @@ use crate::dialect::LintFinding;
 use crate::dialect::pieces::{Piece, pieces};
 use crate::dialect::token::place;
 
+/// The names of the rules for SQLite.
+pub(crate) const RULES: [&str; 6] = [
+    "adding-required-field",
+    "column-without-type",
+    "foreign-keys-off",
+    "renaming-column",
+    "renaming-table",
+    "table-without-primary-key",
+];
+
 /// What the rules say of a whole text.
 pub(crate) fn lint(text: &str) -> Vec<LintFinding> {
     let mut findings = Vec::new();

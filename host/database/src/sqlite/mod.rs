@@ -11,6 +11,6 @@ mod syntax;
 mod worker;
 
 pub(crate) use classify::{classify, foreign_keys_pragma};
-pub(crate) use lint::lint;
+pub(crate) use lint::{RULES as LINT_RULES, lint};
 pub(crate) use refuse::refuse;
 pub(crate) use session::connect;

@@ -10,6 +10,16 @@ use whimbrel_core::finding::{Finding, Severity};
 pub use junit::junit;
 pub use sarif::sarif;
 pub use text::text;
+pub(crate) use text::{counted, place};
+
+/// What becomes of notes where people read: many of them drown the warnings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notes {
+    /// They are counted by rule.
+    Counted,
+    /// Each is shown.
+    Shown,
+}
 
 /// For programs: `{findings: […], summary: {errors, warnings, notes}}`.
 #[must_use]

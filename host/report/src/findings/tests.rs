@@ -2,7 +2,7 @@
 
 use whimbrel_core::finding::{Finding, Severity};
 
-use super::{json, junit, sarif, text};
+use super::{Notes, json, junit, sarif, text};
 use crate::plan::tests::plain;
 
 fn finding(rule: &str, severity: Severity, message: &str) -> Finding {
@@ -49,8 +49,24 @@ fn findings() -> Vec<Finding> {
 
 #[test]
 fn for_people_the_worst_comes_last() {
-    insta::assert_snapshot!(plain(&text(&findings(), 3)));
-    assert_eq!(plain(&text(&[], 1)), "no findings in 1 migration\n");
+    insta::assert_snapshot!(plain(&text(&findings(), 3, Notes::Shown)));
+    assert_eq!(
+        plain(&text(&[], 1, Notes::Shown)),
+        "no findings in 1 migration\n"
+    );
+}
+
+#[test]
+fn notes_are_counted_so_that_they_drown_nothing() {
+    let text = plain(&text(&findings(), 3, Notes::Counted));
+    assert!(!text.contains("nothing is here"), "{text}");
+    assert!(
+        text.ends_with(
+            "notes: 1 empty, 1 project\n  help: `--verbose` shows them\n\n2 errors, 1 warning, 2 notes in 3 migrations\n"
+        ),
+        "{text}"
+    );
+    assert!(text.starts_with("warning["), "{text}");
 }
 
 #[test]

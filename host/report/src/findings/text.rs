@@ -1,18 +1,23 @@
 //! Findings for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use whimbrel_core::finding::{Finding, Severity};
 
-use super::number;
+use super::{Notes, number};
 use crate::quantity::plural;
 use crate::style::{bad, dim, good, hint, strong, warn};
 
-/// For people: one paragraph per finding, worst last so that it is what a terminal shows, and a summary.
+/// For people: one paragraph per finding, worst last so that it is what a terminal shows, notes counted unless asked
+/// for, and a summary.
 #[must_use]
-pub fn text(findings: &[Finding], migrations: usize) -> String {
+pub fn text(findings: &[Finding], migrations: usize, notes: Notes) -> String {
     let mut out = String::new();
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    let mut sorted: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| notes == Notes::Shown || finding.severity != Severity::Note)
+        .collect();
     sorted.sort_by_key(|finding| finding.severity);
     for finding in sorted {
         let severity = match finding.severity {
@@ -30,8 +35,30 @@ pub fn text(findings: &[Finding], migrations: usize) -> String {
         }
         out.push('\n');
     }
+    if notes == Notes::Counted
+        && let Some(counted) = counted(findings)
+    {
+        let _ = writeln!(out, "{}: {counted}", dim("notes"));
+        let _ = writeln!(out, "  {} `--verbose` shows them\n", hint("help:"));
+    }
     out.push_str(&summary(findings, migrations));
     out
+}
+
+/// How many notes there are of each rule; none when there are none.
+pub(crate) fn counted(findings: &[Finding]) -> Option<String> {
+    let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
+    let notes = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Note);
+    for finding in notes {
+        *rules.entry(&finding.rule).or_default() += 1;
+    }
+    let parts: Vec<String> = rules
+        .into_iter()
+        .map(|(rule, count)| format!("{count} {rule}"))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn summary(findings: &[Finding], migrations: usize) -> String {
@@ -55,7 +82,7 @@ fn summary(findings: &[Finding], migrations: usize) -> String {
 }
 
 /// Where a finding is, as an editor opens it; else the migration or target that it is about.
-pub(super) fn place(finding: &Finding) -> Option<String> {
+pub(crate) fn place(finding: &Finding) -> Option<String> {
     match (&finding.path, finding.line) {
         (Some(path), Some(line)) => Some(format!("{path}:{line}")),
         (Some(path), None) => Some(path.clone()),

@@ -10,6 +10,8 @@ use whimbrel_core::gate::Refusal;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::{Change, Plan, TargetPlan, Work};
 
+use crate::findings::Notes;
+
 /// A plan and what stands beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanView<'a> {
@@ -19,6 +21,8 @@ pub struct PlanView<'a> {
     pub refusals: &'a [Refusal],
     /// What plugins expect of their steps. Never part of the digest.
     pub estimates: &'a [Estimate],
+    /// What becomes of notes in the text.
+    pub notes: Notes,
 }
 
 /// What a plugin expects of one of its steps.

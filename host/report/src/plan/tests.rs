@@ -15,6 +15,7 @@ use whimbrel_core::plan::{
 use whimbrel_core::statement::{Dialect, Lock, Probe, Statement, StatementClass};
 
 use super::{Estimate, PlanView};
+use crate::findings::Notes;
 
 pub(crate) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
@@ -194,6 +195,7 @@ fn a_plan_for_people_shows_everything_that_a_reviewer_asks() {
         plan: &plan,
         refusals: &refusals,
         estimates: &estimates,
+        notes: Notes::Shown,
     };
     insta::assert_snapshot!(plain(&view.text()));
     assert!(view.text().contains("\u{1b}["));
@@ -207,6 +209,7 @@ fn a_plan_for_pull_requests_can_not_be_broken_by_its_content() {
         plan: &plan,
         refusals: &refusals,
         estimates: &estimates,
+        notes: Notes::Shown,
     };
     insta::assert_snapshot!(view.markdown());
 }
@@ -219,6 +222,7 @@ fn a_plan_for_programs_has_its_digest_and_names_targets_by_one_word() {
         plan: &plan,
         refusals: &refusals,
         estimates: &estimates,
+        notes: Notes::Shown,
     };
     let json: serde_json::Value = serde_json::from_str(&view.json()).unwrap();
     assert_eq!(json["digest"], json!(plan.digest()));
@@ -243,6 +247,7 @@ fn nothing_to_do_is_said_in_one_line() {
         plan: &plan,
         refusals: &[],
         estimates: &[],
+        notes: Notes::Shown,
     };
     insta::assert_snapshot!(plain(&view.text()));
     assert!(view.markdown().ends_with("Nothing to do.\n"));
@@ -265,6 +270,7 @@ fn unfinished_and_requested_reverts_say_why() {
             plan: &plan,
             refusals: &[],
             estimates: &[],
+            notes: Notes::Shown,
         };
         assert!(view.text().contains(words));
         assert!(view.markdown().contains(words));
@@ -278,10 +284,37 @@ fn findings_of_a_plan_know_their_target() {
         plan: &plan,
         refusals: &[],
         estimates: &[],
+        notes: Notes::Shown,
     };
     let findings = view.findings();
     assert_eq!(
         findings[0].target.as_ref().unwrap().to_string(),
         "tenants[acme]"
     );
+}
+
+#[test]
+fn notes_of_a_plan_are_counted_until_somebody_asks() {
+    let mut plan = plan();
+    for finding in &mut plan.targets[0].findings {
+        finding.severity = Severity::Note;
+    }
+    let text = |notes| {
+        plain(
+            &PlanView {
+                plan: &plan,
+                refusals: &[],
+                estimates: &[],
+                notes,
+            }
+            .text(),
+        )
+    };
+    let counted = text(Notes::Counted);
+    assert!(
+        counted.contains("notes: 1 adding-field-with-default (`--verbose` shows them)"),
+        "{counted}"
+    );
+    assert!(!counted.contains("rewrites"), "{counted}");
+    assert!(text(Notes::Shown).contains("note[adding-field-with-default]"));
 }

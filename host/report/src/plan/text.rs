@@ -8,6 +8,7 @@ use whimbrel_core::plan::{Change, OperationAction, PlannedOperation, TargetPlan,
 use whimbrel_core::statement::{Statement, StatementClass};
 
 use super::{PlanView, remark, summary};
+use crate::findings::{Notes, counted, place};
 use crate::quantity::{count, plural};
 use crate::style::{bad, dim, good, hint, strong, warn};
 
@@ -77,8 +78,19 @@ fn render_target(view: &PlanView<'_>, target: &TargetPlan, out: &mut String) {
             }
         }
     }
-    for finding in &target.findings {
+    let is_shown =
+        |finding: &&Finding| view.notes == Notes::Shown || finding.severity != Severity::Note;
+    for finding in target.findings.iter().filter(is_shown) {
         render_finding(finding, out);
+    }
+    if view.notes == Notes::Counted
+        && let Some(counted) = counted(&target.findings)
+    {
+        let _ = writeln!(
+            out,
+            "  {}: {counted} (`--verbose` shows them)",
+            dim("notes")
+        );
     }
 }
 
@@ -152,15 +164,20 @@ fn render_finding(finding: &Finding, out: &mut String) {
         Severity::Warning => warn("warning"),
         Severity::Note => dim("note"),
     };
-    let place = finding
+    let about = finding
         .migration
         .as_ref()
         .map_or_else(String::new, |name| format!("{name}: "));
     let _ = writeln!(
         out,
-        "  {severity}[{}] {place}{}",
+        "  {severity}[{}] {about}{}",
         finding.rule, finding.message
     );
+    if finding.path.is_some()
+        && let Some(place) = place(finding)
+    {
+        let _ = writeln!(out, "    at {}", strong(place));
+    }
     if let Some(help) = &finding.help {
         let _ = writeln!(out, "    {} {help}", hint("help:"));
     }
