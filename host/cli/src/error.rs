@@ -208,6 +208,9 @@ impl From<ProjectError> for CliError {
             ProjectError::Definitions(problems) => {
                 Some(problems.render(crate::output::Output::is_coloured()))
             }
+            ProjectError::ControlDefinitions { source, .. } => {
+                Some(source.render(crate::output::Output::is_coloured()))
+            }
             _ => None,
         };
         let hint = error.hint();

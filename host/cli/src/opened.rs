@@ -10,7 +10,9 @@ use whimbrel_core::plan::Goal;
 use whimbrel_database::Session;
 use whimbrel_database::history::{HistoryError, read_without_definitions};
 use whimbrel_plugin::{Sandbox, Settings};
-use whimbrel_project::{OpenOptions, OpenProject, Planner, Plugins, ProjectError, Survey, Targets};
+use whimbrel_project::{
+    Control, OpenOptions, OpenProject, Planner, Plugins, ProjectError, Survey, Targets,
+};
 use whimbrel_run::{Access, Stop};
 use whimbrel_secrets::Resolver;
 
@@ -22,13 +24,27 @@ use crate::folder::locate;
 use crate::output::Output;
 use crate::surroundings::Connector;
 
-/// Opens the project, which reads all of its definitions.
+/// Opens the project as it is at hand, which reads all of its definitions: for whoever looks at them and reaches no
+/// database.
 pub(crate) fn project(global: &Global, output: &Output) -> Result<OpenProject, CliError> {
+    controlled(global, Control::AtHand, output)
+}
+
+/// Opens the project, its environments read from where they may be.
+fn controlled(global: &Global, control: Control, output: &Output) -> Result<OpenProject, CliError> {
     let location = locate(global.project.as_deref())?;
     let options = OpenOptions {
-        control_ref: global.control_ref.clone(),
+        control: global.control_ref.clone().map_or(control, Control::Ref),
     };
     let project = OpenProject::open(&location, &options)?;
+    if let Some((reference, revision)) = project.control_ref()
+        && project.revision() != Some(revision)
+    {
+        let revision = revision.short();
+        output.notice(&format!(
+            "note: the environment and the project file are read from `{reference}` ({revision})"
+        ));
+    }
     for notice in &project.definitions().notices {
         output.notice(&format!("note: {}: {}", notice.path, notice.message));
     }
@@ -73,7 +89,8 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens the project and lists the targets of the environment.
     pub(crate) async fn open(global: &Global, output: &Output) -> Result<Self, CliError> {
-        let project = project(global, output)?;
+        let control = Control::Environment(global.environment.clone());
+        let project = controlled(global, control, output)?;
         let environment = environment(&project, global)?.clone();
         let resolver = Resolver::new(project.folder(), output.scrubber().clone());
         let targets =

@@ -34,6 +34,7 @@ pub use limits::FILE_SIZE;
 pub use load::{Control, Definitions, LoadOptions, Notice, load, load_control, load_migrations};
 pub use locate::sql_origin;
 pub use problem::{Problem, Problems};
+pub use project::control_ref;
 pub use schema::schema;
 pub use shape::Kind;
 pub use tree::{Entry, EntryKind, FolderTree, SourceError, SourceTree, check_path};

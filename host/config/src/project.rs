@@ -15,6 +15,7 @@ use crate::load::LoadOptions;
 use crate::node::way;
 use crate::problem::Problem;
 use crate::shape::Kind;
+use crate::tree::SourceTree;
 
 /// The names that the project's document may have.
 const NAMES: [(&str, Language); 3] = [
@@ -22,6 +23,9 @@ const NAMES: [(&str, Language); 3] = [
     ("whimbrel.yml", Language::Yaml),
     ("whimbrel.json", Language::Json),
 ];
+
+/// The control ref of a project that names none.
+const CONTROL_REF: &str = "main";
 
 /// Rules that no project can set, and why.
 const FIXED: [(&str, &str); 5] = [
@@ -110,7 +114,7 @@ pub fn read(files: &Files<'_>, options: &LoadOptions) -> Result<ProjectDocument,
                     environments: spec
                         .environments
                         .unwrap_or_else(|| "environments".to_owned()),
-                    control_ref: spec.control_ref.unwrap_or_else(|| "main".to_owned()),
+                    control_ref: spec.control_ref.unwrap_or_else(|| CONTROL_REF.to_owned()),
                     defaults: Defaults {
                         database: spec.defaults.database,
                     },
@@ -129,6 +133,21 @@ pub fn read(files: &Files<'_>, options: &LoadOptions) -> Result<ProjectDocument,
             .expected("a document of the kind `Project`")
             .suggest("`whimbrel init` writes one; `--project` names another folder"),
     ])
+}
+
+/// The control ref that the project of a tree names, or the usual one when its document is wrong; none when there is no
+/// document.
+#[must_use]
+pub fn control_ref(tree: &dyn SourceTree) -> Option<String> {
+    let files = Files::new(tree);
+    NAMES.into_iter().find_map(|(name, language)| {
+        let source = files.read(name).ok()??;
+        let read = Document::read::<Spec>(source, language, Kind::Project, Completeness::Whole);
+        let said = read
+            .ok()
+            .and_then(|(_, envelope)| envelope.spec.control_ref);
+        Some(said.unwrap_or_else(|| CONTROL_REF.to_owned()))
+    })
 }
 
 /// Every rule that is set is one that can be.

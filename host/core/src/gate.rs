@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
 use crate::finding::Severity;
-use crate::lineage::Revision;
+use crate::lineage::{OffBranch, Revision};
 use crate::name::{EnvironmentName, TargetName};
-use crate::plan::{Plan, RevertReason, TargetPlan};
+use crate::plan::{Plan, RevertReason, TargetPlan, Work};
 use crate::policy::{ApplyRule, DestructiveRule, OutOfOrderRule, Policy, RevertRule};
 use crate::promotion::{Candidate, PromotionRecord, missing};
 
@@ -19,6 +19,8 @@ use crate::promotion::{Candidate, PromotionRecord, missing};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gate {
+    /// The environment's `branch`.
+    Branch,
     /// `policy.destructive`.
     Destructive,
     /// `policy.outOfOrder`.
@@ -37,7 +39,8 @@ pub enum Gate {
 
 impl Gate {
     /// Every gate.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Branch,
         Self::Destructive,
         Self::OutOfOrder,
         Self::Window,
@@ -51,6 +54,7 @@ impl Gate {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Branch => "branch",
             Self::Destructive => "destructive",
             Self::OutOfOrder => "out-of-order",
             Self::Window => "window",
@@ -70,7 +74,9 @@ impl fmt::Display for Gate {
 
 /// The word names no gate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("expected one of destructive, out-of-order, window, revert, promotion, lint, approval")]
+#[error(
+    "expected one of branch, destructive, out-of-order, window, revert, promotion, lint, approval"
+)]
 pub struct GateError;
 
 impl FromStr for Gate {
@@ -103,6 +109,8 @@ pub struct GateInput {
     pub policy: Policy,
     /// Now, by the caller's clock.
     pub now: Timestamp,
+    /// The branch, or pattern of tags, that the environment follows, when what is at hand isn't on it.
+    pub branch: Option<(String, OffBranch)>,
     /// The environment before, and what it has published; none when nothing comes before.
     pub promotion: Option<(EnvironmentName, Vec<PromotionRecord>)>,
     /// The approvals that each target holds.
@@ -122,6 +130,7 @@ pub fn evaluate(plan: &Plan, input: &GateInput) -> Vec<Refusal> {
         return Vec::new();
     }
     [
+        branch,
         destructive,
         out_of_order,
         window,
@@ -134,6 +143,42 @@ pub fn evaluate(plan: &Plan, input: &GateInput) -> Vec<Refusal> {
     .filter_map(|gate| gate(plan, input))
     .filter(|refusal| !input.overridden.contains(&refusal.gate))
     .collect()
+}
+
+/// A revert by name runs what the target itself stores, so it may be asked for from anywhere.
+fn branch(plan: &Plan, input: &GateInput) -> Option<Refusal> {
+    let (branch, why) = input.branch.as_ref()?;
+    let by_name = plan.changes().all(|(_, work)| {
+        matches!(work, Work::Revert(change) if change.reason == Some(RevertReason::Requested))
+    });
+    if by_name {
+        return None;
+    }
+    let revision = describe_revision(plan.revision.as_ref());
+    let environment = &plan.environment;
+    let (why, hint) = match why {
+        OffBranch::NoCommit => (
+            "what is here is no commit of a Git repository".to_owned(),
+            "run it from a clone".to_owned(),
+        ),
+        OffBranch::NoBranch => (
+            "this clone has no such branch or tag".to_owned(),
+            format!("`git fetch origin {branch}`, or correct `branch`"),
+        ),
+        OffBranch::Elsewhere => (
+            format!("{revision} isn't on it"),
+            format!("merge and push it to `{branch}`, or use `--project DIR@{branch}`"),
+        ),
+        OffBranch::Uncommitted => (
+            "the work tree has changes that no commit has".to_owned(),
+            format!("commit and push them, or use `--project DIR@{branch}`"),
+        ),
+    };
+    Some(Refusal {
+        gate: Gate::Branch,
+        message: format!("`{environment}` follows `{branch}`, and {why}"),
+        hint: format!("{hint}; `--override branch --reason TEXT` passes it"),
+    })
 }
 
 fn destructive(plan: &Plan, input: &GateInput) -> Option<Refusal> {

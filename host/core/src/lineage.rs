@@ -87,3 +87,16 @@ pub struct Lineage {
     /// By the migration's name.
     pub absences: BTreeMap<MigrationName, Absence>,
 }
+
+/// Why what is at hand isn't on the branch that an environment follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffBranch {
+    /// It is no commit of a Git repository.
+    NoCommit,
+    /// The clone has no such branch, and no tag that matches.
+    NoBranch,
+    /// The commit isn't on the branch, or has none of the tags.
+    Elsewhere,
+    /// The work tree has changes that no commit has.
+    Uncommitted,
+}

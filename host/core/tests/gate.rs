@@ -12,7 +12,7 @@ use whimbrel_core::digest::Digest;
 use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::gate::{Gate, GateInput, describe_revision, evaluate, may_approve};
 use whimbrel_core::history::{Event, EventKind};
-use whimbrel_core::lineage::Revision;
+use whimbrel_core::lineage::{OffBranch, Revision};
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{
     Change, Operation, OperationAction, Plan, PlannedOperation, Prepared, RevertReason, TargetPlan,
@@ -96,6 +96,7 @@ fn plan(work: Vec<Work>) -> Plan {
 
 fn open() -> GateInput {
     GateInput {
+        branch: None,
         policy: Policy {
             apply: ApplyRule::Auto,
             destructive: DestructiveRule::Allow,
@@ -335,4 +336,42 @@ fn gates_and_revisions_have_names() {
             .message
             .ends_with("and 2 more")
     );
+}
+
+#[test]
+fn an_environment_takes_only_what_is_on_its_branch() {
+    let up = plan(vec![Work::Apply(change("1", &[]))]);
+    for (why, words) in [
+        (OffBranch::NoCommit, "no commit of a Git repository"),
+        (OffBranch::NoBranch, "no such branch"),
+        (OffBranch::Elsewhere, "isn't on it"),
+        (OffBranch::Uncommitted, "changes that no commit has"),
+    ] {
+        let input = GateInput {
+            branch: Some(("main".to_owned(), why)),
+            ..open()
+        };
+        let refusals = evaluate(&up, &input);
+        assert_eq!(refusals[0].gate, Gate::Branch);
+        let said = &refusals[0].message;
+        assert!(
+            said.contains("`production` follows `main`") && said.contains(words),
+            "{said}"
+        );
+        assert!(
+            refusals[0].hint.contains("--override branch"),
+            "{refusals:?}"
+        );
+        assert_eq!(gates(&plan(vec![removed("1")]), &input), [Gate::Branch]);
+        let by_name = Work::Revert(Change {
+            reason: Some(RevertReason::Requested),
+            ..change("1", &[])
+        });
+        assert_eq!(gates(&plan(vec![by_name]), &input), []);
+        let overridden = GateInput {
+            overridden: vec![Gate::Branch],
+            ..input
+        };
+        assert_eq!(gates(&up, &overridden), []);
+    }
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod follow;
 mod identity;
 mod lineage;
 mod promotion;
@@ -13,6 +14,7 @@ mod repository;
 mod tree;
 
 pub use error::GitError;
+pub use follow::Followed;
 pub use identity::{Authorship, Identity};
 pub use lineage::{Relation, Removal};
 pub use repository::Repository;

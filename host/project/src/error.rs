@@ -39,6 +39,20 @@ pub enum ProjectError {
     /// The definitions are wrong.
     #[error("{0}")]
     Definitions(#[source] Problems),
+    /// The documents of the control ref are wrong.
+    #[error("the documents of the control ref `{reference}` are wrong\n{source}")]
+    ControlDefinitions {
+        /// The ref.
+        reference: String,
+        /// What is wrong.
+        #[source]
+        source: Problems,
+    },
+    /// The clone doesn't have the control ref, or the project isn't there.
+    #[error(
+        "this clone has no project at the control ref `{0}`, which says what its environments are"
+    )]
+    NoControlRef(String),
     /// A migration can't be put into canonical form.
     #[error("{migration}: {source}")]
     Canonical {
@@ -138,6 +152,13 @@ impl ProjectError {
                 })
             }),
             Self::UnknownDatabase { nearest, .. } => meant(nearest),
+            Self::ControlDefinitions { .. } => Some(
+                "they are read from there, not from what is here; `--control-ref REF` reads them elsewhere"
+                    .to_owned(),
+            ),
+            Self::NoControlRef(reference) => Some(format!(
+                "`git fetch origin {reference}`, name another one as `controlRef` in whimbrel.yaml, or pass `--control-ref REF`"
+            )),
             Self::Connect { source, .. } => source.hint(),
             _ => None,
         }

@@ -9,6 +9,7 @@ use whimbrel_core::gate::{Gate, GateInput};
 use whimbrel_core::history::History;
 use whimbrel_core::name::TargetName;
 
+use crate::control::off_branch;
 use crate::{OpenProject, ProjectError};
 
 /// What whoever runs a plan says about its gates.
@@ -52,6 +53,7 @@ pub fn gate_input(
         })
         .collect();
     Ok(GateInput {
+        branch: off_branch(project, environment)?,
         policy: environment.policy.clone(),
         now: options.now,
         promotion,

@@ -7,6 +7,7 @@
 
 mod absence;
 mod allowance;
+mod control;
 mod credential;
 mod dial;
 mod entropy;
@@ -26,6 +27,7 @@ mod sql_lint;
 mod survey;
 mod targets;
 
+pub use control::Control;
 pub use error::{ConnectError, ProjectError};
 pub use gates::{GateOptions, gate_input};
 pub use lint::{LintOptions, lint};

@@ -14,8 +14,9 @@ use whimbrel_core::order;
 use whimbrel_core::plan::DesiredMigration;
 use whimbrel_core::project::{PluginSource, Project};
 use whimbrel_core::suggestion::nearest;
-use whimbrel_git::{Authorship, Repository};
+use whimbrel_git::{Authorship, Followed, Repository};
 
+use crate::control::{self, Control, Controlling};
 use crate::{Location, ProjectError};
 
 /// The name of the project's own document.
@@ -27,9 +28,9 @@ const MANAGER: &str = "whimbrel";
 /// How a project is opened.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// The ref from which the project file, environments, plugins and grants are read, migrations still coming from
-    /// the location: what a pull request must not decide itself. None reads all from the location.
-    pub control_ref: Option<String>,
+    /// Where the project file, environments, plugins and grants are read from: what a pull request must not decide
+    /// itself.
+    pub control: Control,
 }
 
 /// A tree of files that can be shared between tasks.
@@ -42,6 +43,7 @@ pub struct OpenProject {
     desired: OnceLock<BTreeMap<DatabaseName, Vec<DesiredMigration>>>,
     tree: Tree,
     control: Tree,
+    control_ref: Option<(String, Revision)>,
     repository: Option<Repository>,
     prefix: String,
     revision: Option<Revision>,
@@ -62,11 +64,6 @@ impl OpenProject {
         let bare = repository
             .as_ref()
             .is_some_and(|repository| repository.work_tree().is_none());
-        let reference = match &location.reference {
-            // A bare repository has no files, so its HEAD is meant.
-            None if bare => Some("HEAD"),
-            other => other.as_deref(),
-        };
         let no_repository = |reference: &str| ProjectError::NoRepository {
             folder: folder.to_path_buf(),
             reference: reference.to_owned(),
@@ -83,40 +80,67 @@ impl OpenProject {
             let tree = repository.tree(&revision, &prefix)?;
             Ok((Arc::new(tree), revision))
         };
-        let (tree, mut revision): (Tree, Option<Revision>) = match reference {
-            Some(reference) => {
-                let (tree, revision) = at(reference)?;
-                (tree, Some(revision))
-            }
-            None => {
-                let tree = FolderTree::open(folder).map_err(|source| ProjectError::Folder {
-                    folder: folder.to_path_buf(),
-                    source,
-                })?;
-                let head = repository.as_ref().map(Repository::head).transpose()?;
-                (Arc::new(tree), head.flatten())
+        let is_revision = location.reference.is_some() || bare;
+        // A bare repository has no files, so its HEAD is meant.
+        let reference = location.reference.as_deref().unwrap_or("HEAD");
+        let (mut tree, mut revision): (Tree, Option<Revision>) = if is_revision {
+            let (tree, revision) = at(reference)?;
+            (tree, Some(revision))
+        } else {
+            let tree = FolderTree::open(folder).map_err(|source| ProjectError::Folder {
+                folder: folder.to_path_buf(),
+                source,
+            })?;
+            let head = repository.as_ref().map(Repository::head).transpose()?;
+            (Arc::new(tree), head.flatten())
+        };
+        let controlling = match (&options.control, &repository) {
+            (Control::AtHand, _) | (Control::Environment(_), None) => None,
+            (Control::Ref(reference), None) => return Err(no_repository(reference)),
+            (Control::Ref(reference), Some(repository)) => Some(
+                Controlling::read(repository, &prefix, reference)?
+                    .ok_or_else(|| ProjectError::NoControlRef(reference.clone()))?,
+            ),
+            (Control::Environment(name), Some(repository)) => {
+                let reference = control::reference(repository, &prefix, &tree)?;
+                let read = Controlling::read(repository, &prefix, &reference)?;
+                let branch = read
+                    .as_ref()
+                    .and_then(|read| read.environment(name.as_deref())?.branch.clone());
+                if let (Some(branch), None, true) = (&branch, &location.reference, bare) {
+                    let followed = repository.follow(branch)?;
+                    let newest = followed.as_ref().and_then(Followed::newest);
+                    let (followed, commit) = at(newest.map_or(branch, |newest| &newest.commit))?;
+                    (tree, revision) = (followed, Some(commit));
+                }
+                if is_revision {
+                    Some(read.ok_or(ProjectError::NoControlRef(reference))?)
+                } else {
+                    read.filter(|_| branch.is_some())
+                }
             }
         };
-        let control = match &options.control_ref {
-            Some(reference) => at(reference)?.0,
-            None => Arc::clone(&tree),
-        };
-        let definitions = load(&*tree, &*control, options)?;
-        if let (None, Some(revision), Some(repository)) = (reference, &mut revision, &repository) {
-            let paths = definition_paths(&prefix, &definitions.project);
+        let definitions = load(&*tree, controlling.as_ref().map(|read| &read.documents))?;
+        if let (false, Some(revision), Some(repository)) = (is_revision, &mut revision, &repository)
+        {
+            let paths = definition_paths(&prefix, &definitions.project, controlling.is_some());
             let paths: Vec<_> = paths.iter().map(String::as_str).collect();
             revision.dirty = repository.is_dirty(&paths)?;
         }
+        let control_ref = controlling
+            .as_ref()
+            .map(|read| (read.reference.clone(), read.revision.clone()));
         Ok(Self {
             folder: folder.to_path_buf(),
             definitions,
             desired: OnceLock::new(),
+            control: controlling.map_or_else(|| Arc::clone(&tree), |read| read.tree),
             tree,
-            control,
+            control_ref,
             repository,
             prefix,
             revision,
-            is_revision: reference.is_some(),
+            is_revision,
         })
     }
 
@@ -160,6 +184,13 @@ impl OpenProject {
     #[must_use]
     pub const fn is_revision(&self) -> bool {
         self.is_revision
+    }
+
+    /// The ref that project file, environments, plugins and grants are from, and its commit; none when they are from where
+    /// the migrations are.
+    #[must_use]
+    pub const fn control_ref(&self) -> Option<&(String, Revision)> {
+        self.control_ref.as_ref()
     }
 
     /// Who wrote and who made the commit at hand.
@@ -256,24 +287,15 @@ impl std::fmt::Debug for OpenProject {
 
 fn load(
     tree: &dyn SourceTree,
-    control: &dyn SourceTree,
-    options: &OpenOptions,
+    control: Option<&whimbrel_config::Control>,
 ) -> Result<Definitions, ProjectError> {
     let loading = load_options();
-    if options.control_ref.is_none() {
+    let Some(control) = control else {
         return whimbrel_config::load(tree, &loading).map_err(ProjectError::Definitions);
-    }
-    let control =
-        whimbrel_config::load_control(control, &loading).map_err(ProjectError::Definitions)?;
-    let (migrations, notices) = whimbrel_config::load_migrations(tree, &control, &loading)
+    };
+    let (migrations, notices) = whimbrel_config::load_migrations(tree, control, &loading)
         .map_err(ProjectError::Definitions)?;
-    Ok(Definitions {
-        project: control.project,
-        environments: control.environments,
-        abstract_environments: control.abstract_environments,
-        migrations,
-        notices: [control.notices, notices].concat(),
-    })
+    Ok(Definitions::new(control.clone(), migrations, notices))
 }
 
 /// What the binary adds to a tree.
@@ -311,8 +333,8 @@ fn desired(
 }
 
 /// The files and folders of the repository that definitions are read from: a database file or a README beside them
-/// makes nothing dirty.
-fn definition_paths(prefix: &str, project: &Project) -> Vec<String> {
+/// makes nothing dirty, nor does what is read from a control ref.
+fn definition_paths(prefix: &str, project: &Project, is_controlled: bool) -> Vec<String> {
     let plugins = project
         .plugins
         .values()
@@ -320,9 +342,13 @@ fn definition_paths(prefix: &str, project: &Project) -> Vec<String> {
             PluginSource::Path(file) => Some(file.as_str()),
             PluginSource::Builtin(_) => None,
         });
-    [PROJECT_FILE, &project.migrations, &project.environments]
+    let control = [PROJECT_FILE, &project.environments]
         .into_iter()
         .chain(plugins)
+        .filter(|_| !is_controlled);
+    [project.migrations.as_str()]
+        .into_iter()
+        .chain(control)
         .map(|path| {
             let path = path.trim_matches('/');
             if prefix.is_empty() {

@@ -11,7 +11,7 @@
 mod support;
 
 use support::{DEV, Shop};
-use whimbrel_project::{Location, OpenOptions, OpenProject, ProjectError};
+use whimbrel_project::{Control, Location, OpenOptions, OpenProject, ProjectError};
 
 #[test]
 fn a_work_tree_stands_on_head_and_is_dirty_by_definitions_only() {
@@ -113,7 +113,7 @@ fn from_a_pull_request_only_migrations_are_taken() {
     );
     shop.commit("hostile");
     let options = OpenOptions {
-        control_ref: Some("main".to_owned()),
+        control: Control::Ref("main".to_owned()),
     };
     let project = OpenProject::open(&shop.location(Some("head")), &options).unwrap();
     assert_eq!(project.definitions().migrations.len(), 2);
