@@ -39,3 +39,28 @@ def test_an_unknown_plugin_is_named_with_the_nearest(whimbrel, project, dev):
     ended = whimbrel.run("lint", code=None)
     assert ended.code != 0
     assert "backfill" in ended.err
+
+
+def test_a_step_s_configuration_is_checked_where_it_stands(whimbrel, project, dev):
+    project.table("0001-people")
+    project.write("migrations/0002-fill.yaml", """apiVersion: whimbrel.dev/v1alpha1
+kind: Migration
+metadata: { name: 0002-fill }
+spec:
+  steps:
+    - name: fill it
+      uses: backfill
+      with:
+        table: people
+        set: id = id
+        batchSize: many
+        pauze: 5ms
+""")
+    for command in ("plan", "apply", "lint"):
+        ended = whimbrel.run(command, "--environment", "dev", code=None)
+        for line in (
+            "migrations/0002-fill.yaml:11:9: fill it: expected a whole number, found text",
+            "migrations/0002-fill.yaml:12:9: fill it: unknown key `pauze` (did you mean `pause`?)",
+        ):
+            assert line in ended.said, ended
+    assert dev.tables() == set()

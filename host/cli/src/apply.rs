@@ -1,14 +1,16 @@
 //! From a survey through the gates to a run: what `apply` and `revert` share, and of which `plan` and `approve` show
 //! the first half.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use whimbrel_core::gate::{Gate, GateInput, Refusal, evaluate};
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Goal, Plan};
-use whimbrel_project::{GateOptions, Planner, Plugins, ProjectError, Survey, gate_input};
+use whimbrel_project::{
+    GateOptions, OUTER_TRANSACTION, Planner, Plugins, ProjectError, Survey, gate_input,
+};
 use whimbrel_report::{DoneView, OutcomeView, TargetOutcome};
 use whimbrel_run::{Request, RunError, RunReport, Stop};
 
@@ -153,6 +155,7 @@ pub(crate) async fn run(
         return Err(CliError::gates(&refusals));
     }
     require_dependencies(opened, prepared.plan()).await?;
+    say_notices(opened, prepared.plan());
     let nothing = prepared.plan().is_empty();
     let digest = prepared.plan().digest();
     let stop = Stop::default();
@@ -259,6 +262,24 @@ fn needs_unread(prepared: &Prepared, failures: &BTreeMap<TargetName, ProjectErro
             .flat_map(|change| &change.prepared.depends_on)
             .any(|needed| there.iter().any(|item| &item.migration.name == needed))
     })
+}
+
+/// Says how the SQL of what will be run is taken, where that is not as it is written; each thing once.
+fn say_notices(opened: &Opened, plan: &Plan) {
+    let mut said = BTreeSet::new();
+    for finding in plan.targets.iter().flat_map(|target| &target.findings) {
+        if finding.rule != OUTER_TRANSACTION {
+            continue;
+        }
+        let path = finding.path.as_deref().unwrap_or_default();
+        let line = finding.line.unwrap_or_default();
+        if said.insert((path, line)) {
+            let message = &finding.message;
+            opened
+                .output
+                .notice(&format!("note: {path}:{line}: {message}"));
+        }
+    }
 }
 
 pub(crate) async fn execute(

@@ -97,7 +97,8 @@ impl CliError {
                 .migration
                 .as_ref()
                 .map_or_else(String::new, |name| format!("{name}: "));
-            let _ = write!(message, "\n  {target}: {about}{}", blocker.message);
+            let lines = blocker.message.replace('\n', "\n    ");
+            let _ = write!(message, "\n  {target}: {about}{lines}");
             if !hints.contains(&blocker.hint) {
                 hints.push(blocker.hint.clone());
             }

@@ -32,7 +32,7 @@ mod yaml;
 
 pub use limits::FILE_SIZE;
 pub use load::{Control, Definitions, LoadOptions, Notice, load, load_control, load_migrations};
-pub use locate::sql_origin;
+pub use locate::{sql_origin, with_problem};
 pub use problem::{Problem, Problems};
 pub use project::control_ref;
 pub use schema::schema;

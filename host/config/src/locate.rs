@@ -1,11 +1,12 @@
-//! Where the SQL of a migration stands, found again when there is something to say about it.
+//! Where a part of a migration stands, found again when there is something to say about it.
 
 use whimbrel_core::definition::{Action, Migration, Origin};
 use whimbrel_core::history::Direction;
 
 use crate::document::{Document, language};
 use crate::files::Files;
-use crate::node::way;
+use crate::node::{Part, way};
+use crate::problem::Problem;
 use crate::tree::SourceTree;
 
 /// The file, and the line in it, where the SQL of a step begins; its own file, or a line of the document.
@@ -37,4 +38,37 @@ pub fn sql_origin(
         path: path.clone(),
         line: document.content_line(&way),
     })
+}
+
+/// What is wrong with a value in the `with:` of a plugin's step, where it stands: the key that the pointer ends in, or,
+/// of what isn't there, the nearest key above it.
+///
+/// `pointer` is a JSON pointer into `with`. None when the document isn't there any more.
+#[must_use]
+pub fn with_problem(
+    tree: &dyn SourceTree,
+    migration: &Migration,
+    step: usize,
+    pointer: &str,
+    message: &str,
+) -> Option<Problem> {
+    let path = &migration.origin.path;
+    let (_, language) = language(path)?;
+    let source = Files::new(tree).read(path).ok()??;
+    let document = Document::parse(source, language).ok()?;
+    let mut way = way!["spec", "steps", step];
+    if !document.has(&way) {
+        return None;
+    }
+    way.push("with".into());
+    for segment in pointer.split('/').skip(1) {
+        let key = segment.replace("~1", "/").replace("~0", "~");
+        let index = key.parse::<usize>().ok().map(Part::Index);
+        way.push(Part::Key(key));
+        if let (false, Some(index)) = (document.has(&way), index) {
+            way.pop();
+            way.push(index);
+        }
+    }
+    Some(document.key_problem(&way, message))
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use support::{MemoryTree, base, options};
-use whimbrel_config::{Definitions, FolderTree, load, sql_origin};
+use whimbrel_config::{Definitions, FolderTree, load, sql_origin, with_problem};
 use whimbrel_core::definition::{Action, Migration, SqlAction};
 use whimbrel_core::duration::Duration;
 use whimbrel_core::environment::ValueSource;
@@ -283,6 +283,41 @@ fn says_where_sql_stands() {
     assert_eq!(line("0002-a", 2, Direction::Apply), None);
     assert_eq!(line("0003-b", 0, Direction::Apply), Some(2));
     assert_eq!(line("0003-b", 0, Direction::Revert), Some(5));
+}
+
+#[test]
+fn says_where_a_value_of_a_plugin_s_configuration_stands() {
+    let tree = base().with(
+        "migrations/0002-a.yaml",
+        format!("{HEAD}metadata:\n  name: 0002-a\nspec:\n  steps:\n    - sql: SELECT 1\n    - uses: backfill\n      with:\n        keys:\n          - a\n          - \"7\": {{ x/y: 1, ~z: 2 }}\n        \"0\": here\n"),
+    );
+    let definitions = load(&tree, &options()).unwrap();
+    let place = |step: usize, pointer: &str| {
+        let migration = migration(&definitions, "0002-a");
+        let problem = with_problem(&tree, migration, step, pointer, "wrong")?;
+        assert_eq!(
+            (problem.path.as_str(), problem.message.as_str()),
+            ("migrations/0002-a.yaml", "wrong")
+        );
+        Some((problem.line, problem.column))
+    };
+    for (pointer, expected) in [
+        ("", (9, 7)),
+        ("/keys", (10, 9)),
+        ("/keys/0", (11, 13)),
+        ("/keys/1/7", (12, 13)),
+        ("/keys/1/7/x~1y", (12, 20)),
+        ("/keys/1/7/~0z", (12, 28)),
+        ("/keys/1/none", (12, 13)),
+        ("/0", (13, 9)),
+        ("/missing", (9, 7)),
+    ] {
+        assert_eq!(place(1, pointer), Some(expected), "{pointer}");
+    }
+    assert_eq!(place(2, ""), None);
+    let gone = tree.with("migrations/0002-a.yaml", "steps: [");
+    let migration = migration(&definitions, "0002-a");
+    assert_eq!(with_problem(&gone, migration, 1, "", "wrong"), None);
 }
 
 #[test]

@@ -19,11 +19,11 @@ mod postgres;
 mod sqlite;
 
 pub use dialect::{
-    LintFinding, SqlError, lint, lint_rules, quote_identifier, quote_literal, split,
+    LintFinding, SplitNotice, SqlError, lint, lint_rules, quote_identifier, quote_literal, split,
     split_with_notices,
 };
 pub use endpoint::{Endpoint, EndpointError};
-pub use heartbeat::Heartbeat;
+pub use heartbeat::{Heartbeat, Heartbeats};
 pub use lock::{Fence, Holder, LockError, LockSettings};
 pub use ownership::owned_by_login;
 pub use session::{

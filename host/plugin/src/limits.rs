@@ -82,6 +82,12 @@ limits! {
     details_bytes: usize = 1 << 20, "Details, descriptions and estimates are JSON that people and tools read.";
     effects: usize = 1_000, "Lines of a preview: a reviewer reads them.";
     metric_series: usize = 100, "Metric names with labels of a call: series cost storage for ever.";
+    schema_bytes: usize = 256 << 10, "A schema of a configuration: a person wrote what it was made of.";
+    schema_evaluations: u64 = 1_000_000,
+        "Parts of a schema evaluated for one configuration, under a second; backfill's takes about thirty.";
+    config_depth: usize = 64, "Levels of a configuration; each takes stack of the host while it is checked.";
+    pattern_bytes: usize = 1 << 20, "One compiled pattern of a schema; they take linear time.";
+    mismatches: usize = 20, "What is said at once of a wrong configuration: more than anybody reads.";
     component_bytes: usize = 128 << 20, "Size of a component: Python's is 18 MB.";
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::name::PluginName;
 
@@ -14,12 +15,15 @@ use crate::known::World;
 use crate::manifest::Manifest;
 use crate::room::Kind;
 use crate::sandbox::Sandbox;
+use crate::schema::ConfigSchema;
 
 /// A component that was found fit. Cheap to clone; every call of it is on its own.
 #[derive(Clone)]
 pub struct Plugin {
     sandbox: Sandbox,
     admitted: Arc<Admitted>,
+    /// The schema of a step's `with:`, once it was asked for; none when the plugin gives none.
+    schema: Arc<OnceCell<Option<ConfigSchema>>>,
 }
 
 /// What admission found out.
@@ -42,6 +46,7 @@ impl Plugin {
         Self {
             sandbox,
             admitted: Arc::new(admitted),
+            schema: Arc::default(),
         }
     }
 
@@ -106,6 +111,10 @@ impl Plugin {
 
     pub(crate) const fn sandbox(&self) -> &Sandbox {
         &self.sandbox
+    }
+
+    pub(crate) const fn schema(&self) -> &Arc<OnceCell<Option<ConfigSchema>>> {
+        &self.schema
     }
 
     pub(crate) fn step(&self) -> Result<&StepPre<State>, PluginError> {

@@ -10,6 +10,7 @@ use whimbrel_core::name::{DatabaseName, EnvironmentName};
 use whimbrel_core::statement::Dialect;
 
 use crate::absence::names;
+use crate::notices::notices;
 use crate::plain_text::plain_text;
 use crate::plugins::Plugins;
 use crate::prepare::Preparer;
@@ -135,6 +136,7 @@ async fn in_environment(
         for dialect in dialects {
             let preparer = Preparer {
                 plugins: Arc::clone(plugins),
+                tree: project.tree(),
                 dialect,
                 parameters: environment.parameters.clone(),
             };
@@ -152,7 +154,9 @@ async fn in_environment(
                     }),
                 }
                 let parameters = &environment.parameters;
-                for finding in sql_findings(&project.tree(), dialect, migration, parameters) {
+                let rules = sql_findings(&project.tree(), dialect, migration, parameters);
+                let notes = notices(&*project.tree(), dialect, migration, parameters);
+                for finding in rules.into_iter().chain(notes) {
                     findings.add(finding);
                 }
             }

@@ -17,6 +17,7 @@ use whimbrel_core::plan::{
 use whimbrel_core::statement::Dialect;
 
 use crate::absence::Absences;
+use crate::notices::notices;
 use crate::open::Tree;
 use crate::plugins::Plugins;
 use crate::prepare::Preparer;
@@ -213,7 +214,8 @@ impl Planner {
                     .prepare(&item.migration, item.checksum.clone())
                     .await;
                 let parameters = &self.environment.parameters;
-                let findings = sql_findings(&self.tree, dialect, &item.migration, parameters);
+                let mut findings = sql_findings(&self.tree, dialect, &item.migration, parameters);
+                findings.extend(notices(&*self.tree, dialect, &item.migration, parameters));
                 let judged = findings
                     .into_iter()
                     .filter_map(|finding| self.rules.judge(finding));
@@ -249,6 +251,7 @@ impl Planner {
     fn preparer(&self, dialect: Dialect, parameters: BTreeMap<String, String>) -> Preparer {
         Preparer {
             plugins: Arc::clone(&self.plugins),
+            tree: Arc::clone(&self.tree),
             dialect,
             parameters,
         }

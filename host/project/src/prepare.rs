@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use whimbrel_config::with_problem;
 use whimbrel_core::canonical;
 use whimbrel_core::checksum::Checksum;
 use whimbrel_core::definition::{Action, Check, Migration, Origin, PluginAction, SqlAction, Step};
@@ -11,14 +12,20 @@ use whimbrel_core::plan::{Operation, OperationAction, PrepareError, Prepared};
 use whimbrel_core::statement::{Dialect, Statement};
 use whimbrel_core::template::{TemplateError, TemplateErrorKind, Values, expand_sql, placeholders};
 use whimbrel_database::{SqlError, split};
-use whimbrel_plugin::Preview;
+use whimbrel_plugin::{Mismatch, PluginError, Preview};
 
+use crate::open::Tree;
 use crate::plugins::Plugins;
+
+/// What helps against a configuration that isn't as the plugin wants it.
+const EXPECTS: &str = "`whimbrel plugin inspect` says what the plugin expects";
 
 /// Makes migrations ready for one dialect and one set of parameters.
 #[derive(Clone)]
 pub(crate) struct Preparer {
     pub(crate) plugins: Arc<Plugins>,
+    /// Where the definitions are, to say in which line something is wrong.
+    pub(crate) tree: Tree,
     pub(crate) dialect: Dialect,
     pub(crate) parameters: Values,
 }
@@ -122,15 +129,15 @@ impl Preparer {
             message: format!("{}: {error}", place.describe(None)),
             hint: error.hint().unwrap_or_default(),
         })?;
+        let mismatches = plugin.mismatches(&action.with).await;
+        let mismatches = mismatches.map_err(|error| self.refused(place, &error))?;
+        if !mismatches.is_empty() {
+            return Err(self.mismatched(place, &mismatches));
+        }
         let preview: Preview = plugin
             .plan(&action.with, self.dialect)
             .await
-            .map_err(|error| PrepareError {
-                message: format!("{}: {error}", place.describe(None)),
-                hint: error.hint().unwrap_or_else(|| {
-                    "`whimbrel plugin inspect` says what the plugin expects".to_owned()
-                }),
-            })?;
+            .map_err(|error| self.refused(place, &error))?;
         prepared
             .plugins
             .insert(action.uses.clone(), plugin.digest());
@@ -145,6 +152,52 @@ impl Preparer {
         );
         prepared.up.push(operation.clone());
         Ok(preview.reversible.then(|| vec![operation]))
+    }
+
+    /// What a plugin says of a step, at the place in `with:` that it points at.
+    fn refused(&self, place: &Place<'_>, error: &PluginError) -> PrepareError {
+        let pointer = error.fault().and_then(|fault| fault.pointer.as_deref());
+        let at = pointer.and_then(|pointer| self.place_of(place, pointer));
+        PrepareError {
+            message: match at {
+                Some(at) => format!("{at}: {error}"),
+                None => format!("{}: {error}", place.describe(None)),
+            },
+            hint: error.hint().unwrap_or_else(|| EXPECTS.to_owned()),
+        }
+    }
+
+    /// Everything that is wrong with a step's `with:` by the plugin's own schema, each in a line with its place.
+    fn mismatched(&self, place: &Place<'_>, mismatches: &[Mismatch]) -> PrepareError {
+        let lines = mismatches.iter().map(|mismatch| {
+            let at = self
+                .place_of(place, &mismatch.pointer)
+                .unwrap_or_else(|| format!("{}: with{}", place.describe(None), mismatch.pointer));
+            match &mismatch.hint {
+                Some(hint) if mismatches.len() > 1 => {
+                    format!("{at}: {} ({hint})", mismatch.message)
+                }
+                _ => format!("{at}: {}", mismatch.message),
+            }
+        });
+        let hint = match mismatches {
+            [one] => one.hint.clone(),
+            _ => None,
+        };
+        PrepareError {
+            message: lines.collect::<Vec<_>>().join("\n"),
+            hint: hint.unwrap_or_else(|| EXPECTS.to_owned()),
+        }
+    }
+
+    /// File, line, column and step of a value in a step's `with:`.
+    fn place_of(&self, place: &Place<'_>, pointer: &str) -> Option<String> {
+        let problem = with_problem(&*self.tree, place.migration, place.index, pointer, "")?;
+        let title = place.step.title(place.index);
+        Some(format!(
+            "{}:{}:{}: {title}",
+            problem.path, problem.line, problem.column
+        ))
     }
 
     fn checks(

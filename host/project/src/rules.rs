@@ -10,6 +10,7 @@ use whimbrel_database::lint_rules;
 
 use crate::OpenProject;
 use crate::allowance::{Allowance, CREDENTIAL, allowances};
+use crate::notices::OUTER_TRANSACTION;
 use crate::open::Tree;
 
 /// What a revert would destroy.
@@ -19,8 +20,9 @@ pub(crate) const DESTRUCTIVE_REVERT: &str = "destructive-revert";
 pub(crate) const RANDOM: &str = "high-entropy-text";
 
 /// Rules besides those of the dialects that a project may set.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     DESTRUCTIVE_REVERT,
+    OUTER_TRANSACTION,
     RANDOM,
     "no-revert",
     "removed-migration",

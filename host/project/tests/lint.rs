@@ -12,7 +12,7 @@ mod support;
 
 use support::{DEV, Shop, plugins};
 use whimbrel_core::finding::{Finding, Severity};
-use whimbrel_project::{LintOptions, ProjectError, lint};
+use whimbrel_project::{LintOptions, OUTER_TRANSACTION, ProjectError, lint};
 
 async fn findings(shop: &Shop, options: &LintOptions) -> Vec<Finding> {
     let project = shop.open();
@@ -106,6 +106,43 @@ async fn a_step_without_a_down_is_a_note_and_bad_sql_an_error() {
     assert_eq!(bad.severity, Severity::Error);
     assert_eq!(bad.path.as_deref(), Some("migrations/2-bad.yaml"));
     assert!(bad.message.contains("step 1"), "{}", bad.message);
+}
+
+#[tokio::test]
+async fn an_outer_transaction_is_noted_where_it_stands() {
+    let shop = Shop::new();
+    shop.migration(
+        "1-a",
+        "  steps:\n    - sql: |\n        -- why\n        begin;\n        CREATE TABLE a (id integer);\n        commit;\n      revert: DROP TABLE a\n",
+    );
+    shop.migration(
+        "2-b",
+        "  steps:\n    - { sql: CREATE TABLE starts (a text), revert: \"BEGIN; DROP TABLE starts; COMMIT\" }\n",
+    );
+    // What can't be read at all has its own finding, and no note.
+    shop.migration(
+        "3-c",
+        "  steps:\n    - { sql: \"BEGIN; SAVEPOINT x; COMMIT\", revert: \"\" }\n    - { sql: \"SELECT 'begin\", revert: \"\" }\n",
+    );
+    let all = findings(&shop, &LintOptions::default()).await;
+    let notes: Vec<_> = all
+        .iter()
+        .filter(|finding| finding.rule == OUTER_TRANSACTION)
+        .map(|finding| {
+            (
+                finding.severity,
+                finding.path.as_deref().unwrap(),
+                finding.line,
+            )
+        })
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            (Severity::Note, "migrations/1-a.yaml", Some(9)),
+            (Severity::Note, "migrations/2-b.yaml", Some(7)),
+        ]
+    );
 }
 
 #[tokio::test]

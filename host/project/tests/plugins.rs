@@ -142,8 +142,49 @@ async fn a_configuration_that_the_plugin_refuses_blocks() {
     let plan = planner.plan(&shop(), &History::default()).await.unwrap();
     assert_eq!(plan.blockers.len(), 1);
     let message = &plan.blockers[0].message;
+    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "migrations/1-fill.yaml:8:7: step 1 (backfill): `set` is missing (`set`: What to set, as after `SET` in an UPDATE: `full_name = first || ' ' || last`.)",
+            "migrations/1-fill.yaml:8:15: step 1 (backfill): unknown key `tabel` (did you mean `table`?)",
+            "migrations/1-fill.yaml:8:7: step 1 (backfill): `table` is missing (`table`: The table, with its schema if need be: `orders` or `shop.orders`.)",
+        ]
+    );
+    assert!(plan.blockers[0].hint.contains("plugin inspect"));
+}
+
+/// What no schema can say the plugin says itself, and points at it.
+#[tokio::test]
+async fn a_fault_of_the_plugin_stands_where_it_points() {
+    let shop_ = Shop::new();
+    shop_.migration(
+        "1-fill",
+        "  steps:\n    - name: fill\n      uses: backfill\n      with:\n        table: orders\n        set: a = 1\n        revert: { set: \" \", where: a }\n",
+    );
+    let planner = planner(&shop_.open(), Goal::Apply).await;
+    let plan = planner.plan(&shop(), &History::default()).await.unwrap();
+    let message = &plan.blockers[0].message;
     assert!(
-        message.starts_with("migrations/1-fill.yaml: step 1 (backfill): "),
+        message.starts_with("migrations/1-fill.yaml:12:9: fill: ")
+            && message.contains("can't be empty"),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn one_mismatch_has_its_hint_apart() {
+    let shop_ = Shop::new();
+    shop_.write(
+        "migrations/1-fill.json",
+        "{\"apiVersion\": \"whimbrel.dev/v1alpha1\", \"kind\": \"Migration\", \"metadata\": {\"name\": \"1-fill\"},\n \"spec\": {\"database\": \"shop\", \"steps\": [\n  {\"uses\": \"backfill\", \"with\": {\"table\": \"t\", \"set\": \"a = 1\", \"keys\": \"id\"}}]}}\n",
+    );
+    let planner = planner(&shop_.open(), Goal::Apply).await;
+    let plan = planner.plan(&shop(), &History::default()).await.unwrap();
+    let blocker = &plan.blockers[0];
+    assert_eq!(
+        blocker.message,
+        "migrations/1-fill.json:3:63: step 1 (backfill): unknown key `keys`"
+    );
+    assert_eq!(blocker.hint, "did you mean `key`?");
 }

@@ -66,6 +66,15 @@ pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Statement>, SqlError> {
     split_with_notices(dialect, text).map(|(statements, _)| statements)
 }
 
+/// What a person should know of a text that was split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitNotice {
+    /// What there is to know.
+    pub message: String,
+    /// Line, from 1.
+    pub line: u32,
+}
+
 /// The same as [`split`], with what a person should know, such as that an outer `BEGIN … COMMIT` was stripped.
 ///
 /// # Errors
@@ -74,17 +83,19 @@ pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Statement>, SqlError> {
 pub fn split_with_notices(
     dialect: Dialect,
     text: &str,
-) -> Result<(Vec<Statement>, Vec<String>), SqlError> {
+) -> Result<(Vec<Statement>, Vec<SplitNotice>), SqlError> {
     let mut pieces = pieces::pieces(dialect, text).map_err(|open| {
         let message = format!("this {} never ends", open.what);
         SqlError::at(text, open.start, message, None)
     })?;
     let mut notices = Vec::new();
-    if strip_outer_transaction(dialect, &mut pieces) {
-        notices.push(
-            "the outer BEGIN … COMMIT is left out: Whimbrel opens and commits the transaction"
-                .to_owned(),
-        );
+    if let Some(start) = strip_outer_transaction(dialect, &mut pieces) {
+        notices.push(SplitNotice {
+            message:
+                "the outer BEGIN … COMMIT is left out: Whimbrel opens and commits the transaction"
+                    .to_owned(),
+            line: token::place(text, start).0,
+        });
     }
     let mut statements = Vec::with_capacity(pieces.len());
     for piece in &pieces {
@@ -110,22 +121,19 @@ pub fn split_with_notices(
 }
 
 /// Removes a plain `BEGIN` at the start and the `COMMIT` at the end. On SQLite pragmas may stand around them, as the
-/// recipe for rebuilding a table has it.
-fn strip_outer_transaction(dialect: Dialect, pieces: &mut Vec<Piece<'_>>) -> bool {
+/// recipe for rebuilding a table has it. Gives the offset of the `BEGIN`, if there was one.
+fn strip_outer_transaction(dialect: Dialect, pieces: &mut Vec<Piece<'_>>) -> Option<usize> {
     let around = |piece: &Piece<'_>| dialect == Dialect::Sqlite && piece.begins(&["pragma"]);
     let first = pieces.iter().position(|piece| !around(piece));
     let last = pieces.iter().rposition(|piece| !around(piece));
-    let (Some(first), Some(last)) = (first, last) else {
-        return false;
-    };
+    let (first, last) = (first?, last?);
     let opens = pieces.get(first).is_some_and(is_plain_begin);
     let closes = pieces.get(last).is_some_and(is_plain_commit);
     if first < last && opens && closes {
         pieces.remove(last);
-        pieces.remove(first);
-        return true;
+        return Some(pieces.remove(first).start);
     }
-    false
+    None
 }
 
 fn is_plain_begin(piece: &Piece<'_>) -> bool {

@@ -12,6 +12,7 @@ use crate::desk::Desk;
 use crate::error::PluginError;
 use crate::instance::{Scope, Work};
 use crate::plugin::Plugin;
+use crate::schema::{ConfigSchema, Mismatch};
 
 /// What a step will do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,6 +62,36 @@ impl Plugin {
         })
         .await?;
         self.json("describe", &text)
+    }
+
+    /// Everything that is wrong with a step's `with:`, by the schema that the plugin gives for it in its description;
+    /// empty when it fits, or when the plugin gives no schema. The plugin is asked once, however often this is.
+    ///
+    /// # Errors
+    /// It is no step, or its description or its schema can't be used.
+    pub async fn mismatches(&self, config: &Json) -> Result<Vec<Mismatch>, PluginError> {
+        let schema = self.schema().get_or_try_init(|| self.with_schema()).await?;
+        let Some(schema) = schema else {
+            return Ok(Vec::new());
+        };
+        let found = schema.mismatches(config);
+        if !config.is_null() || found.is_empty() {
+            return Ok(found);
+        }
+        // Without any `with:`, what is missing says more than that it is no map.
+        let missing = schema.mismatches(&Json::Object(serde_json::Map::new()));
+        Ok(if missing.is_empty() { found } else { missing })
+    }
+
+    async fn with_schema(&self) -> Result<Option<ConfigSchema>, PluginError> {
+        let description = self.describe().await?;
+        let Some(schema) = description.get("with").filter(|schema| !schema.is_null()) else {
+            return Ok(None);
+        };
+        match ConfigSchema::new(schema, self.sandbox().limits()) {
+            Ok(schema) => Ok(Some(schema)),
+            Err(error) => Err(self.unusable("describe", error.to_string())),
+        }
     }
 
     /// What the step will do: a function of these arguments alone.

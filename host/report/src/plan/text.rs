@@ -60,7 +60,8 @@ fn render_target(view: &PlanView<'_>, target: &TargetPlan, out: &mut String) {
             .migration
             .as_ref()
             .map_or_else(String::new, |name| format!("{name}: "));
-        let _ = writeln!(out, "  {} {about}{}", bad("blocked:"), blocker.message);
+        let message = blocker.message.replace('\n', "\n    ");
+        let _ = writeln!(out, "  {} {about}{message}", bad("blocked:"));
         let _ = writeln!(out, "    {} {}", hint("hint:"), blocker.hint);
     }
     for work in &target.work {
