@@ -2,7 +2,7 @@
 
 import pytest
 from support.answers import states
-from support.product import PARTLY, Whimbrel
+from support.product import PARTLY, Whimbrel, eventually
 from support.target import PostgresTarget, SqliteTarget
 
 
@@ -117,3 +117,30 @@ def test_many_databases_of_one_server(binary, project, cluster):
         project.migration(f"{number:04}-people", "CREATE TABLE people (id bigint)", database=f"db{number}")
     whimbrel.run("apply", "--environment", "dev")
     assert all(target.tables() == {"people"} for target in targets)
+
+
+def test_a_run_has_one_heartbeat_for_each_server(whimbrel, project, cluster):
+    shop, analytics = PostgresTarget(cluster), PostgresTarget(cluster)
+    project.environment("dev", {"shop": shop.url, "analytics": analytics.url}, policy={"lockWait": "1s"})
+    project.migration("0001-long", "SELECT pg_sleep(8)")
+    project.migration("0002-long", "SELECT pg_sleep(8)", database="analytics")
+    run = whimbrel.start("apply", "--environment", "dev")
+    beats = ("SELECT a.pid, a.application_name, count(k.*) FROM pg_stat_activity a LEFT JOIN pg_locks k ON k.pid = a.pid "
+             "AND k.locktype = 'advisory' WHERE a.application_name LIKE 'whimbrel heartbeat%' GROUP BY 1, 2")
+    seen = set()
+
+    def both():
+        now = shop.rows(beats)
+        assert len(now) <= 1, now
+        seen.update(now)
+        return [beating for _, _, beating in now] == [2]
+
+    eventually(both, "one connection beats for both databases")
+    first = max(name for _, name, _ in seen)
+    eventually(lambda: both() and first not in [name for _, name, _ in shop.rows(beats)], "it goes on")
+    for command in ("unlock", "apply"):
+        ended = whimbrel.run(command, "--environment", "dev", code=None)
+        assert ended.code != 0 and "holds the lock" in ended.said, ended
+    run.end()
+    assert shop.rows(beats) == []
+    assert {pid for pid, _, _ in seen} == {min(pid for pid, _, _ in seen)}

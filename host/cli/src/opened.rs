@@ -164,6 +164,7 @@ impl Opened {
             bus: self.output.bus(),
             stop,
             settings: whimbrel_run::Settings::default(),
+            heartbeats: whimbrel_database::Heartbeats::default(),
         }
     }
 

@@ -7,9 +7,7 @@ use whimbrel_core::history::History;
 use whimbrel_core::name::TargetName;
 use whimbrel_core::statement::Dialect;
 use whimbrel_database::history::{LeaseRecord, lease_insert, lease_remove, read_locked};
-use whimbrel_database::{
-    Endpoint, Heartbeat, Holder, LockSettings, SessionSettings, lock, owned_by_login,
-};
+use whimbrel_database::{Endpoint, Heartbeat, Holder, LockSettings, lock, owned_by_login};
 use whimbrel_signal::Signal;
 
 use crate::change::milliseconds;
@@ -70,9 +68,9 @@ pub(crate) async fn hold(
     });
     let fence = same_epoch(session.as_mut(), fence).await;
     let locked = read_locked(session.as_mut()).await?;
-    let heartbeat = Heartbeat::start(
+    let heartbeat = access.heartbeats.join(
         &endpoint,
-        &SessionSettings::default(),
+        session.backend().as_ref(),
         &fence,
         access.settings.heartbeat,
     );

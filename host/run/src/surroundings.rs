@@ -11,7 +11,7 @@ use whimbrel_core::name::{PluginName, TargetName};
 use whimbrel_core::plan::{Plan, TargetPlan};
 use whimbrel_core::policy::Policy;
 use whimbrel_database::history::LeaseRecord;
-use whimbrel_database::{DatabaseError, Endpoint, Session};
+use whimbrel_database::{DatabaseError, Endpoint, Heartbeats, Session};
 use whimbrel_plugin::{Plugin, PluginError};
 use whimbrel_signal::Bus;
 
@@ -112,6 +112,8 @@ pub struct Access {
     pub stop: Stop,
     /// Limits and retries.
     pub settings: Settings,
+    /// Say that this process is alive; one connection for each server.
+    pub heartbeats: Heartbeats,
 }
 
 /// Asks every gate about a plan; the ones that say no.

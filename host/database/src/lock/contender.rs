@@ -6,6 +6,7 @@ use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::Value;
 
 use super::transact;
+use crate::heartbeat::{CLAIM, name_sql};
 use crate::session::{Backend, Command, DatabaseError, Session};
 
 /// Looks at the holder again and again.
@@ -28,6 +29,8 @@ pub(super) struct Seen {
 struct Beat {
     backend: Backend,
     counter: i64,
+    /// What its heartbeat says; none before the first beat, and when the run doesn't beat for this session.
+    said: Option<String>,
 }
 
 impl Contender {
@@ -119,8 +122,14 @@ fn hint(silent: Duration) -> String {
 async fn recorded(
     session: &mut dyn Session,
 ) -> Result<(Option<String>, Option<Beat>), DatabaseError> {
-    let sql = "SELECT l.holder, l.backend_pid, l.backend_start, h.counter \
-               FROM whimbrel.lock l JOIN whimbrel.heartbeat h ON h.run = l.run";
+    let sql = format!(
+        "SELECT l.holder, l.backend_pid, l.backend_start, h.counter, \
+         (SELECT string_agg(a.application_name, ' ' ORDER BY a.pid) FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_locks k ON k.pid = a.pid \
+          WHERE k.locktype = 'advisory' AND k.granted AND k.objsubid = 2 AND k.classid = {CLAIM} \
+          AND k.objid::bigint = l.backend_pid AND pg_catalog.starts_with(a.application_name, {})) \
+         FROM whimbrel.lock l JOIN whimbrel.heartbeat h ON h.run = l.run",
+        name_sql("l.run")
+    );
     let done = match session.run(&[Command::with(sql, Vec::new())]).await {
         Ok(done) => done,
         Err(failed) if matches!(failed.error.code.as_str(), "42P01" | "3F000" | "42501") => {
@@ -139,6 +148,7 @@ async fn recorded(
                 Value::Integer(pid),
                 Value::Text(start),
                 Value::Integer(counter),
+                said,
             ],
         ) => {
             let backend = Backend {
@@ -150,12 +160,24 @@ async fn recorded(
                 Some(Beat {
                     backend,
                     counter: *counter,
+                    said: match said {
+                        Value::Text(said) => Some(said.clone()),
+                        _ => None,
+                    },
                 }),
             )
         }
         Some([Value::Text(holder), ..]) => (Some(holder.clone()), None),
         _ => (None, None),
     })
+}
+
+/// Holder and backend that the lock's row names, while that run goes on.
+pub(super) async fn recorded_backend(
+    session: &mut dyn Session,
+) -> Result<(Option<String>, Option<Backend>), DatabaseError> {
+    let (holder, beat) = recorded(session).await?;
+    Ok((holder, beat.map(|beat| beat.backend)))
 }
 
 /// Ends a backend that runs nothing, as the user that logged in. The start time makes sure that it still is the same.

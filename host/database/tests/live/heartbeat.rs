@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use whimbrel_core::value::Value;
-use whimbrel_database::{Heartbeat, LockSettings, Session, SessionSettings, lock};
+use whimbrel_database::{Fence, Heartbeat, Heartbeats, LockSettings, Session, lock};
 
 use super::{Target, holder, impatient, take, texts, value};
 
@@ -17,11 +17,29 @@ fn watchful() -> LockSettings {
     }
 }
 
-async fn counter(session: &mut dyn Session) -> i64 {
-    match value(session, "SELECT counter FROM whimbrel.heartbeat").await {
-        Value::Integer(counter) => counter,
-        other => panic!("{other:?}"),
-    }
+/// Starts to beat for a session that holds the fence.
+fn beat(
+    heartbeats: &Heartbeats,
+    target: &Target,
+    session: &dyn Session,
+    fence: &Fence,
+) -> Heartbeat {
+    heartbeats.join(&target.endpoint, session.backend().as_ref(), fence, BEAT)
+}
+
+/// What the heartbeats of a run say, one for each connection.
+async fn said(session: &mut dyn Session, fence: &Fence) -> Vec<String> {
+    let sql = format!(
+        "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'whimbrel heartbeat {} %'",
+        fence.run().simple()
+    );
+    let done = texts(session, &[&sql]).await.unwrap();
+    done[0]
+        .rows
+        .rows
+        .iter()
+        .map(|row| row[0].display())
+        .collect()
 }
 
 /// [ran] The holder's client stopped while a transaction was open: its backend is ended, and the transaction with it.
@@ -67,7 +85,8 @@ async fn a_beating_holder_is_left_alone() {
     let target = Target::postgres("beating");
     let (mut busy, mut contender) = (target.session().await, target.session().await);
     let fence = take(busy.as_mut(), "busy").await;
-    let heartbeat = Heartbeat::start(&target.endpoint, &SessionSettings::default(), &fence, BEAT);
+    let heartbeats = Heartbeats::default();
+    let heartbeat = beat(&heartbeats, &target, busy.as_ref(), &fence);
     let working =
         tokio::spawn(
             async move { texts(busy.as_mut(), &["SELECT pg_sleep(2)", "SELECT 1"]).await },
@@ -108,48 +127,102 @@ async fn an_active_backend_is_left_alone() {
     working.await.unwrap().unwrap();
 }
 
-/// [ran] The heartbeat's row is another one than the fence's, so neither waits for the other.
+/// [ran] The heartbeat writes to no table, so neither it nor the fence waits for the other.
 #[tokio::test]
 async fn the_fence_never_blocks_the_heartbeat() {
     let target = Target::postgres("apart");
-    let mut session = target.session().await;
+    let (mut session, mut other) = (target.session().await, target.session().await);
     let fence = take(session.as_mut(), "me").await;
-    let heartbeat = Heartbeat::start(&target.endpoint, &SessionSettings::default(), &fence, BEAT);
+    let heartbeats = Heartbeats::default();
+    let heartbeat = beat(&heartbeats, &target, session.as_ref(), &fence);
     texts(session.as_mut(), &["BEGIN"]).await.unwrap();
     session.run(&[fence.assert()]).await.unwrap();
-    let before = counter(session.as_mut()).await;
+    let before = said(other.as_mut(), &fence).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert!(counter(session.as_mut()).await > before);
+    assert_ne!(said(other.as_mut(), &fence).await, before);
     texts(session.as_mut(), &["COMMIT"]).await.unwrap();
     drop(heartbeat);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let after = counter(session.as_mut()).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(
-        counter(session.as_mut()).await,
-        after,
-        "it stops when it is dropped"
-    );
+    let after = said(other.as_mut(), &fence).await;
+    assert!(after.is_empty(), "it stops when it is dropped: {after:?}");
 }
 
-/// A lost connection is made anew; a takeover ends the beating.
+/// A lost connection is made anew.
 #[tokio::test]
-async fn it_goes_on_after_a_lost_connection_and_ends_with_the_run() {
+async fn it_goes_on_after_a_lost_connection() {
     let target = Target::postgres("goes_on");
     let mut session = target.session().await;
     let fence = take(session.as_mut(), "me").await;
-    let _heartbeat = Heartbeat::start(&target.endpoint, &SessionSettings::default(), &fence, BEAT);
+    let heartbeats = Heartbeats::default();
+    let _heartbeat = beat(&heartbeats, &target, session.as_ref(), &fence);
     tokio::time::sleep(Duration::from_millis(400)).await;
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-               WHERE application_name = 'whimbrel heartbeat' AND datname = current_database()";
+               WHERE application_name LIKE 'whimbrel heartbeat%' AND datname = current_database()";
     assert_eq!(value(session.as_mut(), end).await, Value::Integer(1));
-    let before = counter(session.as_mut()).await;
+    let before = said(session.as_mut(), &fence).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(counter(session.as_mut()).await > before);
-    session.release_session_lock().await.unwrap();
-    take(session.as_mut(), "next").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(counter(session.as_mut()).await, 0);
+    let after = said(session.as_mut(), &fence).await;
+    assert_eq!(after.len(), 1);
+    assert_ne!(after, before);
+}
+
+/// Several databases of one server share one connection, whose beats each of them sees.
+#[tokio::test]
+async fn a_server_needs_one_connection() {
+    let targets = [Target::postgres("shared_a"), Target::postgres("shared_b")];
+    let run = holder("both");
+    let heartbeats = Heartbeats::default();
+    let mut held = Vec::new();
+    for target in &targets {
+        let mut session = target.session().await;
+        let fence = lock::take(session.as_mut(), &run, &impatient(), |_| {})
+            .await
+            .unwrap();
+        let heartbeat = beat(&heartbeats, target, session.as_ref(), &fence);
+        held.push((session, fence, heartbeat));
+    }
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let mut looking = targets[1].session().await;
+    let connections = said(looking.as_mut(), &held[0].1).await;
+    assert_eq!(connections.len(), 1, "{connections:?}");
+    let settings = LockSettings {
+        wait: Duration::from_secs(1),
+        ..watchful()
+    };
+    for target in &targets {
+        let mut contender = target.session().await;
+        let error = lock::take(contender.as_mut(), &holder("other"), &settings, |_| {}).await;
+        let error = format!("{:?}", error.unwrap_err());
+        assert!(error.contains("its heartbeat goes on"), "{error}");
+    }
+}
+
+/// A run that goes on elsewhere doesn't keep a session alive that it has lost.
+#[tokio::test]
+async fn a_run_beats_for_the_sessions_that_it_has() {
+    let targets = [Target::postgres("kept"), Target::postgres("lost")];
+    let run = holder("both");
+    let heartbeats = Heartbeats::default();
+    let mut held = Vec::new();
+    for target in &targets {
+        let mut session = target.session().await;
+        let fence = lock::take(session.as_mut(), &run, &impatient(), |_| {})
+            .await
+            .unwrap();
+        let heartbeat = beat(&heartbeats, target, session.as_ref(), &fence);
+        held.push((session, fence, heartbeat));
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let (mut lost, fence, heartbeat) = held.pop().unwrap();
+    drop(heartbeat);
+    let mut contender = targets[1].session().await;
+    lock::take(contender.as_mut(), &holder("other"), &watchful(), |_| {})
+        .await
+        .unwrap();
+    let failed = lost.run(&[fence.assert()]).await.unwrap_err();
+    assert!(failed.error.is_connection_lost(), "{failed:?}");
+    let (kept, fence, _heartbeat) = &mut held[0];
+    kept.run(&[fence.glance()]).await.unwrap();
 }
 
 #[tokio::test]
@@ -157,7 +230,8 @@ async fn sqlite_needs_none() {
     let target = Target::sqlite();
     let mut session = target.session().await;
     let fence = take(session.as_mut(), "me").await;
-    let heartbeat = Heartbeat::start(&target.endpoint, &SessionSettings::default(), &fence, BEAT);
+    let heartbeats = Heartbeats::default();
+    let heartbeat = beat(&heartbeats, &target, session.as_ref(), &fence);
     assert!(format!("{heartbeat:?}").contains("None"));
     let error = lock::take(
         target.session().await.as_mut(),

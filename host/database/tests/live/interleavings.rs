@@ -5,7 +5,7 @@ use std::time::Duration;
 use whimbrel_core::statement::Dialect::Postgres;
 use whimbrel_core::value::Value;
 use whimbrel_database::session::begin;
-use whimbrel_database::{Command, Heartbeat, LockSettings, SessionSettings, connect, lock};
+use whimbrel_database::{Command, Heartbeats, LockSettings, SessionSettings, connect, lock};
 
 use super::{Target, holder, impatient, take, texts, value};
 
@@ -122,12 +122,10 @@ async fn the_fence_works_on_a_server_with_repeatable_read() {
     );
     let mut session = target.session().await;
     let fence = take(session.as_mut(), "me").await;
-    let heartbeat = Heartbeat::start(
-        &target.endpoint,
-        &SessionSettings::default(),
-        &fence,
-        Duration::from_millis(20),
-    );
+    let heartbeats = Heartbeats::default();
+    let backend = session.backend();
+    let often = Duration::from_millis(20);
+    let heartbeat = heartbeats.join(&target.endpoint, backend.as_ref(), &fence, often);
     let work = Command::text("SELECT pg_sleep(0.3)");
     session
         .run(&[

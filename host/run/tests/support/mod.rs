@@ -326,6 +326,7 @@ impl Stage {
             bus: Bus::new(vec![Box::new(self.ear.clone())], Scrubber::default()),
             stop: self.stop.clone(),
             settings: self.settings.clone(),
+            heartbeats: whimbrel_database::Heartbeats::default(),
         }
     }
 
