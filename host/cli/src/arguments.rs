@@ -295,7 +295,14 @@ pub(crate) struct Verify {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Unlock {}
+pub(crate) struct Unlock {
+    /// End the session that holds the lock, whatever it does; audited. Not on SQLite
+    #[arg(long, requires = "reason")]
+    pub(crate) terminate: bool,
+    /// Why it is ended
+    #[arg(long, value_name = "TEXT", requires = "terminate")]
+    pub(crate) reason: Option<String>,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Adopt {

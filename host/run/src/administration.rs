@@ -14,6 +14,7 @@ use whimbrel_database::history::{
     NewEvent, NewRecord, event_insert, journal_clear, owner_set, record_accept, record_finish,
     record_insert,
 };
+use whimbrel_database::lock::Terminated;
 use whimbrel_database::{Command, Holder, lock};
 
 use crate::RunError;
@@ -204,7 +205,8 @@ pub async fn adopt(
     Ok(before)
 }
 
-/// Clears what a dead holder left, after having proved that it is dead.
+/// Clears what a dead holder left, after having proved that it is dead; who that was, none after a run that ended by
+/// itself.
 ///
 /// # Errors
 ///
@@ -223,6 +225,32 @@ pub async fn unlock(access: &Access, target: &TargetName) -> Result<Option<Strin
     drop(session);
     credentials.end().await;
     Ok(unlocked?.previous)
+}
+
+/// Ends the session that holds the lock of a target, because a person says so, and clears what it left. The reason is
+/// recorded.
+///
+/// # Errors
+///
+/// [`RunError::Lock`] when it can't be ended from here, which on SQLite is always so.
+pub async fn terminate(
+    access: &Access,
+    target: &TargetName,
+    reason: &str,
+) -> Result<Terminated, RunError> {
+    let Connection {
+        mut session,
+        credentials,
+        ..
+    } = access.connector.connect(target).await?;
+    let holder = Holder {
+        run: Uuid::now_v7(),
+        description: access.actor.clone(),
+    };
+    let terminated = lock::terminate(session.as_mut(), &holder, reason).await;
+    drop(session);
+    credentials.end().await;
+    Ok(terminated?)
 }
 
 /// Takes the lock, writes what `records` gives in one fenced transaction, and releases the lock.

@@ -74,7 +74,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::History(arguments) => wait_for(history::run(arguments, global, output)),
         Command::Baseline(arguments) => wait_for(baseline::run(arguments, global, output)),
         Command::Verify(arguments) => wait_for(verify::run(arguments, global, output)),
-        Command::Unlock(_) => wait_for(unlock::run(global, output)),
+        Command::Unlock(arguments) => wait_for(unlock::run(global, arguments, output)),
         Command::Adopt(arguments) => wait_for(adopt::run(arguments, global, output)),
         Command::Wait(arguments) => wait_for(wait::run(arguments, global, output)),
         Command::Plugin(command) => wait_for(plugin::run(command, global, output)),

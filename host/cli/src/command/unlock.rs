@@ -1,22 +1,42 @@
-//! `whimbrel unlock`: clears what a dead holder left.
+//! `whimbrel unlock`: clears what a dead holder left, or ends a living one.
 
+use whimbrel_database::lock::Terminated;
 use whimbrel_run::{Stop, administration};
 
-use crate::arguments::Global;
+use crate::arguments::{Global, Unlock};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
 
-pub(crate) async fn run(global: &Global, output: &Output) -> Result<Exit, CliError> {
+pub(crate) async fn run(
+    global: &Global,
+    arguments: &Unlock,
+    output: &Output,
+) -> Result<Exit, CliError> {
     let opened = Opened::open(global, output).await?;
     let access = opened.access(Stop::default());
     for target in opened.names() {
-        let previous = administration::unlock(&access, &target).await?;
-        output.answer(&match previous {
-            Some(holder) => format!("{target}: free; {holder} held it last and is gone\n"),
-            None => format!("{target}: free; nobody held it\n"),
-        });
+        let said = match &arguments.reason {
+            Some(reason) if arguments.terminate => {
+                match administration::terminate(&access, &target, reason).await? {
+                    Terminated::Free(unlocked) => free(unlocked.previous),
+                    Terminated::Ended { holder } => format!("free; {holder} held it and was ended"),
+                    Terminated::TakenOver { holder, now } => {
+                        format!("{holder} held it and was ended; {now} has it now")
+                    }
+                }
+            }
+            _ => free(administration::unlock(&access, &target).await?),
+        };
+        output.answer(&format!("{target}: {said}\n"));
     }
     Ok(Exit::Success)
+}
+
+fn free(previous: Option<String>) -> String {
+    match previous {
+        Some(holder) => format!("free; {holder} died holding it and is gone"),
+        None => "free; nobody holds it".to_owned(),
+    }
 }

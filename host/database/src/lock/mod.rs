@@ -5,18 +5,21 @@
 
 mod contender;
 mod fence;
+mod release;
 mod tables;
 mod takeover;
+mod unlock;
 
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
-use whimbrel_core::history::EventKind;
 
 pub use fence::Fence;
+pub use release::release;
+pub use unlock::{TERMINATION_WAIT, Terminated, Unlocked, terminate, unlock};
 
 use self::contender::Contender;
-use crate::history::{HistoryError, NewEvent, event_insert};
+use crate::history::HistoryError;
 use crate::session::{DatabaseError, Session, begin, commit};
 
 /// Who wants the lock.
@@ -161,68 +164,6 @@ async fn prepare_and_take_over(
 fn jittered(poll: Duration) -> Duration {
     let [low, high, ..] = Uuid::new_v4().into_bytes();
     poll / 2 + poll.mul_f64(f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX))
-}
-
-/// Gives the session lock back. The row of the lock stays as it is: only a takeover writes it.
-///
-/// # Errors
-///
-/// The connection is gone; the lock went with it.
-pub async fn release(session: &mut dyn Session, _fence: &Fence) -> Result<(), LockError> {
-    Ok(session.release_session_lock().await?)
-}
-
-/// What [`unlock`] cleared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unlocked {
-    /// The dead holder; none when nobody was recorded.
-    pub previous: Option<String>,
-}
-
-/// Clears what a dead holder left, after having proved that it is dead, and writes an event.
-///
-/// The proof is the session lock itself: whoever gets it knows that the holder's session is gone.
-///
-/// # Errors
-///
-/// [`LockError::Held`] while the holder's session lives.
-pub async fn unlock(session: &mut dyn Session, by: &Holder) -> Result<Unlocked, LockError> {
-    let note = format!("{} (run {})", by.description, by.run);
-    if !session.try_session_lock(&note).await? {
-        let seen = Contender::new(Duration::MAX).look(session).await?;
-        return Err(LockError::Held {
-            holder: seen.holder,
-            hint: seen.hint,
-        });
-    }
-    let cleared = clear(session, by).await;
-    if !session.is_closed() {
-        session.release_session_lock().await?;
-    }
-    cleared
-}
-
-async fn clear(session: &mut dyn Session, by: &Holder) -> Result<Unlocked, LockError> {
-    if !crate::history::exists(session).await? {
-        return Ok(Unlocked { previous: None });
-    }
-    let Some(previous) = takeover::recorded_holder(session).await? else {
-        return Ok(Unlocked { previous: None });
-    };
-    let event = NewEvent {
-        kind: EventKind::Unlocked,
-        migration: None,
-        run: by.run.to_string(),
-        actor: by.description.clone(),
-        revision: None,
-        plan: None,
-        details: serde_json::json!({ "holder": previous }),
-    };
-    let event = event_insert(session.dialect(), &event);
-    takeover::take_over(session, None, vec![event]).await?;
-    Ok(Unlocked {
-        previous: Some(previous),
-    })
 }
 
 /// Runs commands as one transaction.

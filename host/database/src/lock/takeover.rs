@@ -52,14 +52,11 @@ pub(super) async fn take_over(
     }
 }
 
-/// Who took over last and never was cleared.
-pub(super) async fn recorded_holder(
+/// On PostgreSQL, who took over last and neither gave the lock back nor was cleared.
+pub(super) async fn left_behind(
     session: &mut dyn Session,
 ) -> Result<Option<String>, DatabaseError> {
-    let sql = format!(
-        "SELECT holder FROM {} WHERE run IS NOT NULL",
-        table(session.dialect(), "lock")
-    );
+    let sql = "SELECT l.holder FROM whimbrel.lock l JOIN whimbrel.heartbeat h ON h.run = l.run";
     let done = session.run(&[Command::with(sql, Vec::new())]).await?;
     Ok(match done.first().and_then(|done| done.rows.single()) {
         Some(Value::Text(holder)) => Some(holder.clone()),

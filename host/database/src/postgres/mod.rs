@@ -20,3 +20,4 @@ pub(crate) use connect::connect;
 pub(crate) use lint::{lint, rules as lint_rules};
 pub(crate) use refuse::refuse;
 pub use session::PostgresCanceller;
+pub(crate) use session::{LOCK_KEY, SESSION_LOCK};

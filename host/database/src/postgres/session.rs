@@ -27,7 +27,12 @@ use crate::session::{
 };
 
 /// The key of the advisory lock, which PostgreSQL keeps per database: "whimbrel" in ASCII.
-const LOCK_KEY: i64 = 0x7768_696d_6272_656c;
+pub(crate) const LOCK_KEY: i64 = 0x7768_696d_6272_656c;
+
+/// What is true of the row `l` of `pg_locks` that is the session lock of its database, held by somebody: the halves of
+/// [`LOCK_KEY`].
+pub(crate) const SESSION_LOCK: &str =
+    "l.locktype = 'advisory' AND l.granted AND l.classid = 2003331437 AND l.objid = 1651664236";
 
 /// Notices kept until somebody takes them.
 const MAXIMUM_NOTICES: usize = 100;
@@ -342,12 +347,11 @@ impl Session for PostgresSession {
     }
 
     async fn session_lock_note(&mut self) -> Result<Option<String>, DatabaseError> {
-        let (high, low) = (LOCK_KEY >> 32, LOCK_KEY & 0xffff_ffff);
         let rows = self
             .ask(&format!(
                 "SELECT 'server process ' || l.pid || coalesce(' (' || a.application_name || ' of ' || a.usename || ')', '') \
                  FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
-                 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = {high} AND l.objid = {low} \
+                 WHERE {SESSION_LOCK} \
                  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
             ))
             .await?;

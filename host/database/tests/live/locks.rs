@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use whimbrel_core::history::EventKind;
 use whimbrel_core::value::Value;
 use whimbrel_database::history::{read, read_events};
-use whimbrel_database::{LockError, LockSettings, SessionSettings, connect, lock};
+use whimbrel_database::lock::Terminated;
+use whimbrel_database::{LockError, LockSettings, Session, SessionSettings, connect, lock};
 use whimbrel_postgres_server::PostgresServer;
 
 use super::{BOTH, Target, holder, impatient, take, texts, value};
@@ -126,8 +127,8 @@ async fn unlock_refuses_while_the_holder_lives_and_proves_its_death() {
             .await
             .unwrap_err();
         assert!(held(error).contains("anna"));
-        one.release_session_lock().await.unwrap();
-        let unlocked = lock::unlock(two.as_mut(), &holder("bob")).await.unwrap();
+        drop(one);
+        let unlocked = unlock_in_time(two.as_mut()).await;
         assert_eq!(unlocked.previous.as_deref(), Some("anna"));
         let events = read_events(two.as_mut(), 10).await.unwrap();
         assert_eq!(
@@ -136,7 +137,7 @@ async fn unlock_refuses_while_the_holder_lives_and_proves_its_death() {
         );
         assert_eq!(events[0].details["holder"], "anna");
         assert!(
-            one.run(&[fence.glance()])
+            two.run(&[fence.glance()])
                 .await
                 .unwrap_err()
                 .error
@@ -152,6 +153,49 @@ async fn unlock_refuses_while_the_holder_lives_and_proves_its_death() {
         );
         take(two.as_mut(), "bob").await;
     }
+}
+
+/// The server takes a moment to notice that a client is gone.
+async fn unlock_in_time(session: &mut dyn Session) -> lock::Unlocked {
+    let begun = Instant::now();
+    loop {
+        match lock::unlock(session, &holder("bob")).await {
+            Ok(unlocked) => return unlocked,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(10), "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whoever ended by itself left nothing to clear, and nothing is recorded against them.
+#[tokio::test]
+async fn after_a_clean_end_nobody_is_named() {
+    for dialect in BOTH {
+        let target = Target::new(dialect, "clean");
+        let (mut one, mut two) = (target.session().await, target.session().await);
+        let fence = take(one.as_mut(), "anna").await;
+        lock::release(one.as_mut(), &fence).await.unwrap();
+        let unlocked = lock::unlock(two.as_mut(), &holder("bob")).await.unwrap();
+        assert_eq!(unlocked.previous, None);
+        assert_eq!(read_events(two.as_mut(), 10).await.unwrap(), []);
+        let ended = lock::terminate(two.as_mut(), &holder("bob"), "why").await;
+        let free = Terminated::Free(lock::Unlocked { previous: None });
+        assert_eq!(ended.unwrap(), free);
+    }
+}
+
+/// A session that lost its transaction, or the table, still gives the lock back.
+#[tokio::test]
+async fn the_lock_is_given_back_whatever_becomes_of_the_word() {
+    let target = Target::postgres("wordless");
+    let (mut one, mut two) = (target.session().await, target.session().await);
+    let fence = take(one.as_mut(), "anna").await;
+    texts(two.as_mut(), &["DROP TABLE whimbrel.heartbeat"])
+        .await
+        .unwrap();
+    lock::release(one.as_mut(), &fence).await.unwrap();
+    assert!(!one.in_transaction());
+    assert!(two.try_session_lock("bob").await.unwrap());
 }
 
 #[tokio::test]

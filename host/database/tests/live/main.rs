@@ -18,6 +18,7 @@ mod postgres_sessions;
 mod postgres_values;
 mod probes;
 mod sqlite_sessions;
+mod terminations;
 mod versions;
 
 use std::path::Path;
