@@ -127,7 +127,7 @@ async fn recorded(
          (SELECT string_agg(a.application_name, ' ' ORDER BY a.pid) FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_locks k ON k.pid = a.pid \
           WHERE k.locktype = 'advisory' AND k.granted AND k.objsubid = 2 AND k.classid = {CLAIM} \
           AND k.objid::bigint = l.backend_pid AND pg_catalog.starts_with(a.application_name, {})) \
-         FROM whimbrel.lock l JOIN whimbrel.heartbeat h ON h.run = l.run",
+         FROM whimbrel.lock l LEFT JOIN whimbrel.heartbeat h ON h.run = l.run",
         name_sql("l.run")
     );
     let done = match session.run(&[Command::with(sql, Vec::new())]).await {

@@ -56,7 +56,8 @@ pub(super) async fn take_over(
 pub(super) async fn left_behind(
     session: &mut dyn Session,
 ) -> Result<Option<String>, DatabaseError> {
-    let sql = "SELECT l.holder FROM whimbrel.lock l JOIN whimbrel.heartbeat h ON h.run = l.run";
+    // Waits for a release that has given the lock back and is about to commit its word.
+    let sql = "SELECT l.holder FROM whimbrel.lock l JOIN whimbrel.heartbeat h ON h.run = l.run FOR SHARE OF h";
     let done = session.run(&[Command::with(sql, Vec::new())]).await?;
     Ok(match done.first().and_then(|done| done.rows.single()) {
         Some(Value::Text(holder)) => Some(holder.clone()),
