@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for ValueSource {
 }
 
 /// Where a secret value is kept. Displayed as `secret://BACKEND/PATH?version=V#KEY`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct SecretReference {
     /// The backend: one that the environment configures, or `env` or `file`.
     #[serde(rename = "secret")]
@@ -115,6 +115,9 @@ pub struct SecretReference {
     /// A fixed version; the newest if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// What else the backend's plugin wants to know; `null` if nothing.
+    #[serde(skip_serializing_if = "Json::is_null")]
+    pub options: Json,
 }
 
 /// The secret backends that are always there.
@@ -153,6 +156,7 @@ impl FromStr for SecretReference {
             path: path.to_owned(),
             key: key.map(str::to_owned),
             version: version.map(str::to_owned),
+            options: Json::Null,
         })
     }
 }
@@ -179,6 +183,8 @@ struct ReferenceMap {
     key: Option<String>,
     #[serde(default)]
     version: Option<String>,
+    #[serde(default)]
+    options: Json,
 }
 
 impl From<ReferenceMap> for SecretReference {
@@ -188,6 +194,7 @@ impl From<ReferenceMap> for SecretReference {
             path: map.path,
             key: map.key,
             version: map.version,
+            options: map.options,
         }
     }
 }

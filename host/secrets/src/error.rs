@@ -2,8 +2,9 @@
 
 use whimbrel_core::environment::SecretReference;
 use whimbrel_core::fault::{Fault, FaultClass};
+use whimbrel_core::suggestion::nearest;
 
-/// A secret can't be had. Holds references, never a value or a part of one.
+/// A secret can't be had. Holds references and names of fields, never a value or a part of one.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The environment knows no such backend.
@@ -22,13 +23,23 @@ pub enum SecretError {
         /// The plugin.
         plugin: String,
     },
-    /// Nothing is there.
-    #[error("{reference}: {what}")]
-    NotFound {
+    /// The secret has several fields, and the reference says none.
+    #[error("{reference}: the secret has several fields: {}", list(.fields))]
+    KeyNeeded {
         /// What was asked for.
         reference: Box<SecretReference>,
-        /// What isn't there.
-        what: String,
+        /// The fields that there are.
+        fields: Vec<String>,
+    },
+    /// The secret has no field of that name.
+    #[error("{reference}: there is no field `{field}`")]
+    NoField {
+        /// What was asked for.
+        reference: Box<SecretReference>,
+        /// The field.
+        field: String,
+        /// The fields that there are; none when they aren't known.
+        known: Vec<String>,
     },
     /// It is there and can't be taken.
     #[error("{reference}: {problem}")]
@@ -37,15 +48,6 @@ pub enum SecretError {
         reference: Box<SecretReference>,
         /// Why not.
         problem: &'static str,
-    },
-    /// The operating system said no.
-    #[error("{reference}: {source}")]
-    Io {
-        /// What was asked for.
-        reference: Box<SecretReference>,
-        /// Why.
-        #[source]
-        source: std::io::Error,
     },
     /// A backend's own answer.
     #[error("{reference}: {fault}")]
@@ -71,8 +73,16 @@ impl SecretError {
                 Some("`env` and `file` are always there; others are configured under `secrets:` of the environment".to_owned())
             }
             Self::NoPlugin { .. } => Some("use `env` or `file` for now".to_owned()),
-            Self::NotFound { reference, .. } if reference.backend == "env" => {
-                Some(format!("set the environment variable {} for whoever runs whimbrel", reference.path))
+            Self::KeyNeeded { reference, fields } => {
+                let first = fields.first()?;
+                Some(format!("say which one is meant, such as `key: {first}` or `{reference}#{first}`"))
+            }
+            Self::NoField { field, known, .. } if !known.is_empty() => {
+                let similar = nearest(field, known.iter().map(String::as_str));
+                Some(similar.map_or_else(
+                    || format!("it has {}", list(known)),
+                    |name| format!("did you mean `{name}`?"),
+                ))
             }
             Self::Backend { fault, .. } => fault.hint.clone(),
             _ => None,
@@ -84,4 +94,9 @@ impl SecretError {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Backend { fault, .. } if fault.class == FaultClass::Unavailable)
     }
+}
+
+fn list(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use whimbrel_core::environment::SecretReference;
+use whimbrel_core::fault::{Fault, FaultClass};
 use zeroize::Zeroizing;
 
-use crate::field::{refuse_version, select};
-use crate::{Backend, Secret, SecretError};
+use crate::field::refuse_version;
+use crate::{Backend, Secret, Shape};
 
 /// The largest secret file, in bytes: the bound that Kubernetes has for a whole Secret.
 const MAXIMUM_SIZE: u64 = 1 << 20;
@@ -35,27 +36,44 @@ impl Backend for Files {
         format!("files, relative ones from {}", self.base.display())
     }
 
-    async fn read(&self, reference: &SecretReference) -> Result<Secret, SecretError> {
-        refuse_version(reference)?;
+    async fn read(&self, reference: &SecretReference) -> Result<Secret, Fault> {
+        refuse_version(reference, "file.no-versions")?;
         let path = self.base.join(&reference.path);
         let shown = path.display().to_string();
         let read = tokio::task::spawn_blocking(move || read(&path)).await;
         let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
         match read {
-            Ok(Content::Bytes(bytes)) => Ok(Secret::new(select(reference, &bytes)?)),
-            Ok(Content::Unusable(problem)) => Err(SecretError::Unusable {
-                reference: Box::new(reference.clone()),
-                problem,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SecretError::NotFound {
-                reference: Box::new(reference.clone()),
-                what: format!("there is no file {shown}"),
-            }),
-            Err(source) => Err(SecretError::Io {
-                reference: Box::new(reference.clone()),
-                source,
-            }),
+            Ok(Content::Bytes(bytes)) => Ok(Secret::of_value(bytes)),
+            Ok(Content::Unusable(problem)) => {
+                Err(Fault::new(FaultClass::Invalid, "file.unusable", problem))
+            }
+            Err(error) => Err(fault(&error, &shown)),
         }
+    }
+
+    async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
+        Ok(Shape::of(&self.read(reference).await?))
+    }
+}
+
+fn fault(error: &io::Error, path: &str) -> Fault {
+    match error.kind() {
+        io::ErrorKind::NotFound => Fault::new(
+            FaultClass::NotFound,
+            "file.not-found",
+            format!("there is no file {path}"),
+        ),
+        io::ErrorKind::PermissionDenied => Fault::new(
+            FaultClass::Denied,
+            "file.denied",
+            format!("{path} can't be read: {error}"),
+        )
+        .with_hint("let the user that runs whimbrel read it"),
+        _ => Fault::new(
+            FaultClass::Invalid,
+            "file.unreadable",
+            format!("{path} can't be read: {error}"),
+        ),
     }
 }
 

@@ -12,7 +12,7 @@ mod file;
 mod resolver;
 mod variable;
 
-pub use backend::{Backend, Secret};
+pub use backend::{Backend, Lease, LeaseId, Renewal, Secret, Shape, UNNAMED_FIELD};
 pub use error::SecretError;
 pub use file::Files;
 pub use resolver::Resolver;

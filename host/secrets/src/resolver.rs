@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use whimbrel_core::environment::{SecretBackend, SecretReference, ValueSource};
+use whimbrel_core::fault::Fault;
 use whimbrel_core::suggestion::nearest;
 use whimbrel_signal::Scrubber;
 
+use crate::field::select;
 use crate::{Backend, Files, SecretError, Variables};
 
 /// Resolves references to values, and tells the scrubber each value before anybody else gets it. Nothing is kept: a
@@ -59,12 +61,15 @@ impl Resolver {
     /// It can't be had; see [`SecretError`].
     pub async fn resolve(&self, reference: &SecretReference) -> Result<SecretString, SecretError> {
         let backend = self.backend(reference)?;
-        let secret = backend
-            .read(reference)
-            .await
-            .map_err(|error| self.scrubbed(error))?;
-        self.scrubber.register(secret.value.expose_secret());
-        Ok(secret.value)
+        let secret = backend.read(reference).await;
+        let secret = secret.map_err(|fault| self.scrubbed(reference, fault))?;
+        for value in secret.fields.values() {
+            self.scrubber
+                .register(&String::from_utf8_lossy(value.expose_secret()));
+        }
+        let value = select(reference, &secret)?;
+        self.scrubber.register(value.expose_secret());
+        Ok(value)
     }
 
     /// The value of a field that may be written in the document or kept in a backend.
@@ -116,17 +121,12 @@ impl Resolver {
     }
 
     /// A plugin's words may repeat a value that is known already.
-    fn scrubbed(&self, error: SecretError) -> SecretError {
-        match error {
-            SecretError::Backend {
-                reference,
-                mut fault,
-            } => {
-                fault.message = self.scrubber.scrub(&fault.message);
-                fault.hint = fault.hint.map(|hint| self.scrubber.scrub(&hint));
-                SecretError::Backend { reference, fault }
-            }
-            other => other,
+    fn scrubbed(&self, reference: &SecretReference, mut fault: Fault) -> SecretError {
+        fault.message = self.scrubber.scrub(&fault.message);
+        fault.hint = fault.hint.map(|hint| self.scrubber.scrub(&hint));
+        SecretError::Backend {
+            reference: Box::new(reference.clone()),
+            fault: Box::new(fault),
         }
     }
 }

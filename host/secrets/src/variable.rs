@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use async_trait::async_trait;
 use whimbrel_core::environment::SecretReference;
-use zeroize::Zeroizing;
+use whimbrel_core::fault::{Fault, FaultClass};
 
-use crate::field::{refuse_version, select};
-use crate::{Backend, Secret, SecretError};
+use crate::field::refuse_version;
+use crate::{Backend, Secret, Shape};
 
 type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
@@ -38,13 +38,23 @@ impl Backend for Variables {
         "environment variables".to_owned()
     }
 
-    async fn read(&self, reference: &SecretReference) -> Result<Secret, SecretError> {
-        refuse_version(reference)?;
-        let value = (self.lookup)(&reference.path).ok_or_else(|| SecretError::NotFound {
-            reference: Box::new(reference.clone()),
-            what: format!("the environment variable {} is not set", reference.path),
+    async fn read(&self, reference: &SecretReference) -> Result<Secret, Fault> {
+        refuse_version(reference, "env.no-versions")?;
+        let name = &reference.path;
+        let value = (self.lookup)(name).ok_or_else(|| {
+            Fault::new(
+                FaultClass::NotFound,
+                "env.not-set",
+                format!("the environment variable {name} is not set"),
+            )
+            .with_hint(format!(
+                "set the environment variable {name} for whoever runs whimbrel"
+            ))
         })?;
-        let bytes = Zeroizing::new(value.into_encoded_bytes());
-        Ok(Secret::new(select(reference, &bytes)?))
+        Ok(Secret::of_value(value.into_encoded_bytes()))
+    }
+
+    async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
+        Ok(Shape::of(&self.read(reference).await?))
     }
 }

@@ -1,6 +1,6 @@
 //! References to values, through every built-in backend and one of our own.
 
-#![allow(clippy::unwrap_used)] // a test may panic
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may panic
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use whimbrel_core::environment::{SecretBackend, SecretReference, ValueSource};
 use whimbrel_core::fault::{Fault, FaultClass};
-use whimbrel_secrets::{Backend, Resolver, Secret, SecretError, Variables};
+use whimbrel_secrets::{Backend, Resolver, Secret, SecretError, Shape, Variables};
 use whimbrel_signal::Scrubber;
 
 fn reference(text: &str) -> SecretReference {
@@ -187,7 +187,7 @@ async fn literals_are_no_secrets() {
     let missing = ValueSource::Secret(reference("secret://file/whimbrel-nowhere"));
     assert!(matches!(
         resolver.value(&missing).await,
-        Err(SecretError::NotFound { .. })
+        Err(SecretError::Backend { fault, .. }) if fault.class == FaultClass::NotFound
     ));
 }
 
@@ -200,16 +200,27 @@ impl Backend for Indiscreet {
         "an indiscreet backend".to_owned()
     }
 
-    async fn read(&self, reference: &SecretReference) -> Result<Secret, SecretError> {
-        if reference.path == "good" {
-            return Ok(Secret::new(SecretString::from("hunter2!")).with_version("7"));
+    async fn read(&self, reference: &SecretReference) -> Result<Secret, Fault> {
+        if reference.path == "many" {
+            let field = |name: &str, text: &str| {
+                let bytes = text.as_bytes().to_vec();
+                (name.to_owned(), SecretSlice::from(bytes))
+            };
+            return Ok(Secret::new(BTreeMap::from([
+                field("username", "ada"),
+                field("password", "staple"),
+                field("tls", r#"{"key": "pem"}"#),
+            ])));
         }
-        let mut fault = Fault::new(FaultClass::Unavailable, "sealed", "hunter2! is gone");
-        fault.hint = Some("ask for hunter2! later".to_owned());
-        Err(SecretError::Backend {
-            reference: Box::new(reference.clone()),
-            fault: Box::new(fault),
-        })
+        if reference.path == "good" {
+            return Ok(Secret::of_value(b"hunter2!".to_vec()).with_version("7"));
+        }
+        let fault = Fault::new(FaultClass::Unavailable, "sealed", "hunter2! is gone");
+        Err(fault.with_hint("ask for hunter2! later"))
+    }
+
+    async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
+        Ok(Shape::of(&self.read(reference).await?))
     }
 }
 
@@ -234,4 +245,34 @@ async fn what_a_backend_says_is_scrubbed() {
         "secret://odd/bad: [redacted] is gone (sealed)"
     );
     assert_eq!(error.hint().unwrap(), "ask for [redacted] later");
+}
+
+#[tokio::test]
+async fn a_secret_of_several_fields_needs_a_key() {
+    let resolver = Resolver::new(Path::new("/"), Scrubber::default())
+        .with_backend("odd", Arc::new(Indiscreet));
+    let read = async |text: &str| resolver.resolve(&reference(text)).await;
+    for (text, expected) in [
+        ("secret://odd/many#username", "ada"),
+        ("secret://odd/many#/password", "staple"),
+        ("secret://odd/many#/tls/key", "pem"),
+        ("secret://odd/good#value", "hunter2!"),
+    ] {
+        let value = read(text).await;
+        let value = value.map(|value| value.expose_secret().to_owned());
+        assert_eq!(value.ok().as_deref(), Some(expected), "{text}");
+    }
+    let Err(none) = read("secret://odd/many").await else {
+        panic!("a field was chosen");
+    };
+    assert_eq!(
+        none.to_string(),
+        "secret://odd/many: the secret has several fields: `password`, `tls`, `username`"
+    );
+    let hint = none.hint().unwrap();
+    assert!(hint.contains("secret://odd/many#password"), "{hint}");
+    let Err(mistyped) = read("secret://odd/many#pasword").await else {
+        panic!("a field was chosen");
+    };
+    assert_eq!(mistyped.hint().unwrap(), "did you mean `password`?");
 }
