@@ -51,9 +51,8 @@ struct Line<'a>(&'a Scrubber);
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = self.0.scrub(&String::from_utf8_lossy(bytes));
         // A closed stderr is silence, not a failure.
-        let _ = io::stderr().write_all(text.as_bytes());
+        let _ = io::stderr().write_all(&self.0.scrub_bytes(bytes));
         Ok(bytes.len())
     }
 

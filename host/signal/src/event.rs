@@ -117,6 +117,30 @@ pub enum Signal {
     },
 }
 
+impl Signal {
+    /// Everything in it that somebody wrote, and that so may hold anything.
+    fn texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::LockWaiting { holder, .. } => vec![holder],
+            Self::StepStarted { title, .. }
+            | Self::StepProgress { title, .. }
+            | Self::StepFinished { title, .. } => vec![title],
+            Self::Retrying { reason, .. } => vec![reason],
+            Self::MigrationFailed {
+                error, committed, ..
+            } => vec![error, committed],
+            Self::PluginLog { message, level, .. } => vec![message, level],
+            Self::Metric { name, .. } => vec![name],
+            Self::TargetFinished { result, .. } | Self::RunFinished { result, .. } => vec![result],
+            Self::RunStarted { .. }
+            | Self::TargetStarted { .. }
+            | Self::LockTaken { .. }
+            | Self::MigrationStarted { .. }
+            | Self::MigrationFinished { .. } => Vec::new(),
+        }
+    }
+}
+
 /// Somebody who listens. Called on the run's own task: it must be quick and must not block.
 pub trait Sink: Send + Sync {
     /// Takes one event.
@@ -151,12 +175,8 @@ impl Bus {
         if self.sinks.is_empty() {
             return;
         }
-        match &mut signal {
-            Signal::MigrationFailed { error: text, .. }
-            | Signal::Retrying { reason: text, .. }
-            | Signal::PluginLog { message: text, .. }
-            | Signal::TargetFinished { result: text, .. } => *text = self.scrubber.scrub(text),
-            _ => {}
+        for text in signal.texts() {
+            *text = self.scrubber.scrub(text);
         }
         for sink in self.sinks.iter() {
             sink.emit(&signal);

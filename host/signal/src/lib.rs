@@ -5,7 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod event;
+mod limits;
 mod scrub;
 
 pub use event::{Bus, Progress, Signal, Sink};
-pub use scrub::Scrubber;
+pub use scrub::{Concealed, ScrubbedWriter, Scrubber};
