@@ -8,7 +8,7 @@ use whimbrel_core::environment::SecretReference;
 use whimbrel_core::fault::{Fault, FaultClass};
 use zeroize::Zeroize as _;
 
-use crate::{Secret, SecretError, UNNAMED_FIELD};
+use crate::{Secret, SecretError, Shape, UNNAMED_FIELD};
 
 /// The value that a reference means.
 ///
@@ -29,6 +29,38 @@ pub(crate) fn select(
         return Err(unusable(reference, "the value is empty"));
     }
     Ok(value)
+}
+
+impl Shape {
+    /// Whether a secret of this shape has the value that a reference means, as far as a shape tells.
+    ///
+    /// # Errors
+    /// It has no such field, or several of which none is named.
+    pub fn fits(&self, reference: &SecretReference) -> Result<(), SecretError> {
+        let fields = &self.fields;
+        let named = |name: &str| fields.iter().any(|field| field == name);
+        let Some(key) = &reference.key else {
+            if fields.len() > 1 {
+                return Err(SecretError::KeyNeeded {
+                    reference: Box::new(reference.clone()),
+                    fields: fields.clone(),
+                });
+            }
+            return Ok(());
+        };
+        // Nothing is known of the fields, or there is a document of which nothing is known.
+        let unknown = fields.is_empty() || *fields == [UNNAMED_FIELD];
+        let first = match key.strip_prefix('/') {
+            Some(_) if fields.len() == 1 => None,
+            Some(pointer) => pointer.split('/').next(),
+            None => Some(key.as_str()),
+        };
+        let first = first.map(|first| first.replace("~1", "/").replace("~0", "~"));
+        if unknown || named(key) || first.is_none_or(|first| named(&first)) {
+            return Ok(());
+        }
+        Err(no_field(reference, key, fields.clone()))
+    }
 }
 
 enum Chosen<'a> {
@@ -126,11 +158,11 @@ fn inside(
         }
         Some(_) => Err(unusable(reference, "the field is no text")),
     };
+    // A parsed document holds copies of everything in it.
     wipe(&mut document);
     value
 }
 
-/// A parsed document holds copies of everything in it.
 fn wipe(document: &mut Json) {
     match document {
         Json::String(text) => text.zeroize(),

@@ -1,75 +1,116 @@
-//! Resolves the references of one environment.
+//! Resolves the references of one environment, and of no other.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
 use whimbrel_core::environment::{SecretBackend, SecretReference, ValueSource};
-use whimbrel_core::fault::Fault;
+use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::suggestion::nearest;
 use whimbrel_signal::Scrubber;
 
+use crate::clock::{Clock, SystemClock};
 use crate::field::select;
-use crate::{Backend, Files, SecretError, Variables};
+use crate::flight::{Boarding, Flights, Outcome, Reading};
+use crate::health::Health;
+use crate::lease::{LeaseLeft, LeaseTable, RecordedLease};
+use crate::limits::Limits;
+use crate::readings::whole;
+use crate::retry::persist;
+use crate::slot::Slot;
+use crate::{Backend, Files, Readings, Secret, SecretError, Shape, Variables};
 
-/// Resolves references to values, and tells the scrubber each value before anybody else gets it. Nothing is kept: a
-/// value that was rotated is seen at the next connection.
+/// Resolves references to values, and tells the scrubber each value before anybody else gets it. Clones share what is
+/// kept, what is held and what is under way.
 #[derive(Clone)]
 pub struct Resolver {
-    backends: BTreeMap<String, Arc<dyn Backend>>,
-    plugins: BTreeMap<String, String>,
+    slots: BTreeMap<String, Arc<Slot>>,
+    configured: BTreeMap<String, SecretBackend>,
     scrubber: Scrubber,
+    clock: Arc<dyn Clock>,
+    limits: Arc<Limits>,
+    flights: Arc<Flights>,
+    leases: LeaseTable,
 }
 
 impl Resolver {
     /// A resolver with the built-in backends. Relative paths of `file` are counted from `base`.
     #[must_use]
     pub fn new(base: &Path, scrubber: Scrubber) -> Self {
-        let files: Arc<dyn Backend> = Arc::new(Files::new(base));
-        Self {
-            backends: BTreeMap::from([
-                ("env".to_owned(), Arc::new(Variables::default()) as _),
-                ("file".to_owned(), files),
-            ]),
-            plugins: BTreeMap::new(),
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let limits = Arc::new(Limits::default());
+        let resolver = Self {
+            slots: BTreeMap::new(),
+            configured: BTreeMap::new(),
             scrubber,
-        }
+            flights: Arc::new(Flights::new(Arc::clone(&clock), Arc::clone(&limits))),
+            leases: LeaseTable::new(Arc::clone(&clock), Arc::clone(&limits)),
+            clock,
+            limits,
+        };
+        resolver
+            .with_backend("env", Arc::new(Variables::default()))
+            .with_backend("file", Arc::new(Files::new(base)))
     }
 
-    /// The same, knowing the backends that an environment configures: each is usable once [`Resolver::with_backend`]
-    /// gave it, and until then named in errors.
+    /// The same for the backends that an environment configures: each is usable once [`Resolver::with_backend`] gave it,
+    /// and until then named in errors. Nothing that was kept or held for another environment is shared: what belongs to
+    /// one stays there.
     #[must_use]
     pub fn for_environment(mut self, configured: &BTreeMap<String, SecretBackend>) -> Self {
-        for (name, backend) in configured {
-            self.plugins
-                .insert(name.clone(), backend.plugin.to_string());
+        if self.configured == *configured {
+            return self;
         }
-        self
+        for name in self.configured.keys() {
+            self.slots.remove(name);
+        }
+        self.configured = configured.clone();
+        self.begin_anew()
     }
 
     /// The same with one more backend, or another one of that name.
     #[must_use]
     pub fn with_backend(mut self, name: impl Into<String>, backend: Arc<dyn Backend>) -> Self {
-        self.backends.insert(name.into(), backend);
+        let slot = Slot::new(backend, self.limits.concurrent_reads);
+        self.slots.insert(name.into(), Arc::new(slot));
         self
     }
 
-    /// The value that a reference means now.
+    /// The same by another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self.begin_anew()
+    }
+
+    /// The same within other bounds.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = Arc::new(limits);
+        self.begin_anew()
+    }
+
+    fn begin_anew(mut self) -> Self {
+        let (clock, limits) = (&self.clock, &self.limits);
+        self.flights = Arc::new(Flights::new(Arc::clone(clock), Arc::clone(limits)));
+        self.leases = LeaseTable::new(Arc::clone(clock), Arc::clone(limits));
+        self
+    }
+
+    /// Begins to read what one connection needs.
+    #[must_use]
+    pub fn begin(&self) -> Readings {
+        Readings::new(self.clone())
+    }
+
+    /// The value that a reference means now. Who needs several for one connection takes [`Resolver::begin`].
     ///
     /// # Errors
     /// It can't be had; see [`SecretError`].
     pub async fn resolve(&self, reference: &SecretReference) -> Result<SecretString, SecretError> {
-        let backend = self.backend(reference)?;
-        let secret = backend.read(reference).await;
-        let secret = secret.map_err(|fault| self.scrubbed(reference, fault))?;
-        for value in secret.fields.values() {
-            self.scrubber
-                .register(&String::from_utf8_lossy(value.expose_secret()));
-        }
-        let value = select(reference, &secret)?;
-        self.scrubber.register(value.expose_secret());
-        Ok(value)
+        self.begin().resolve(reference).await
     }
 
     /// The value of a field that may be written in the document or kept in a backend.
@@ -77,10 +118,7 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::resolve`].
     pub async fn value(&self, source: &ValueSource) -> Result<SecretString, SecretError> {
-        match source {
-            ValueSource::Literal(text) => Ok(SecretString::from(text.as_str())),
-            ValueSource::Secret(reference) => self.resolve(reference).await,
-        }
+        self.begin().value(source).await
     }
 
     /// Tells the scrubber a value that came from elsewhere, such as the password inside of a secret URL.
@@ -88,31 +126,194 @@ impl Resolver {
         self.scrubber.register(value.expose_secret());
     }
 
-    /// Whether a reference can be resolved, and where it leads, without giving its value away.
+    /// What can be said of a secret without giving its value away. Read only where the backend can't tell otherwise.
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
-    pub async fn check(&self, reference: &SecretReference) -> Result<String, SecretError> {
-        self.resolve(reference).await?;
-        Ok(self.backend(reference)?.describe())
+    pub async fn shape(&self, reference: &SecretReference) -> Result<Shape, SecretError> {
+        let slot = self.slot(reference)?;
+        let what = whole(reference);
+        let shape = self.ask(slot, || slot.backend.shape(&what)).await;
+        shape.map_err(|fault| self.error(reference, &fault))
     }
 
-    fn backend(&self, reference: &SecretReference) -> Result<&Arc<dyn Backend>, SecretError> {
-        if let Some(backend) = self.backends.get(&reference.backend) {
-            return Ok(backend);
+    /// What the backend of a reference is and where, for a person.
+    ///
+    /// # Errors
+    /// There is no such backend.
+    pub fn describe(&self, reference: &SecretReference) -> Result<String, SecretError> {
+        let slot = self.slot(reference)?;
+        Ok(self.scrubber.scrub(&slot.backend.describe()))
+    }
+
+    /// How every backend is doing.
+    #[must_use]
+    pub fn health(&self) -> Vec<Health> {
+        self.slots
+            .iter()
+            .map(|(name, slot)| Health {
+                backend: name.clone(),
+                condition: slot.pulse.condition(),
+            })
+            .collect()
+    }
+
+    /// The leases that are held now.
+    #[must_use]
+    pub fn leases(&self) -> Vec<RecordedLease> {
+        self.leases.records()
+    }
+
+    /// Ends every lease that is held, each with its backend's confirmation, and tells which couldn't be.
+    pub async fn revoke_all(&self) -> Vec<LeaseLeft> {
+        self.scrubbed_left(self.leases.revoke_all().await)
+    }
+
+    /// Ends leases that another run left, and tells which couldn't be. One that is over is fine, however often it is
+    /// ended; one that is held here is told as left, for somebody uses it.
+    pub async fn revoke_left(&self, left: &[RecordedLease]) -> Vec<LeaseLeft> {
+        let held = self.leases.records();
+        let mut endings = Vec::new();
+        let mut failed = Vec::new();
+        for record in left {
+            let fault = match self.slots.get(&record.backend) {
+                Some(_) if held.contains(record) => in_use(),
+                Some(slot) => {
+                    endings.push((record.clone(), Arc::clone(&slot.backend)));
+                    continue;
+                }
+                None => no_backend(&record.backend),
+            };
+            failed.push(LeaseLeft {
+                record: record.clone(),
+                fault,
+            });
         }
-        Err(match self.plugins.get(&reference.backend) {
-            Some(plugin) => SecretError::NoPlugin {
+        failed.extend(self.leases.end(endings).await);
+        self.scrubbed_left(failed)
+    }
+
+    /// Ends every lease and every login; nothing can be borrowed afterwards. Idempotent.
+    pub async fn close(&self) -> Vec<LeaseLeft> {
+        let left = self.leases.close().await;
+        for (name, slot) in &self.slots {
+            let budget = self.limits.revoke_time;
+            let closed = persist(&*self.clock, &self.limits, budget, || slot.backend.close());
+            if let Err(fault) = closed.await {
+                let fault = self.scrubbed(fault);
+                tracing::warn!(backend = %name, "the login couldn't be ended: {fault}");
+            }
+        }
+        self.scrubbed_left(left)
+    }
+
+    pub(crate) const fn table(&self) -> &LeaseTable {
+        &self.leases
+    }
+
+    /// The field that a reference means, told to the scrubber.
+    pub(crate) fn field(
+        &self,
+        reference: &SecretReference,
+        secret: &Secret,
+    ) -> Result<SecretString, SecretError> {
+        let value = select(reference, secret)?;
+        self.scrubber.register(value.expose_secret());
+        Ok(value)
+    }
+
+    /// Reads a secret, or shares somebody else's reading that began after the one of a number.
+    pub(crate) async fn read(
+        &self,
+        reference: &SecretReference,
+        what: &SecretReference,
+        newer_than: u64,
+    ) -> Result<Arc<Reading>, SecretError> {
+        self.slot(reference)?;
+        let flight = match self.flights.board(what, newer_than) {
+            Boarding::Kept(reading) => return Ok(reading),
+            Boarding::Waits(flight) => flight,
+            Boarding::Reads(sender, flight) => {
+                // On a task of its own: whoever waits may go away, and a lease that arrives then must still be taken in.
+                let fly = self.clone().fly(what.clone(), flight.number, sender);
+                tokio::spawn(fly);
+                flight
+            }
+        };
+        let outcome = self.flights.land(what, flight).await;
+        outcome.map_err(|fault| self.error(reference, &fault))
+    }
+
+    /// Reads for all who wait.
+    async fn fly(self, what: SecretReference, number: u64, sender: watch::Sender<Option<Outcome>>) {
+        let outcome = match self.take(&what, number).await {
+            Ok(reading) => Ok(Arc::new(reading)),
+            Err(fault) => Err(Arc::new(fault)),
+        };
+        self.flights.settle(&what, number, outcome.as_ref().ok());
+        sender.send_replace(Some(outcome));
+    }
+
+    async fn take(&self, what: &SecretReference, number: u64) -> Result<Reading, Fault> {
+        let name = &what.backend;
+        let slot = self.slots.get(name).ok_or_else(|| no_backend(name))?;
+        let secret = self.ask(slot, || slot.backend.read(what)).await?;
+        let lease = match &secret.lease {
+            Some(lease) => Some(self.leases.hold(name, &slot.backend, lease).await?),
+            None => None,
+        };
+        let fields = secret.fields.values();
+        let size: usize = fields.map(|value| value.expose_secret().len()).sum();
+        if secret.fields.len() > self.limits.fields || size > self.limits.secret_size {
+            return Err(Fault::new(
+                FaultClass::Invalid,
+                "secrets.too-large",
+                format!(
+                    "the secret has more than {} fields or {} bytes",
+                    self.limits.fields, self.limits.secret_size
+                ),
+            ));
+        }
+        Ok(Reading {
+            number,
+            secret,
+            lease,
+        })
+    }
+
+    /// Asks a backend, a few at once, again where that may help, and notes what it answers.
+    async fn ask<T, F>(&self, slot: &Slot, question: impl FnMut() -> F + Send) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>> + Send,
+    {
+        // Nobody closes it.
+        let _permit = slot.permits.acquire().await;
+        let budget = self.limits.retry_budget;
+        let answer = persist(&*self.clock, &self.limits, budget, question).await;
+        let answer = answer.map_err(|fault| self.scrubbed(fault));
+        match &answer {
+            Ok(_) => slot.pulse.answered(),
+            Err(fault) => slot.pulse.failed(fault),
+        }
+        answer
+    }
+
+    fn slot(&self, reference: &SecretReference) -> Result<&Slot, SecretError> {
+        if let Some(slot) = self.slots.get(&reference.backend) {
+            return Ok(slot);
+        }
+        Err(match self.configured.get(&reference.backend) {
+            Some(configured) => SecretError::NoPlugin {
                 reference: Box::new(reference.clone()),
-                plugin: plugin.clone(),
+                plugin: configured.plugin.to_string(),
             },
             None => SecretError::UnknownBackend {
                 reference: Box::new(reference.clone()),
                 nearest: nearest(
                     &reference.backend,
-                    self.backends
+                    self.slots
                         .keys()
-                        .chain(self.plugins.keys())
+                        .chain(self.configured.keys())
                         .map(String::as_str),
                 )
                 .map(str::to_owned),
@@ -120,22 +321,54 @@ impl Resolver {
         })
     }
 
-    /// A plugin's words may repeat a value that is known already.
-    fn scrubbed(&self, reference: &SecretReference, mut fault: Fault) -> SecretError {
-        fault.message = self.scrubber.scrub(&fault.message);
-        fault.hint = fault.hint.map(|hint| self.scrubber.scrub(&hint));
+    fn error(&self, reference: &SecretReference, fault: &Fault) -> SecretError {
         SecretError::Backend {
             reference: Box::new(reference.clone()),
-            fault: Box::new(fault),
+            fault: Box::new(self.scrubbed(fault.clone())),
         }
     }
+
+    /// A plugin's words may repeat a value that is known already.
+    fn scrubbed(&self, mut fault: Fault) -> Fault {
+        fault.message = self.scrubber.scrub(&fault.message);
+        fault.code = self.scrubber.scrub(&fault.code);
+        fault.pointer = fault.pointer.map(|text| self.scrubber.scrub(&text));
+        fault.hint = fault.hint.map(|text| self.scrubber.scrub(&text));
+        fault
+    }
+
+    pub(crate) fn scrubbed_left(&self, left: Vec<LeaseLeft>) -> Vec<LeaseLeft> {
+        left.into_iter()
+            .map(|left| LeaseLeft {
+                fault: self.scrubbed(left.fault),
+                ..left
+            })
+            .collect()
+    }
+}
+
+fn in_use() -> Fault {
+    Fault::new(
+        FaultClass::Conflict,
+        "secrets.in-use",
+        "another connection of this program stands on it",
+    )
+}
+
+fn no_backend(name: &str) -> Fault {
+    Fault::new(
+        FaultClass::NotFound,
+        "secrets.no-backend",
+        format!("there is no secret backend called `{name}` any more"),
+    )
+    .with_hint("revoke its leases by hand, or wait until they are over")
 }
 
 impl std::fmt::Debug for Resolver {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Resolver")
-            .field("backends", &self.backends.keys())
+            .field("backends", &self.slots.keys())
             .finish_non_exhaustive()
     }
 }

@@ -159,15 +159,21 @@ async fn the_scrubber_knows_every_value_before_it_is_given_out() {
     let scrubber = Scrubber::default();
     let resolver = resolver(folder.path(), &scrubber);
     assert_eq!(scrubber.scrub("correct horse"), "correct horse");
-    let checked = resolver.check(&reference("secret://env/PASSWORD")).await;
-    assert_eq!(checked.unwrap(), "environment variables");
+    let password = reference("secret://env/PASSWORD");
+    assert_eq!(
+        resolver.describe(&password).unwrap(),
+        "environment variables"
+    );
+    assert_eq!(resolver.shape(&password).await.unwrap().fields, ["value"]);
+    assert_eq!(scrubber.scrub("correct horse"), "correct horse");
+    assert!(resolver.resolve(&password).await.is_ok());
     assert_eq!(scrubber.scrub("it is correct horse!"), "it is [redacted]!");
     assert!(!format!("{resolver:?}").contains("horse"));
     resolver.keep_secret(&SecretString::from("from elsewhere"));
     assert_eq!(scrubber.scrub("from elsewhere"), "[redacted]");
     assert!(
         resolver
-            .check(&reference("secret://file/none"))
+            .shape(&reference("secret://file/none"))
             .await
             .is_err()
     );
@@ -229,12 +235,11 @@ async fn what_a_backend_says_is_scrubbed() {
     let resolver = Resolver::new(Path::new("/"), Scrubber::default())
         .with_backend("odd", Arc::new(Indiscreet));
     assert_eq!(
-        resolver
-            .check(&reference("secret://odd/good"))
-            .await
-            .unwrap(),
+        resolver.describe(&reference("secret://odd/good")).unwrap(),
         "an indiscreet backend"
     );
+    let good = resolver.resolve(&reference("secret://odd/good")).await;
+    assert!(good.is_ok());
     let error = resolver
         .resolve(&reference("secret://odd/bad"))
         .await
@@ -275,4 +280,109 @@ async fn a_secret_of_several_fields_needs_a_key() {
         panic!("a field was chosen");
     };
     assert_eq!(mistyped.hint().unwrap(), "did you mean `password`?");
+}
+
+#[test]
+fn a_shape_tells_whether_a_reference_fits() {
+    let shape = |fields: &[&str]| Shape {
+        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+        ..Shape::default()
+    };
+    let two = ["password", "user"];
+    for (text, fields, fits) in [
+        ("secret://a/b", &[] as &[&str], true),
+        ("secret://a/b#password", &[], true),
+        ("secret://a/b", &["value"], true),
+        ("secret://a/b#inside", &["value"], true),
+        ("secret://a/b#/a/b", &["document"], true),
+        ("secret://a/b", &two, false),
+        ("secret://a/b#user", &two, true),
+        ("secret://a/b#/user/name", &two, true),
+        ("secret://a/b#/usr/name", &two, false),
+        ("secret://a/b#usr", &two, false),
+        ("secret://a/b#usr", &["user"], false),
+    ] {
+        let found = shape(fields).fits(&reference(text)).is_ok();
+        assert_eq!(found, fits, "{text} {fields:?}");
+    }
+}
+
+/// What is kept for one environment isn't given to another, whatever both call their backends.
+#[tokio::test]
+async fn nothing_is_shared_between_environments() {
+    let backends = |plugin: &str| {
+        let backend = SecretBackend {
+            plugin: plugin.parse().unwrap(),
+            with: serde_json::Value::Null,
+        };
+        BTreeMap::from([("store".to_owned(), backend)])
+    };
+    let store = |value: &'static str| -> Arc<dyn Backend> { Arc::new(Keeper(value)) };
+    let staging = Resolver::new(Path::new("/"), Scrubber::default())
+        .for_environment(&backends("vault"))
+        .with_backend("store", store("of-staging"));
+    let password = reference("secret://store/password");
+    let value = staging.resolve(&password).await.unwrap();
+    assert_eq!(value.expose_secret(), "of-staging");
+    let production = staging.clone().for_environment(&backends("other"));
+    assert!(matches!(
+        production.resolve(&password).await,
+        Err(SecretError::NoPlugin { .. })
+    ));
+    let production = production.with_backend("store", store("of-production"));
+    let value = production.resolve(&password).await.unwrap();
+    assert_eq!(value.expose_secret(), "of-production");
+    let value = staging.resolve(&password).await.unwrap();
+    assert_eq!(value.expose_secret(), "of-staging");
+}
+
+/// Keeps one value of one version.
+struct Keeper(&'static str);
+
+#[async_trait]
+impl Backend for Keeper {
+    fn describe(&self) -> String {
+        "a keeper".to_owned()
+    }
+
+    async fn read(&self, _: &SecretReference) -> Result<Secret, Fault> {
+        let secret = Secret::of_value(self.0.as_bytes().to_vec());
+        Ok(secret
+            .with_version("1")
+            .with_expires(1)
+            .with_details(true.into()))
+    }
+
+    async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
+        Ok(Shape::of(&self.read(reference).await?))
+    }
+}
+
+/// Whether a type has a trait: the constant of its own is nearer than the one that everything has.
+macro_rules! has {
+    ($type:ty: $trait:path) => {{
+        #[allow(dead_code)]
+        trait Anything {
+            const IT: bool = false;
+        }
+        impl<T: ?Sized> Anything for T {}
+        struct Probe<T: ?Sized>(std::marker::PhantomData<T>);
+        #[allow(dead_code)]
+        impl<T: ?Sized + $trait> Probe<T> {
+            const IT: bool = true;
+        }
+        <Probe<$type>>::IT
+    }};
+}
+
+#[test]
+fn what_holds_values_can_t_be_shown() {
+    assert!(has!(Shape: std::fmt::Debug), "the test can tell");
+    assert!(!has!(Secret: std::fmt::Debug));
+    assert!(!has!(Secret: std::fmt::Display));
+    assert!(!has!(Secret: serde::Serialize));
+    assert!(!has!(whimbrel_secrets::Readings: std::fmt::Debug));
+    assert!(!has!(whimbrel_secrets::Readings: serde::Serialize));
+    assert!(!has!(SecretString: std::fmt::Display));
+    assert!(!has!(SecretString: serde::Serialize));
 }
