@@ -2,6 +2,7 @@
 
 use whimbrel_core::suggestion::nearest;
 
+use crate::foreign::BEGINNING;
 use crate::node::{Member, Node, Value};
 use crate::problem::{Problem, alternatives};
 use crate::shape::{FILE, Field, Format, Kind, Object, REFERENCE, Shape, secret};
@@ -139,6 +140,16 @@ impl Checker<'_> {
                     .expected(expected(shape))
                     .push(self.problems);
             }
+            (Shape::Material, Value::Text(text)) if text.starts_with(BEGINNING) => {
+                // Which backend is meant is known only inside of an environment.
+                self.source
+                    .problem(
+                        &node.span,
+                        format!("`{key}` doesn't say which backend is meant"),
+                    )
+                    .expected("`secret://BACKEND/PATH#KEY`")
+                    .push(self.problems);
+            }
             (Shape::Material, Value::Text(text)) => self.literal(key, node, text, false),
             (shape, _) => self.wrong_type(key, node, shape),
         }
@@ -244,7 +255,7 @@ impl Checker<'_> {
 
     fn literal(&mut self, key: &str, node: &Node, text: &str, literal: bool) {
         match secret(text) {
-            Some(Ok(_)) => {}
+            Some(Ok(())) => {}
             Some(Err(refusal)) => self
                 .source
                 .problem(&node.span, refused(text, &refusal.what))

@@ -12,10 +12,14 @@ use whimbrel_core::policy::Policy;
 use whimbrel_core::template::{TemplateErrorKind, url_placeholders};
 
 use crate::document::Document;
+use crate::foreign;
 use crate::load::LoadOptions;
 use crate::node::{Part, Way, way};
 use crate::problem::{Problem, alternatives};
 use crate::project::ProjectDocument;
+
+/// Which environments configure a secret backend of a name.
+pub type Elsewhere = BTreeMap<String, BTreeSet<EnvironmentName>>;
 
 /// An environment's name, and its documents: its own first, then those that it extends.
 pub struct Inherited<'a> {
@@ -23,11 +27,13 @@ pub struct Inherited<'a> {
     pub name: &'a EnvironmentName,
     /// The documents.
     pub documents: Vec<&'a Document>,
+    /// The secret backends that any environment configures: those of others are never to be used here.
+    pub elsewhere: &'a Elsewhere,
 }
 
 impl Inherited<'_> {
     /// A problem with a value, in the nearest document that says it.
-    fn problem(&self, way: &[Part], message: impl Into<String>) -> Problem {
+    pub fn problem(&self, way: &[Part], message: impl Into<String>) -> Problem {
         self.at(way, |document| document.problem(way, message.into()))
     }
 
@@ -92,10 +98,12 @@ pub fn resolve(
             }
         }
     }
+    let mut spec = spec.clone();
+    foreign::translate(inherited, &mut spec, problems);
     if problems.len() > before {
         return None;
     }
-    match serde_json::from_value::<Spec>(spec.clone()) {
+    match serde_json::from_value::<Spec>(spec) {
         Ok(spec) => Some(Environment {
             name: inherited.name.clone(),
             branch: spec.branch,
@@ -231,13 +239,29 @@ fn check_reference(
         .iter()
         .any(|document| document.has(&inner));
     let way = if mapped { &inner } else { way };
-    inherited
-        .problem(
-            way,
-            format!("there is no secret backend `{}`", reference.backend),
-        )
+    let problem = match inherited.elsewhere.get(&reference.backend) {
+        None => inherited
+            .problem(
+                way,
+                format!("there is no secret backend `{}`", reference.backend),
+            )
+            .nearest(&reference.backend, names.iter().copied()),
+        Some(others) => {
+            let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
+            let (backend, name) = (&reference.backend, inherited.name);
+            let others = others.join(", ");
+            inherited
+                .problem(
+                    way,
+                    format!("the secret backend `{backend}` is configured by {others}, and not by `{name}`"),
+                )
+                .suggest(format!(
+                    "an environment's secrets are its own: configure `{backend}` under `secrets` of `{name}` too, or in what it extends"
+                ))
+        }
+    };
+    problem
         .expected(alternatives(names.iter().copied()))
-        .nearest(&reference.backend, names)
         .push(problems);
 }
 

@@ -9,7 +9,7 @@ use whimbrel_core::name::EnvironmentName;
 
 use crate::check::Completeness;
 use crate::document::{Document, Envelope, language};
-use crate::environment_checks::{self, Inherited};
+use crate::environment_checks::{self, Elsewhere, Inherited};
 use crate::files::{Files, join, unreadable};
 use crate::load::{LoadOptions, Notice};
 use crate::node::way;
@@ -48,6 +48,7 @@ pub fn read(
         .iter()
         .map(|(name, written)| (name.clone(), written.parent.clone()))
         .collect();
+    let elsewhere = configured(&written);
     let mut environments = Environments::default();
     for (name, own) in &written {
         let chain = match ancestry(name, &parents) {
@@ -71,7 +72,11 @@ pub fn read(
             .iter()
             .filter_map(|name| written.get(name).map(|written| &written.document))
             .collect();
-        let inherited = Inherited { name, documents };
+        let inherited = Inherited {
+            name,
+            documents,
+            elsewhere: &elsewhere,
+        };
         if let Some(environment) = environment_checks::resolve(&inherited, &spec, problems) {
             environment_checks::check(&inherited, &environment, project, options, problems);
             environments.resolved.insert(name.clone(), environment);
@@ -79,6 +84,19 @@ pub fn read(
     }
     check_promotion(&environments, &written, problems);
     environments
+}
+
+/// Which documents configure a secret backend, by its name.
+fn configured(written: &BTreeMap<EnvironmentName, Written>) -> Elsewhere {
+    let mut configured = Elsewhere::new();
+    for (name, document) in written {
+        let secrets = document.spec.get("secrets").and_then(Json::as_object);
+        for backend in secrets.into_iter().flat_map(Map::keys) {
+            let names = configured.entry(backend.clone()).or_default();
+            names.insert(name.clone());
+        }
+    }
+    configured
 }
 
 fn read_documents(

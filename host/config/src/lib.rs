@@ -11,6 +11,7 @@ mod document;
 mod environment_checks;
 mod environments;
 mod files;
+mod foreign;
 mod json;
 mod limits;
 mod load;

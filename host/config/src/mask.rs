@@ -42,7 +42,7 @@ fn mask_value(line: &mut [char], key_end: usize) {
     let rest: String = line.get(at..).unwrap_or_default().iter().collect();
     // A reference is shown: it is what should be there. So is the beginning of a map or a block.
     let plain = rest.starts_with(['{', '[', '|', '>', '~']) && quote.is_none();
-    if plain || rest.starts_with("secret://") {
+    if plain || rest.starts_with("secret://") || rest.starts_with("ref+") {
         return;
     }
     for character in line.iter_mut().skip(at) {

@@ -90,7 +90,7 @@ fn shape(shape_of: &Shape, partial: bool) -> Json {
 }
 
 fn reference() -> Json {
-    json!({ "type": "string", "pattern": "^secret://[^/]+/.+" })
+    json!({ "type": "string", "pattern": "^(secret://[^/]+/|ref\\+[a-z0-9]+://).+" })
 }
 
 fn text(format: Format) -> Json {

@@ -12,6 +12,8 @@ use whimbrel_core::size::ByteSize;
 use whimbrel_core::template::is_parameter_name;
 use whimbrel_core::window::Window;
 
+use crate::foreign;
+
 /// The only version of the documents.
 pub const API_VERSION: &str = "whimbrel.dev/v1alpha1";
 
@@ -235,10 +237,14 @@ pub struct Refusal {
     pub expected: String,
 }
 
-/// Whether a text is meant as a secret reference; an error says that it is a broken one.
-pub fn secret(text: &str) -> Option<Result<SecretReference, Refusal>> {
+/// Whether a text is meant as a secret reference, ours or another tool's; an error says that it is a broken one.
+pub fn secret(text: &str) -> Option<Result<(), Refusal>> {
+    if text.starts_with(foreign::BEGINNING) {
+        return Some(foreign::refuse(text).map_or(Ok(()), Err));
+    }
     text.starts_with("secret://").then(|| {
-        text.parse().map_err(|_| Refusal {
+        let parsed = text.parse::<SecretReference>();
+        parsed.map(drop).map_err(|_| Refusal {
             what: "is no secret reference".to_owned(),
             expected: "`secret://BACKEND/PATH`, with `?version=V` and `#KEY` where they are needed"
                 .to_owned(),
@@ -269,6 +275,11 @@ pub static REFERENCE: Object = Object {
             "version",
             Shape::Text(Format::Filled),
             "A fixed version; the newest if absent.",
+        ),
+        optional(
+            "options",
+            Shape::JsonMap,
+            "What else the backend's plugin wants to know.",
         ),
     ],
 };
