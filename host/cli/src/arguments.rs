@@ -141,6 +141,9 @@ pub(crate) enum Command {
     /// Look at plugins, and try them
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Look at secrets without revealing them
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Print the JSON Schema of a kind of document
     Schema(Schema),
     /// Print completions for a shell
@@ -355,6 +358,16 @@ pub(crate) enum PluginCommand {
         /// SQL that prepares the scratch database
         #[arg(long, value_name = "FILE")]
         setup: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Show for each reference whether it leads to a secret, and of which shape
+    Check {
+        /// How long the plan is expected to take: what is lent for less must be renewed on the way
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        lasting: Option<Duration>,
     },
 }
 

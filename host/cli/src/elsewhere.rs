@@ -7,7 +7,6 @@ use whimbrel_core::name::{DatabaseName, MigrationName};
 use whimbrel_core::plan::{Plan, TargetPlan};
 use whimbrel_database::history::read_without_definitions;
 use whimbrel_project::Targets;
-use whimbrel_secrets::Resolver;
 
 use crate::error::CliError;
 use crate::opened::{Opened, unreadable};
@@ -21,7 +20,7 @@ pub(crate) async fn require_dependencies(opened: &Opened, plan: &Plan) -> Result
         return Ok(());
     }
     for (database, needed) in needed(opened, plan) {
-        let resolver = Resolver::new(opened.project.folder(), opened.output.scrubber().clone());
+        let resolver = opened.targets.resolver().clone();
         let only = std::slice::from_ref(&database);
         let folder = opened.project.folder();
         let targets = Targets::list(opened.environment(), folder, resolver, only).await?;

@@ -5,6 +5,7 @@
 mod actor;
 mod apply;
 mod arguments;
+mod closing;
 mod command;
 mod elsewhere;
 mod error;
@@ -12,15 +13,19 @@ mod estimate;
 mod exit;
 mod folder;
 mod interrupt;
+mod lent;
 mod logging;
 mod opened;
 mod output;
+mod protect;
 mod publish;
 mod surroundings;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything secret could be read.
+    protect::memory();
     // One provider for all of TLS, before anything could choose another one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     command::main()

@@ -31,7 +31,11 @@ pub(crate) fn project(global: &Global, output: &Output) -> Result<OpenProject, C
 }
 
 /// Opens the project, its environments read from where they may be.
-fn controlled(global: &Global, control: Control, output: &Output) -> Result<OpenProject, CliError> {
+pub(crate) fn controlled(
+    global: &Global,
+    control: Control,
+    output: &Output,
+) -> Result<OpenProject, CliError> {
     let location = locate(global.project.as_deref())?;
     let options = OpenOptions {
         control: global.control_ref.clone().map_or(control, Control::Ref),
@@ -92,7 +96,7 @@ impl Opened {
         let control = Control::Environment(global.environment.clone());
         let project = controlled(global, control, output)?;
         let environment = environment(&project, global)?.clone();
-        let resolver = Resolver::new(project.folder(), output.scrubber().clone());
+        let resolver = resolver(&project, &environment, output);
         let targets =
             Targets::list(&environment, project.folder(), resolver, &global.databases).await?;
         if targets.is_empty() {
@@ -195,6 +199,18 @@ impl Opened {
     }
 }
 
+/// What resolves the secrets of an environment; what it borrows is given back when the program ends.
+pub(crate) fn resolver(
+    project: &OpenProject,
+    environment: &Environment,
+    output: &Output,
+) -> Resolver {
+    let resolver = Resolver::new(project.folder(), output.scrubber().clone())
+        .for_environment(&environment.secrets);
+    output.closing().add(&resolver);
+    resolver
+}
+
 /// A history that can't be read.
 pub(crate) fn unreadable(target: &TargetName, source: HistoryError) -> ProjectError {
     ProjectError::History {
@@ -204,7 +220,10 @@ pub(crate) fn unreadable(target: &TargetName, source: HistoryError) -> ProjectEr
 }
 
 /// The environment that is meant: the one that was said, or the only one.
-fn environment<'a>(project: &'a OpenProject, global: &Global) -> Result<&'a Environment, CliError> {
+pub(crate) fn environment<'a>(
+    project: &'a OpenProject,
+    global: &Global,
+) -> Result<&'a Environment, CliError> {
     if let Some(name) = &global.environment {
         return Ok(project.environment(name)?);
     }

@@ -8,6 +8,7 @@ use whimbrel_report::sink::{JsonLines, Lines, Terminal};
 use whimbrel_signal::{Bus, Scrubber, Sink};
 
 use crate::arguments::{Format, Global, LogFormat};
+use crate::closing::Closing;
 use crate::error::CliError;
 
 /// The streams, and what may be written to them.
@@ -18,6 +19,7 @@ pub(crate) struct Output {
     quiet: bool,
     verbose: bool,
     scrubber: Scrubber,
+    closing: Closing,
 }
 
 impl Output {
@@ -34,6 +36,7 @@ impl Output {
             quiet: global.quiet,
             verbose: global.verbose,
             scrubber,
+            closing: Closing::default(),
         }
     }
 
@@ -64,6 +67,11 @@ impl Output {
     /// What knows the live secrets.
     pub(crate) const fn scrubber(&self) -> &Scrubber {
         &self.scrubber
+    }
+
+    /// What is given back when the program ends.
+    pub(crate) const fn closing(&self) -> &Closing {
+        &self.closing
     }
 
     /// Writes data to stdout. A pipe that was closed at the other end is nobody's fault.
@@ -102,13 +110,15 @@ impl Output {
     /// Those who listen to a run.
     pub(crate) fn bus(&self) -> Bus {
         let sink: Option<Box<dyn Sink>> = match self.log_format {
-            LogFormat::Json => Some(Box::new(JsonLines::new(Box::new(std::io::stderr())))),
+            LogFormat::Json => Some(Box::new(JsonLines::new(Box::new(
+                self.scrubber.writer(std::io::stderr()),
+            )))),
             LogFormat::Text if self.quiet => None,
             LogFormat::Text if std::io::stderr().is_terminal() => {
                 Some(Box::new(Terminal::new(self.verbose, Self::is_coloured())))
             }
             LogFormat::Text => Some(Box::new(Lines::new(
-                Box::new(anstream::stderr()),
+                Box::new(self.scrubber.writer(anstream::stderr())),
                 self.verbose,
             ))),
         };

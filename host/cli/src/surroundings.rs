@@ -9,7 +9,9 @@ use whimbrel_core::plan::TargetPlan;
 use whimbrel_database::history::LeaseRecord;
 use whimbrel_plugin::{Plugin, PluginError};
 use whimbrel_project::ProjectError;
-use whimbrel_run::{ConnectError, Connection, Permanent, PlanError};
+use whimbrel_run::{ConnectError, Connection, PlanError};
+
+use crate::lent::{Lent, end_left};
 
 /// Plans as the project does.
 pub(crate) struct Planner(pub(crate) Arc<whimbrel_project::Planner>);
@@ -30,16 +32,16 @@ impl whimbrel_run::Planner for Planner {
 #[async_trait]
 impl whimbrel_run::Connector for Connector {
     async fn connect(&self, target: &TargetName) -> Result<Connection, ConnectError> {
-        let (endpoint, session) = self.0.connect(target).await.map_err(connect_error)?;
+        let connected = self.0.connect_lent(target).await.map_err(connect_error)?;
         Ok(Connection {
-            endpoint,
-            session,
-            credentials: Arc::new(Permanent),
+            endpoint: connected.endpoint,
+            session: connected.session,
+            credentials: Arc::new(Lent(connected.lent)),
         })
     }
 
-    async fn end_leases(&self, _: Vec<LeaseRecord>) -> Vec<LeaseRecord> {
-        Vec::new()
+    async fn end_leases(&self, left: Vec<LeaseRecord>) -> Vec<LeaseRecord> {
+        end_left(self.0.resolver(), left).await
     }
 
     fn server(&self, target: &TargetName) -> String {

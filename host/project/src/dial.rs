@@ -8,12 +8,30 @@ use url::Url;
 use whimbrel_core::environment::{DatabaseSpec, ValueSource};
 use whimbrel_core::template::{Values, expand_url};
 use whimbrel_database::{Endpoint, Session, SessionSettings, connect};
-use whimbrel_secrets::Resolver;
+use whimbrel_secrets::{Lent, Readings, Resolver};
 
 use crate::ConnectError;
 
 /// How long to wait before credentials that were refused are read anew: a rotation reaches both sides in a moment.
 const REFUSED_WAIT: Duration = Duration::from_millis(500);
+
+/// A connection, where it leads, and what was lent for it.
+pub struct Connected {
+    /// Where it leads, with its credentials.
+    pub endpoint: Endpoint,
+    /// The connection.
+    pub session: Box<dyn Session>,
+    /// The leases that its credentials stand on: to be ended when the connection is closed.
+    pub lent: Lent,
+}
+
+impl Connected {
+    /// Closes the connection, and ends what was lent for it.
+    pub(crate) async fn close(self) {
+        drop(self.session);
+        give_back(&self.lent).await;
+    }
+}
 
 /// How the databases of one environment are reached.
 pub(crate) struct Dial {
@@ -29,19 +47,45 @@ impl Dial {
         spec: &DatabaseSpec,
         values: &Values,
         settings: &SessionSettings,
-    ) -> Result<(Endpoint, Box<dyn Session>), ConnectError> {
-        let endpoint = self.endpoint(spec, values).await?;
-        match connect(&endpoint, settings).await {
-            Ok(session) => Ok((endpoint, session)),
-            Err(error) if error.is_authentication() => {
-                // The credentials may have been rotated between reading and using them: read them once more.
+    ) -> Result<Connected, ConnectError> {
+        let readings = self.resolver.begin();
+        let result = self.attempt(spec, values, settings, &readings).await;
+        let (result, readings) = match result {
+            Err(ConnectError::Database(error)) if error.is_authentication() => {
+                // The credentials may have been rotated between reading and using them: read them once more, past
+                // whatever is kept, and give back what was lent and refused.
+                let again = readings.again().await;
+                give_back(&readings.lent()).await;
                 tokio::time::sleep(REFUSED_WAIT).await;
-                let endpoint = self.endpoint(spec, values).await?;
-                let session = connect(&endpoint, settings).await?;
-                Ok((endpoint, session))
+                let result = self.attempt(spec, values, settings, &again).await;
+                (result, again)
             }
-            Err(error) => Err(error.into()),
+            other => (other, readings),
+        };
+        let lent = readings.lent();
+        match result {
+            Ok((endpoint, session)) => Ok(Connected {
+                endpoint,
+                session,
+                lent,
+            }),
+            Err(error) => {
+                give_back(&lent).await;
+                Err(error)
+            }
         }
+    }
+
+    async fn attempt(
+        &self,
+        spec: &DatabaseSpec,
+        values: &Values,
+        settings: &SessionSettings,
+        readings: &Readings,
+    ) -> Result<(Endpoint, Box<dyn Session>), ConnectError> {
+        let endpoint = self.endpoint(spec, values, readings).await?;
+        let session = connect(&endpoint, settings).await?;
+        Ok((endpoint, session))
     }
 
     /// Where a database is and who to be there, with everything that is secret read now.
@@ -49,6 +93,7 @@ impl Dial {
         &self,
         spec: &DatabaseSpec,
         values: &Values,
+        readings: &Readings,
     ) -> Result<Endpoint, ConnectError> {
         let mut endpoint = match &spec.url {
             ValueSource::Literal(template) => {
@@ -57,7 +102,7 @@ impl Dial {
                 Endpoint::parse(&url, &self.base)?
             }
             ValueSource::Secret(reference) => {
-                let url = self.resolver.resolve(reference).await?;
+                let url = readings.resolve(reference).await?;
                 let (url, password) = without_password(&url);
                 let endpoint = Endpoint::parse(&url, &self.base)?;
                 match password {
@@ -70,15 +115,21 @@ impl Dial {
             }
         };
         if let Some(username) = &spec.username {
-            endpoint = endpoint.with_username(self.resolver.value(username).await?);
+            endpoint = endpoint.with_username(readings.value(username).await?);
         }
         if let Some(password) = &spec.password {
-            endpoint = endpoint.with_password(self.resolver.value(password).await?);
+            endpoint = endpoint.with_password(readings.value(password).await?);
         }
         if let Some(role) = &spec.role {
             endpoint = endpoint.with_role(role.as_str());
         }
         Ok(endpoint)
+    }
+}
+
+async fn give_back(lent: &Lent) {
+    for left in lent.end().await {
+        tracing::warn!(backend = %left.record.backend, "a lease couldn't be ended: {}", left.fault);
     }
 }
 

@@ -12,7 +12,7 @@ use whimbrel_database::{Command, Endpoint, Session, SessionSettings};
 use whimbrel_secrets::Resolver;
 
 use crate::ProjectError;
-use crate::dial::Dial;
+use crate::dial::{Connected, Dial};
 use crate::instances::instances;
 
 /// One database of an environment.
@@ -119,6 +119,12 @@ impl Targets {
         &self.environment
     }
 
+    /// What resolves the environment's secrets and holds what they lend.
+    #[must_use]
+    pub const fn resolver(&self) -> &Resolver {
+        &self.dial.resolver
+    }
+
     /// Whether the targets of every database of the environment are among them.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
@@ -133,6 +139,15 @@ impl Targets {
         &self,
         name: &TargetName,
     ) -> Result<(Endpoint, Box<dyn Session>), ProjectError> {
+        let connected = self.connect_lent(name).await?;
+        Ok((connected.endpoint, connected.session))
+    }
+
+    /// Connects for work, and tells what was lent for it. What was lent to others is ended with the resolver.
+    ///
+    /// # Errors
+    /// As for [`Targets::connect`].
+    pub async fn connect_lent(&self, name: &TargetName) -> Result<Connected, ProjectError> {
         self.open(name, &self.settings()).await
     }
 
@@ -144,7 +159,8 @@ impl Targets {
         &self,
         name: &TargetName,
     ) -> Result<(Endpoint, Box<dyn Session>), ProjectError> {
-        self.open(name, &self.settings().read_only()).await
+        let connected = self.open(name, &self.settings().read_only()).await?;
+        Ok((connected.endpoint, connected.session))
     }
 
     /// What the policy makes of a session.
@@ -161,7 +177,7 @@ impl Targets {
         &self,
         name: &TargetName,
         settings: &SessionSettings,
-    ) -> Result<(Endpoint, Box<dyn Session>), ProjectError> {
+    ) -> Result<Connected, ProjectError> {
         let target = self.get(name)?;
         let spec = self.spec(&name.database)?;
         self.dial
@@ -183,7 +199,7 @@ impl Targets {
         };
         let endpoint = self
             .dial
-            .endpoint(&place, &values)
+            .endpoint(&place, &values, &self.dial.resolver.begin())
             .await
             .map_err(|source| ProjectError::Connect {
                 target: name.clone(),
@@ -222,12 +238,13 @@ impl Targets {
             .dial
             .connect(of, &self.environment.parameters, &settings)
             .await;
-        let (_, mut session) = dialed.map_err(|source| ProjectError::Connect {
+        let mut connected = dialed.map_err(|source| ProjectError::Connect {
             target: TargetName::single(for_each.of.clone()),
             source: Box::new(source),
         })?;
         let command = Command::with(for_each.query.as_str(), Vec::new());
-        let done = session.run(&[command]).await;
+        let done = connected.session.run(&[command]).await;
+        connected.close().await;
         let done = done.map_err(|error| wrong(error.error.to_string()))?;
         let rows = done
             .into_iter()

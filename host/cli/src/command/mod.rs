@@ -14,6 +14,7 @@ mod plugin;
 mod promote;
 mod revert;
 mod schema;
+mod secrets;
 mod status;
 mod unlock;
 mod verify;
@@ -23,13 +24,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use whimbrel_signal::Scrubber;
 
 use crate::arguments::{Arguments, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::logging;
 use crate::output::Output;
+use crate::protect;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
@@ -44,7 +45,8 @@ pub(crate) fn main() -> ExitCode {
             };
         }
     };
-    let scrubber = Scrubber::default();
+    let scrubber = protect::scrubber();
+    protect::panics(scrubber.clone());
     let output = Output::new(&arguments.global, scrubber.clone());
     logging::begin(&arguments.global, scrubber);
     let result = run(&arguments, &output);
@@ -64,30 +66,38 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::New(arguments) => new::run(arguments, global, output),
         Command::Schema(arguments) => schema::run(arguments, output),
         Command::Completions(arguments) => completions::run(arguments, output),
-        Command::Lint(arguments) => wait_for(lint::run(arguments, global, output)),
-        Command::Plan(arguments) => wait_for(plan::run(arguments, global, output)),
-        Command::Apply(arguments) => wait_for(apply::run(arguments, global, output)),
-        Command::Approve(arguments) => wait_for(approve::run(arguments, global, output)),
-        Command::Promote(arguments) => wait_for(promote::run(arguments, global, output)),
-        Command::Revert(arguments) => wait_for(revert::run(arguments, global, output)),
-        Command::Status(arguments) => wait_for(status::run(arguments, global, output)),
-        Command::History(arguments) => wait_for(history::run(arguments, global, output)),
-        Command::Baseline(arguments) => wait_for(baseline::run(arguments, global, output)),
-        Command::Verify(arguments) => wait_for(verify::run(arguments, global, output)),
-        Command::Unlock(arguments) => wait_for(unlock::run(global, arguments, output)),
-        Command::Adopt(arguments) => wait_for(adopt::run(arguments, global, output)),
-        Command::Wait(arguments) => wait_for(wait::run(arguments, global, output)),
-        Command::Plugin(command) => wait_for(plugin::run(command, global, output)),
+        Command::Lint(arguments) => wait_for(output, lint::run(arguments, global, output)),
+        Command::Plan(arguments) => wait_for(output, plan::run(arguments, global, output)),
+        Command::Apply(arguments) => wait_for(output, apply::run(arguments, global, output)),
+        Command::Approve(arguments) => wait_for(output, approve::run(arguments, global, output)),
+        Command::Promote(arguments) => wait_for(output, promote::run(arguments, global, output)),
+        Command::Revert(arguments) => wait_for(output, revert::run(arguments, global, output)),
+        Command::Status(arguments) => wait_for(output, status::run(arguments, global, output)),
+        Command::History(arguments) => wait_for(output, history::run(arguments, global, output)),
+        Command::Baseline(arguments) => wait_for(output, baseline::run(arguments, global, output)),
+        Command::Verify(arguments) => wait_for(output, verify::run(arguments, global, output)),
+        Command::Unlock(arguments) => wait_for(output, unlock::run(global, arguments, output)),
+        Command::Adopt(arguments) => wait_for(output, adopt::run(arguments, global, output)),
+        Command::Wait(arguments) => wait_for(output, wait::run(arguments, global, output)),
+        Command::Secrets(command) => wait_for(output, secrets::run(command, global, output)),
+        Command::Plugin(command) => wait_for(output, plugin::run(command, global, output)),
     }
 }
 
-/// Runs a command that does I/O to its end.
-fn wait_for(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+/// Runs a command that does I/O to its end, and gives back what was lent to it.
+fn wait_for(
+    output: &Output,
+    work: impl Future<Output = Result<Exit, CliError>>,
+) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| CliError::failed(format!("the runtime can't be started: {error}")))?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(async {
+        let result = work.await;
+        output.closing().close().await;
+        result
+    });
     // What still blocks has nothing left to say.
     runtime.shutdown_background();
     result

@@ -18,6 +18,7 @@ mod linting;
 mod planning;
 mod plugins;
 mod reverting;
+mod secrets;
 mod starting;
 mod support;
 mod waiting;
