@@ -17,6 +17,7 @@ use crate::load::LoadOptions;
 use crate::node::{Part, Way, way};
 use crate::problem::{Problem, alternatives};
 use crate::project::ProjectDocument;
+use crate::secret_checks;
 
 /// Which environments configure a secret backend of a name.
 pub type Elsewhere = BTreeMap<String, BTreeSet<EnvironmentName>>;
@@ -38,7 +39,7 @@ impl Inherited<'_> {
     }
 
     /// A problem with a key, in the nearest document that says it.
-    fn key_problem(&self, way: &[Part], message: impl Into<String>) -> Problem {
+    pub fn key_problem(&self, way: &[Part], message: impl Into<String>) -> Problem {
         self.at(way, |document| document.key_problem(way, message.into()))
     }
 
@@ -212,6 +213,7 @@ pub fn check(
             .push(problems);
         }
     }
+    secret_checks::check(inherited, environment, &project.project, problems);
 }
 
 /// Completes the problem of a plugin that isn't there.
@@ -220,7 +222,8 @@ pub fn unknown_plugin(problem: Problem, plugin: &PluginName, known: &[&str]) -> 
     problem.nearest(plugin.as_str(), known.iter().copied())
 }
 
-fn check_reference(
+/// Says that a reference leads to no backend.
+pub fn check_reference(
     inherited: &Inherited<'_>,
     environment: &Environment,
     way: &Way,

@@ -11,6 +11,7 @@ use whimbrel_core::project::{Defaults, Grants, LintSettings, PluginSource, Plugi
 use crate::check::Completeness;
 use crate::document::{Document, Language};
 use crate::files::Files;
+use crate::grant_checks;
 use crate::load::LoadOptions;
 use crate::node::way;
 use crate::problem::Problem;
@@ -221,6 +222,7 @@ fn read_plugin(
         }
         _ => {}
     }
+    grant_checks::check(document, name, &plugin.grants, problems);
     Some(PluginSpec {
         source,
         digest: plugin.digest,

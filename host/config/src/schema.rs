@@ -103,6 +103,7 @@ fn text(format: Format) -> Json {
         Format::Digest => "^(sha256:)?[0-9a-fA-F]{64}$",
         Format::Memory => "^[0-9]+(KiB|MiB|GiB)$",
         Format::Path => r"^(?!/)(?!.*(^|/)\.{0,2}(/|$))[^\\]+$",
+        Format::Folder => r"^/?(?!/)(?!.*[^/]/\.{0,2}(/|$))(?!\.{1,2}(/|$))[^\\]+$",
     };
     json!({ "type": "string", "pattern": pattern })
 }

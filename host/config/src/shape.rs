@@ -150,6 +150,8 @@ pub enum Format {
     Memory,
     /// A path inside of the project.
     Path,
+    /// A folder: inside of the project, or by its absolute path.
+    Folder,
 }
 
 impl Format {
@@ -188,6 +190,12 @@ impl Format {
                 .is_ok_and(|()| !text.is_empty())
                 .then_some(())
                 .ok_or_else(|| "a relative path with `/`, without `.` and `..`".to_owned()),
+            Self::Folder => {
+                let inner = text.strip_prefix('/').unwrap_or(text);
+                (!inner.is_empty() && crate::tree::check_path(inner).is_ok())
+                    .then_some(())
+                    .ok_or_else(|| "a path with `/`, without `.` and `..`".to_owned())
+            }
         };
         let expected = parsed.err()?;
         let what = match self {
@@ -197,6 +205,7 @@ impl Format {
             Self::Window => "is no window",
             Self::Digest => "is no digest",
             Self::Memory => "is no amount of memory",
+            Self::Folder => "is no folder",
             _ => "is no path inside of the project",
         };
         Some(match expected.split_once("; expected ") {
@@ -225,6 +234,7 @@ impl Format {
             Self::Digest => "a digest such as `sha256:…`",
             Self::Memory => "an amount of memory such as `64MiB`",
             Self::Path => "a path",
+            Self::Folder => "a folder",
         }
     }
 }

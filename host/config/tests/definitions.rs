@@ -190,7 +190,7 @@ fn environments_inherit_deeply() {
 fn a_project_pins_plugins_and_grants() {
     let digest = "ab".repeat(32);
     let definitions = loaded(&format!(
-        "=== whimbrel.yaml\napiVersion: whimbrel.dev/v1alpha1\nkind: Project\nmetadata: {{ name: p }}\nspec:\n  migrations: db/changes\n  controlRef: trunk\n  plugins:\n    fill: {{ builtin: backfill }}\n    copy:\n      path: plugins/copy.wasm\n      digest: sha256:{digest}\n      grants:\n        http:\n          - {{ to: 'https://vault:8200/*', ca: {{ file: ca.pem }}, bearer: secret://env/TOKEN, basic: {{ username: secret://env/U, password: {{ secret: file, path: p }} }} }}\n        environment: [HOME]\n        files: [data]\n        clock: true\n        random: true\n        metrics: true\n        memory: 128MiB\n=== db/changes/0001-x.sql\nSELECT 1;\n"
+        "=== whimbrel.yaml\napiVersion: whimbrel.dev/v1alpha1\nkind: Project\nmetadata: {{ name: p }}\nspec:\n  migrations: db/changes\n  controlRef: trunk\n  plugins:\n    fill: {{ builtin: backfill }}\n    copy:\n      path: plugins/copy.wasm\n      digest: sha256:{digest}\n      grants:\n        http:\n          - {{ to: 'https://vault:8200/*', ca: {{ file: ca.pem }}, bearer: secret://env/TOKEN }}\n          - {{ to: 'config:/address', basic: {{ username: secret://env/U, password: {{ secret: file, path: p }} }} }}\n        environment: [HOME]\n        files: [data, /run/tokens]\n        clock: true\n        random: true\n        metrics: true\n        memory: 128MiB\n=== db/changes/0001-x.sql\nSELECT 1;\n"
     ));
     let project = &definitions.project;
     assert_eq!(
@@ -216,6 +216,8 @@ fn a_project_pins_plugins_and_grants() {
         copy.grants.http[0].bearer,
         Some(Material::Secret(_))
     ));
+    assert!(copy.grants.http[1].basic.is_some());
+    assert_eq!(copy.grants.files, ["data", "/run/tokens"]);
     let fill = &project.plugins[&"fill".parse().unwrap()];
     assert_eq!(fill.source, PluginSource::Builtin("backfill".to_owned()));
     let written = serde_json::to_value(project).unwrap();

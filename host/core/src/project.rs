@@ -63,6 +63,20 @@ pub struct PluginSpec {
     pub grants: Grants,
 }
 
+impl PluginSpec {
+    /// What the host reads for its requests.
+    pub fn materials(&self) -> impl Iterator<Item = &Material> {
+        self.grants.http.iter().flat_map(|grant| {
+            let basic = grant.basic.iter();
+            let basic = basic.flat_map(|basic| [&basic.username, &basic.password]);
+            [&grant.ca, &grant.certificate, &grant.key, &grant.bearer]
+                .into_iter()
+                .flatten()
+                .chain(basic)
+        })
+    }
+}
+
 /// Where a plugin's component comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -121,6 +135,21 @@ pub struct HttpGrant {
     /// Username and password for an `Authorization: Basic` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<BasicMaterial>,
+}
+
+impl HttpGrant {
+    /// Requests to a place, to which nothing is added.
+    #[must_use]
+    pub fn to(place: impl Into<String>) -> Self {
+        Self {
+            to: place.into(),
+            ca: None,
+            certificate: None,
+            key: None,
+            bearer: None,
+            basic: None,
+        }
+    }
 }
 
 /// Username and password of basic authentication.

@@ -117,7 +117,7 @@ static GRANTS: Object = Object {
         optional(
             "files",
             Shape::List {
-                item: &Shape::Text(Format::Path),
+                item: &Shape::Text(Format::Folder),
                 what: "a list of folders",
                 minimum: 0,
             },
