@@ -18,6 +18,6 @@ place() {
     cp "$1" "$2.$$" && mv "$2.$$" "$2"
 }
 place "$built/backfill.wasm" "$out/backfill.wasm"
-for guest in hostile everything; do
+for guest in hostile everything hostile_store; do
     place "$built/$guest.wasm" "$test_out/$guest.wasm"
 done

@@ -29,7 +29,10 @@ const ORDER: &[&str] = &[
 const NARROWER: &[(&str, &[&str])] = &[
     ("whimbrel-core", &[]),
     ("whimbrel-signal", &["whimbrel-core"]),
-    ("whimbrel-plugin", &["whimbrel-core", "whimbrel-signal"]),
+    (
+        "whimbrel-plugin",
+        &["whimbrel-core", "whimbrel-signal", "whimbrel-secrets"],
+    ),
 ];
 
 /// Crates that only one crate of the host may use: whoever else needs them asks that one.

@@ -19,7 +19,7 @@ use crate::elsewhere::require_dependencies;
 use crate::error::{CliError, of_run};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::opened::{Opened, plugins};
+use crate::opened::Opened;
 use crate::surroundings;
 
 /// The first characters of a digest that name a plan.
@@ -45,7 +45,7 @@ impl Prepared {
         passing: Option<&Passing>,
     ) -> Result<Self, CliError> {
         let reasons = passing.map_or_else(|| Ok(Vec::new()), reasons)?;
-        let plugins = plugins(&opened.project)?;
+        let plugins = Arc::clone(&opened.plugins);
         let planner = opened.planner(Arc::clone(&plugins), goal)?;
         let survey = opened.survey(&planner).await;
         let options = GateOptions {

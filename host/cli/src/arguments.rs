@@ -347,12 +347,12 @@ pub(crate) enum PluginCommand {
         #[arg(value_name = "NAME|FILE")]
         plugin: String,
     },
-    /// Try a step on a scratch database: describe, plan, estimate, apply, apply again, revert
+    /// Try a step on a scratch database (describe, plan, estimate, apply, apply again, revert), or a secret store by itself
     Test {
         /// A plugin's name or a component's file
         #[arg(value_name = "NAME|FILE")]
         plugin: String,
-        /// The step's configuration
+        /// The step's or the store's configuration
         #[arg(long, value_name = "JSON", default_value = "{}")]
         with: String,
         /// SQL that prepares the scratch database

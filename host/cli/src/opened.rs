@@ -87,6 +87,7 @@ fn cache_folder() -> Option<PathBuf> {
 pub(crate) struct Opened {
     pub(crate) project: OpenProject,
     pub(crate) targets: Arc<Targets>,
+    pub(crate) plugins: Arc<Plugins>,
     pub(crate) output: Output,
 }
 
@@ -96,7 +97,8 @@ impl Opened {
         let control = Control::Environment(global.environment.clone());
         let project = controlled(global, control, output)?;
         let environment = environment(&project, global)?.clone();
-        let resolver = resolver(&project, &environment, output);
+        let plugins = plugins(&project)?;
+        let resolver = resolver(&project, &environment, &plugins, output);
         let targets =
             Targets::list(&environment, project.folder(), resolver, &global.databases).await?;
         if targets.is_empty() {
@@ -105,6 +107,7 @@ impl Opened {
         Ok(Self {
             project,
             targets: Arc::new(targets),
+            plugins,
             output: output.clone(),
         })
     }
@@ -203,10 +206,10 @@ impl Opened {
 pub(crate) fn resolver(
     project: &OpenProject,
     environment: &Environment,
+    plugins: &Arc<Plugins>,
     output: &Output,
 ) -> Resolver {
-    let resolver = Resolver::new(project.folder(), output.scrubber().clone())
-        .for_environment(&environment.secrets);
+    let resolver = whimbrel_project::resolver(project, environment, plugins, output.scrubber());
     output.closing().add(&resolver);
     resolver
 }

@@ -38,21 +38,12 @@ pub fn declared(
     let needs = manifest
         .as_ref()
         .map_or(&[][..], |manifest| manifest.needs.as_slice());
-    let missing = |wrong: &dyn Fn(Need) -> bool| -> Vec<Need> {
-        needs.iter().copied().filter(|need| wrong(*need)).collect()
-    };
-    let ungranted = missing(&|need| !granted.allows(need));
+    let is_missing = |need: &Need| !granted.allows(*need);
+    let ungranted: Vec<Need> = needs.iter().copied().filter(is_missing).collect();
     if !ungranted.is_empty() {
         return Err(PluginError::Ungranted {
             plugin: plugin.to_owned(),
             needs: ungranted,
-        });
-    }
-    let unserved = missing(&|need| !need.is_served());
-    if !unserved.is_empty() {
-        return Err(PluginError::Unserved {
-            plugin: plugin.to_owned(),
-            needs: unserved,
         });
     }
     let memory = manifest

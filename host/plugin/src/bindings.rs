@@ -37,6 +37,8 @@ pub mod imports {
             "whimbrel:sql/database@0.1.0.rollback": async | trappable,
             "whimbrel:sql/database@0.1.0.insert": async | trappable,
             "whimbrel:observe/call@0.1.0.pause": async | trappable,
+            "whimbrel:http/client@0.1.0.send": async | trappable,
+            "whimbrel:ambient/files@0.1.0.read": async | trappable,
             default: trappable,
         },
     });
@@ -50,6 +52,23 @@ pub mod step {
             package whimbrel:host;
             world step {
                 export whimbrel:step/step@0.1.0;
+            }
+        ",
+        exports: { default: async },
+        with: {
+            "whimbrel:types/types@0.1.0": crate::bindings::imports::whimbrel::types::types,
+        },
+    });
+}
+
+/// The exports of the world `secret-store`.
+pub mod store {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package whimbrel:host;
+            world store {
+                export whimbrel:secrets/backend@0.1.0;
             }
         ",
         exports: { default: async },

@@ -119,6 +119,34 @@ impl From<types::Fault> for Fault {
     }
 }
 
+impl From<Fault> for types::Fault {
+    fn from(fault: Fault) -> Self {
+        let class = match fault.class {
+            FaultClass::Invalid => types::FaultClass::Invalid,
+            FaultClass::Denied => types::FaultClass::Denied,
+            FaultClass::NotFound => types::FaultClass::NotFound,
+            FaultClass::Conflict => types::FaultClass::Conflict,
+            FaultClass::Unavailable => types::FaultClass::Unavailable,
+            FaultClass::Cancelled => types::FaultClass::Cancelled,
+            FaultClass::Unsupported => types::FaultClass::Unsupported,
+            FaultClass::Internal => types::FaultClass::Internal,
+        };
+        let retry = match fault.retry {
+            Retry::Never => types::Retry::Never,
+            Retry::Backoff => types::Retry::Backoff,
+            Retry::After(milliseconds) => types::Retry::After(milliseconds),
+        };
+        Self {
+            class,
+            code: fault.code,
+            message: fault.message,
+            pointer: fault.pointer,
+            hint: fault.hint,
+            retry,
+        }
+    }
+}
+
 impl From<wit_log::Level> for Level {
     fn from(level: wit_log::Level) -> Self {
         match level {

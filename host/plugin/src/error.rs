@@ -79,14 +79,6 @@ pub enum PluginError {
         /// The grants that are missing.
         needs: Vec<Need>,
     },
-    /// It needs what this release can't give.
-    #[error("plugin {plugin} needs {needs}, which this whimbrel can't grant yet", needs = names(.needs))]
-    Unserved {
-        /// The plugin.
-        plugin: String,
-        /// The grants with nothing behind them.
-        needs: Vec<Need>,
-    },
     /// It trapped: its own bug, or a limit.
     #[error("{0}")]
     Trap(Box<TrapReport>),

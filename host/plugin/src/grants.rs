@@ -1,9 +1,11 @@
 //! What an operator lets a plugin do, and what a plugin says that it needs.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use whimbrel_core::project;
+pub use whimbrel_core::project::HttpGrant;
 
 /// A capability that must be granted by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,12 +38,6 @@ impl Need {
             Self::Metrics => "metrics",
         }
     }
-
-    /// Whether this release has anything behind the grant. The others are linked to stubs that say no.
-    #[must_use]
-    pub const fn is_served(self) -> bool {
-        matches!(self, Self::Clock | Self::Metrics)
-    }
 }
 
 impl fmt::Display for Need {
@@ -50,12 +46,29 @@ impl fmt::Display for Need {
     }
 }
 
-/// Where requests may go.
+/// A folder that may be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HttpGrant {
-    /// `https://host:port/path*`.
-    pub to: String,
+#[serde(from = "PathBuf")]
+pub struct Folder {
+    /// As the operator wrote it, and the guest calls it.
+    pub name: PathBuf,
+    /// Where it is.
+    pub at: PathBuf,
+}
+
+impl From<PathBuf> for Folder {
+    fn from(path: PathBuf) -> Self {
+        Self {
+            name: path.clone(),
+            at: path,
+        }
+    }
+}
+
+impl From<&str> for Folder {
+    fn from(path: &str) -> Self {
+        PathBuf::from(path).into()
+    }
 }
 
 /// What `whimbrel.yaml` grants to one plugin. Nothing unless said.
@@ -67,7 +80,7 @@ pub struct Grants {
     /// Variables of the environment that may be read.
     pub environment: Vec<String>,
     /// Folders that may be read.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Folder>,
     /// The time of day.
     pub clock: bool,
     /// Randomness.
@@ -77,6 +90,23 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// What a project grants, with its folders counted from the project's own.
+    #[must_use]
+    pub fn of_project(granted: &project::Grants, base: &Path) -> Self {
+        let folder = |name: &String| Folder {
+            name: name.into(),
+            at: base.join(name),
+        };
+        Self {
+            http: granted.http.clone(),
+            environment: granted.environment.clone(),
+            files: granted.files.iter().map(folder).collect(),
+            clock: granted.clock,
+            random: granted.random,
+            metrics: granted.metrics,
+        }
+    }
+
     /// Whether anything is granted under this name.
     #[must_use]
     pub fn allows(&self, need: Need) -> bool {
@@ -133,9 +163,7 @@ mod tests {
     #[test]
     fn gives_what_is_needed_and_granted() {
         let all = Grants {
-            http: vec![HttpGrant {
-                to: "https://example.org/*".to_owned(),
-            }],
+            http: vec![HttpGrant::to("https://example.org/*")],
             environment: vec!["HOME".to_owned()],
             files: vec!["/etc".into()],
             clock: true,

@@ -1,18 +1,23 @@
 //! What the store of one call holds.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use whimbrel_signal::Scrubber;
 
 use crate::call::{Call, Level, LogSink};
 use crate::capability::{Denied, wasi};
 use crate::ceiling::Ceiling;
 use crate::desk::Desk;
+use crate::egress::Outgoing;
 use crate::grants::{Grants, Need};
+use crate::hush::Hush;
 use crate::limits::Limits;
 use crate::meter::Meter;
 use crate::sandbox::MetricSink;
+use crate::session::Session;
 use crate::tail::{LogTail, Tail, Verdict};
 
 /// What a call may do with its database.
@@ -28,19 +33,22 @@ pub enum Work {
 pub struct Scope {
     /// What is called.
     pub function: &'static str,
-    /// Its context and its database, unless it is pure.
+    /// Its context, unless it is pure.
     pub working: Option<Working>,
     log: LogSink,
+    lasting: Option<Scrubber>,
 }
 
 /// The context of a call that isn't pure.
 pub struct Working {
-    /// Reads or writes.
-    pub work: Work,
     /// What the call is part of.
     pub call: Call,
-    /// Its database.
-    pub desk: Desk,
+    /// Its database, and whether it may be changed: a step's.
+    pub database: Option<(Work, Desk)>,
+    /// Its login: a secret store's.
+    pub session: Option<Arc<Session>>,
+    /// Where its requests may go.
+    pub outgoing: Option<Outgoing>,
 }
 
 impl Scope {
@@ -50,15 +58,49 @@ impl Scope {
             function,
             working: None,
             log,
+            lasting: None,
         }
     }
 
     /// A call on a database.
-    pub fn working(function: &'static str, work: Work, call: Call, desk: Desk) -> Self {
+    pub fn step(
+        function: &'static str,
+        work: Work,
+        call: Call,
+        desk: Desk,
+        outgoing: Option<Outgoing>,
+    ) -> Self {
         Self {
             function,
             log: call.log.clone(),
-            working: Some(Working { work, call, desk }),
+            working: Some(Working {
+                call,
+                database: Some((work, desk)),
+                session: None,
+                outgoing,
+            }),
+            lasting: None,
+        }
+    }
+
+    /// A call that reveals secrets: it is hushed, and what it reveals for longer the scrubber knows.
+    pub fn store(
+        function: &'static str,
+        call: Call,
+        session: Arc<Session>,
+        outgoing: Outgoing,
+        lasting: Scrubber,
+    ) -> Self {
+        Self {
+            function,
+            log: call.log.clone(),
+            working: Some(Working {
+                call,
+                database: None,
+                session: Some(session),
+                outgoing: Some(outgoing),
+            }),
+            lasting: Some(lasting),
         }
     }
 }
@@ -94,6 +136,10 @@ pub struct State {
     pub metrics: Option<MetricSink>,
     /// When the call must be done.
     pub deadline: SystemTime,
+    /// What it must not repeat.
+    pub hush: Hush,
+    /// Requests since the call began or last committed.
+    pub requests: usize,
     plugin: String,
     log: LogTail,
     stderr: Tail,
@@ -114,7 +160,10 @@ impl State {
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
+        let hush = Hush::new(scope.lasting.clone(), limits);
         Self {
+            hush,
+            requests: 0,
             ceiling: Ceiling::new(limits, memory),
             meter: Meter::new(limits.compute, limits.tick),
             scope,
@@ -141,10 +190,8 @@ impl State {
 
     /// The desk of the call's database.
     pub fn desk(&self) -> Option<Desk> {
-        self.scope
-            .working
-            .as_ref()
-            .map(|working| working.desk.clone())
+        let (_, desk) = self.scope.working.as_ref()?.database.as_ref()?;
+        Some(desk.clone())
     }
 
     /// The context of the call.
@@ -156,6 +203,22 @@ impl State {
             .working
             .as_ref()
             .ok_or_else(|| self.not_here(import))
+    }
+
+    /// The call's database.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn database(&self) -> Result<(Work, &Desk), Denied> {
+        let database = self.working("database")?.database.as_ref();
+        let (work, desk) = database.ok_or_else(|| self.not_here("database"))?;
+        Ok((*work, desk))
+    }
+
+    /// Whether the call has a transaction open.
+    pub fn is_in_transaction(&self) -> bool {
+        let look = |desk: Desk| desk.look(|database| database.in_transaction());
+        self.desk().and_then(look).unwrap_or(false)
     }
 
     /// The refusal of what isn't part of this call.
@@ -182,6 +245,18 @@ impl State {
 
     /// Takes a log line of the guest.
     pub fn say(&mut self, level: Level, message: &str, fields: &[(String, String)]) {
+        if !self.hush.is_on() {
+            return self.pass(level, message, fields);
+        }
+        let message = self.hush.clean(message);
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (self.hush.clean(name), self.hush.clean(value)))
+            .collect();
+        self.pass(level, &message, &fields);
+    }
+
+    fn pass(&mut self, level: Level, message: &str, fields: &[(String, String)]) {
         let mut line = format!("{level}: {message}");
         for (name, value) in fields {
             line.push_str(&format!(" {name}={value}"));
@@ -203,8 +278,9 @@ impl State {
     }
 
     /// The end of standard output and error.
-    pub fn stderr(&self) -> String {
-        self.stderr.text()
+    pub fn stderr(&mut self) -> String {
+        let text = self.stderr.text();
+        self.hush.clean(&text)
     }
 
     /// Rows that the host saw change.
@@ -214,7 +290,7 @@ impl State {
 
     /// What lasts of the call, as the end of a sentence.
     pub fn committed(&self) -> String {
-        let writes = matches!(&self.scope.working, Some(working) if working.work == Work::Write);
+        let writes = matches!(self.database(), Ok((Work::Write, _)));
         match (writes, self.progress.commits) {
             (false, _) => String::new(),
             (true, 0) => "; nothing was committed".to_owned(),

@@ -2,7 +2,8 @@
 //!
 //! A plugin is admitted once ([`Sandbox::admit`]) and then called. Every call gets a store of its own, with limits on
 //! memory, compute, time and talk; what it may touch is what its manifest needs *and* the operator granted. This crate
-//! knows no database, no Git and no network: what a step works on comes in as a [`StepDatabase`].
+//! knows no database and no Git: what a step works on comes in as a [`StepDatabase`]. A secret store is a [`SecretStore`],
+//! a backend like any other; its requests go out by the `egress`, the only part that knows a network.
 
 #![deny(unsafe_code)]
 
@@ -16,8 +17,10 @@ mod ceiling;
 mod convert;
 mod database;
 mod desk;
+mod egress;
 mod error;
 mod grants;
+mod hush;
 mod instance;
 mod known;
 mod limits;
@@ -27,15 +30,17 @@ mod plugin;
 mod room;
 mod sandbox;
 mod schema;
+mod session;
 mod tail;
 mod ticker;
 mod trap;
 
 pub use builtin::{builtin, builtin_names};
-pub use call::{Call, Level, LogSink, Outcome, Preview, StopFlag};
+pub use call::{Call, Level, LogSink, Outcome, Preview, SecretStore, StopFlag, StoreSettings};
 pub use database::{SqlError, StepDatabase};
+pub use egress::{Materials, Names, NoMaterials};
 pub use error::PluginError;
-pub use grants::{Grants, HttpGrant, Need};
+pub use grants::{Folder, Grants, HttpGrant, Need};
 pub use known::World;
 pub use limits::{Limit, Limits};
 pub use manifest::Manifest;

@@ -89,6 +89,33 @@ limits! {
     pattern_bytes: usize = 1 << 20, "One compiled pattern of a schema; they take linear time.";
     mismatches: usize = 20, "What is said at once of a wrong configuration: more than anybody reads.";
     component_bytes: usize = 128 << 20, "Size of a component: Python's is 18 MB.";
+    store_timeout: Duration = Duration::from_secs(60),
+        "Wall clock of one call of a secret store: a login and a request or two, each with its own limit.";
+    secret_bytes: usize = 1 << 20,
+        "One secret with all of its fields: the bound that Kubernetes has for a whole Secret.";
+    secret_fields: usize = 1_000, "Fields of one secret.";
+    name_bytes: usize = 4 << 10, "Names of fields, versions and leases: they are kept and shown.";
+    longest_lease: Duration = Duration::from_secs(10 * 366 * 86_400),
+        "A store that claims more lends for ever, and times beyond it can't be counted with.";
+    session_bytes: usize = 64 << 10, "A login is a token and a few words about it.";
+    concealed: usize = 64, "Values that a login conceals: a token, its accessor, the key that signs.";
+    heard_strings: usize = 2_000,
+        "Strings of HTTP answers that are looked for in what a call says; beyond them it may say nothing more.";
+    heard_bytes: usize = 4 << 20, "Bytes of the same.";
+    http_requests: usize = 100, "Requests of one call of a secret store, or one commit's worth of a step.";
+    http_request_bytes: usize = 1 << 20, "Body of a request: stores are asked in a few words.";
+    http_response_bytes: usize = 4 << 20, "Body of an answer: it must fit the guest's memory beside all else.";
+    http_header_bytes: usize = 64 << 10, "Headers of a request or an answer, and an HTTP/1.1 answer's head.";
+    http_headers: usize = 100, "Headers of a request or an answer.";
+    http_timeout: Duration = Duration::from_secs(30),
+        "One exchange from resolving the name to the answer's last byte, unless the guest asks for another.";
+    http_timeout_ceiling: Duration = Duration::from_secs(300), "The most that a guest can ask for.";
+    http_connect_timeout: Duration = Duration::from_secs(10),
+        "Each of: finding the address, one attempt to connect, agreeing on TLS.";
+    http_idle: Duration = Duration::from_secs(60), "How long a connection waits for the next request.";
+    http_idle_connections: usize = 4, "Connections that wait, of each granted place.";
+    file_bytes: usize = 1 << 20, "A file that is read: tokens and certificates.";
+    random_bytes: usize = 64 << 10, "Random bytes at once: keys and nonces are short.";
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 use whimbrel_core::digest::Digest;
+use whimbrel_core::fault::Fault;
 use whimbrel_core::name::PluginName;
 
 use crate::bindings::step::StepPre;
+use crate::bindings::store::StorePre;
+use crate::egress::{Egress, Materials};
 use crate::error::PluginError;
 use crate::grants::Grants;
 use crate::instance::State;
@@ -39,6 +42,7 @@ pub struct Admitted {
     pub exports: Vec<String>,
     pub worlds: Vec<World>,
     pub step: Option<StepPre<State>>,
+    pub store: Option<StorePre<State>>,
 }
 
 impl Plugin {
@@ -125,6 +129,22 @@ impl Plugin {
                 plugin: self.name().to_string(),
                 wanted: World::MigrationStep.to_string(),
             })
+    }
+}
+
+impl Plugin {
+    pub(crate) fn store(&self) -> Result<&StorePre<State>, PluginError> {
+        let store = self.admitted.store.as_ref();
+        store.ok_or_else(|| PluginError::NoWorld {
+            plugin: self.name().to_string(),
+            wanted: World::SecretStore.to_string(),
+        })
+    }
+
+    /// Where its requests may go.
+    pub(crate) fn egress(&self, materials: Arc<dyn Materials>) -> Result<Egress, Fault> {
+        let names = self.sandbox.names();
+        Egress::new(&self.grants().http, materials, names, self.sandbox.limits())
     }
 }
 

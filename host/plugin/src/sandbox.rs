@@ -12,8 +12,10 @@ use whimbrel_core::name::PluginName;
 
 use crate::admission::{self, Declared, Surface};
 use crate::bindings::step::StepPre;
+use crate::bindings::store::StorePre;
 use crate::cache::Cache;
 use crate::call::dry_run;
+use crate::egress::{Names, SystemNames};
 use crate::error::PluginError;
 use crate::grants::Grants;
 use crate::instance::{Scope, State};
@@ -62,6 +64,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Takes metrics; none drops them.
     pub metrics: Option<MetricSink>,
+    /// Finds the addresses of hosts; none means the system's resolver.
+    pub names: Option<Arc<dyn Names>>,
 }
 
 /// Admits plugins. Clones share the engine.
@@ -81,6 +85,7 @@ struct Linked {
     surface: Surface,
     instance: InstancePre<State>,
     step: Option<StepPre<State>>,
+    store: Option<StorePre<State>>,
 }
 
 /// A call's place in its room.
@@ -113,6 +118,11 @@ impl Sandbox {
         &self.0.settings.limits
     }
 
+    pub(crate) fn names(&self) -> Arc<dyn Names> {
+        let names = self.0.settings.names.clone();
+        names.unwrap_or_else(|| Arc::new(SystemNames))
+    }
+
     /// Admits a component under a name: checks its manifest against the grants and its imports against what is known,
     /// compiles it or takes the compiled code from the cache, and instantiates it once, dry.
     ///
@@ -137,6 +147,7 @@ impl Sandbox {
             surface,
             instance,
             step,
+            store,
         } = linked.map_err(|error| PluginError::Engine(error.to_string()))??;
         let Declared {
             manifest,
@@ -158,6 +169,7 @@ impl Sandbox {
                 exports: surface.exports,
                 worlds: surface.worlds,
                 step,
+                store,
             },
         );
         dry_run(&admitted, instance).await?;
@@ -208,11 +220,17 @@ impl Sandbox {
             .then(|| StepPre::new(instance.clone()))
             .transpose()
             .map_err(mismatch)?;
+        let is_store = surface.worlds.contains(&World::SecretStore);
+        let store = is_store
+            .then(|| StorePre::new(instance.clone()))
+            .transpose()
+            .map_err(mismatch)?;
         Ok(Linked {
             kind,
             surface,
             instance,
             step,
+            store,
         })
     }
 

@@ -135,17 +135,19 @@ async fn a_need_without_its_grant_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_need_that_nothing_is_behind_is_refused() {
+async fn every_need_can_be_granted() {
     let grants = Grants {
-        http: vec![HttpGrant {
-            to: "https://example.org/*".to_owned(),
-        }],
-        ..Grants::default()
+        http: vec![HttpGrant::to("https://example.org/*")],
+        environment: vec!["HOME".to_owned()],
+        files: vec!["/etc".into()],
+        clock: true,
+        random: true,
+        metrics: true,
     };
-    let manifest = r#"{"id":"x","version":"1","needs":["http"]}"#;
-    let error = refused(with_manifest(hostile(), manifest), grants).await;
-    assert!(matches!(error, PluginError::Unserved { .. }), "{error}");
-    assert!(error.to_string().contains("can't grant yet"), "{error}");
+    let manifest = r#"{"id":"x","version":"1","needs":["http","environment","files","clock","random","metrics"]}"#;
+    let bytes = with_manifest(hostile(), manifest);
+    let plugin = support::admit(bytes, grants.clone(), Limits::default()).await;
+    assert_eq!(plugin.unwrap().grants(), &grants);
 }
 
 #[tokio::test]

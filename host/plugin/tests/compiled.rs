@@ -14,7 +14,7 @@ async fn admit(folder: &Path) -> Plugin {
     let sandbox = Sandbox::new(Settings {
         cache_dir: Some(folder.to_owned()),
         limits: Limits::default(),
-        metrics: None,
+        ..Settings::default()
     })
     .unwrap();
     let name = "bad".parse().unwrap();

@@ -11,7 +11,7 @@ use support::fake::Fake;
 use support::{admit, apply, call, deed, does, hostile, listening, plugin, trap, with_manifest};
 use whimbrel_core::fault::FaultClass;
 use whimbrel_core::statement::Dialect;
-use whimbrel_plugin::{Grants, Level, Limits, Metric, PluginError, Sandbox, Settings};
+use whimbrel_plugin::{Grants, HttpGrant, Level, Limits, Metric, PluginError, Sandbox, Settings};
 
 async fn planned(config: Json) -> Result<Json, PluginError> {
     let plugin = plugin(Limits::default()).await;
@@ -55,6 +55,24 @@ async fn http_answers_denied_with_the_grant_in_the_hint() {
     assert_eq!(fault.code, "http.denied");
     assert!(error.hint().unwrap().contains("grant `http`"));
     assert!(!error.is_retryable() && !error.is_cancelled());
+}
+
+#[tokio::test]
+async fn a_step_too_sends_only_where_it_is_granted() {
+    let manifest = r#"{"id":"x","version":"1","needs":["http"]}"#;
+    for (to, code) in [
+        ("https://a.example/*", "http.denied"),
+        ("nonsense", "http.grant"),
+    ] {
+        let grants = Grants {
+            http: vec![HttpGrant::to(to)],
+            ..Grants::default()
+        };
+        let bytes = with_manifest(hostile(), manifest);
+        let plugin = admit(bytes, grants, Limits::default()).await.unwrap();
+        let error = apply(&plugin, does("http")).await.unwrap_err();
+        assert_eq!(error.fault().unwrap().code, code, "{error}");
+    }
 }
 
 #[tokio::test]
@@ -132,6 +150,7 @@ async fn metrics_go_to_the_sink_with_the_grant_only() {
         cache_dir: Some(support::cache_dir()),
         limits,
         metrics: Some(Arc::new(move |metric| sink.lock().unwrap().push(metric))),
+        ..Settings::default()
     })
     .unwrap();
     let manifest = r#"{"id":"x","version":"1","needs":["metrics"]}"#;

@@ -7,6 +7,7 @@
 
 mod absence;
 mod allowance;
+mod backends;
 mod control;
 mod credential;
 mod dial;
@@ -29,6 +30,7 @@ mod sql_lint;
 mod survey;
 mod targets;
 
+pub use backends::resolver;
 pub use control::Control;
 pub use dial::Connected;
 pub use error::{ConnectError, ProjectError};

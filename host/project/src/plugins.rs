@@ -1,15 +1,16 @@
 //! The plugins of a project, each found, checked against its pin and admitted once, when it is first needed.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use whimbrel_config::SourceError;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::name::PluginName;
-use whimbrel_core::project::{Grants, PluginSource, PluginSpec};
+use whimbrel_core::project::{PluginSource, PluginSpec};
 use whimbrel_core::suggestion::nearest;
-use whimbrel_plugin::{Plugin, PluginError, Sandbox};
+use whimbrel_plugin::{Grants, Plugin, PluginError, Sandbox};
 
 use crate::OpenProject;
 use crate::open::Tree;
@@ -101,6 +102,7 @@ pub struct Plugins {
     sandbox: Arc<Sandbox>,
     specs: BTreeMap<PluginName, PluginSpec>,
     tree: Tree,
+    base: PathBuf,
     admitted: Mutex<BTreeMap<PluginName, Plugin>>,
 }
 
@@ -112,6 +114,7 @@ impl Plugins {
             sandbox,
             specs: project.project().plugins.clone(),
             tree: project.control(),
+            base: project.folder().to_path_buf(),
             admitted: Mutex::default(),
         }
     }
@@ -139,7 +142,8 @@ impl Plugins {
             }
         }
         let granted = spec.map(|spec| spec.grants.clone()).unwrap_or_default();
-        let plugin = self.sandbox.admit(name, bytes, grants(&granted)).await?;
+        let granted = Grants::of_project(&granted, &self.base);
+        let plugin = self.sandbox.admit(name, bytes, granted).await?;
         admitted.insert(name.clone(), plugin.clone());
         Ok(plugin)
     }
@@ -187,24 +191,5 @@ impl Plugins {
                 }
             },
         }
-    }
-}
-
-/// The part of what `whimbrel.yaml` grants that the sandbox decides on. Certificates and credentials of requests are
-/// the egress's, which takes them from the project.
-fn grants(granted: &Grants) -> whimbrel_plugin::Grants {
-    whimbrel_plugin::Grants {
-        http: granted
-            .http
-            .iter()
-            .map(|grant| whimbrel_plugin::HttpGrant {
-                to: grant.to.clone(),
-            })
-            .collect(),
-        environment: granted.environment.clone(),
-        files: granted.files.iter().map(Into::into).collect(),
-        clock: granted.clock,
-        random: granted.random,
-        metrics: granted.metrics,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use whimbrel_core::history::{Direction, JournalState};
 use whimbrel_core::plan::{OperationAction, PlannedOperation};
 use whimbrel_database::history::journal_done;
-use whimbrel_plugin::{Call, PluginError, StopFlag};
+use whimbrel_plugin::{Call, NoMaterials, PluginError, StopFlag};
 use whimbrel_signal::Signal;
 
 use crate::change::Execution;
@@ -201,6 +201,7 @@ fn call(
                 message: format!("{message}{fields}"),
             });
         }),
+        materials: Arc::new(NoMaterials),
     }
 }
 

@@ -11,7 +11,7 @@ use whimbrel_secrets::Shape;
 use crate::arguments::{Format, Global, SecretsCommand};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::{controlled, environment, resolver};
+use crate::opened::{controlled, environment, plugins, resolver};
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -24,7 +24,8 @@ pub(crate) async fn run(
     let control = Control::Environment(global.environment.clone());
     let project = controlled(global, control, output)?;
     let environment = environment(&project, global)?;
-    let resolver = resolver(&project, environment, output);
+    let plugins = plugins(&project)?;
+    let resolver = resolver(&project, environment, &plugins, output);
     let checked = check_secrets(environment, &resolver).await;
     let exit = exit(&checked);
     let now = Timestamp::now();

@@ -20,5 +20,6 @@ mod plugins;
 mod reverting;
 mod secrets;
 mod starting;
+mod stores;
 mod support;
 mod waiting;

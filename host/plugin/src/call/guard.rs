@@ -49,20 +49,20 @@ pub async fn guarded<T: Send>(
     if let Some(desk) = desk {
         desk.close(!answered).await;
     }
-    let state = store.data();
+    let state = store.data_mut();
     let name = plugin.name().to_string();
     match ended {
         Ok(Ok(Ok(Ok(answer)))) => Ok(answer),
         Ok(Ok(Ok(Err(fault)))) => Err(PluginError::Fault {
             plugin: name,
             function,
-            fault: Box::new(fault.into()),
+            fault: Box::new(state.hush.clean_fault(fault.into())),
         }),
         Ok(Ok(Err(error))) => Err(died(name, function, state, &error)),
         Ok(Err(payload)) => Err(PluginError::Bug {
             plugin: name,
             function,
-            reason: panic_text(&*payload),
+            reason: state.hush.clean(&panic_text(&*payload)),
         }),
         Err(Cut::Timeout) => Err(PluginError::Timeout {
             plugin: name,
@@ -117,18 +117,18 @@ async fn within<T>(
     }
 }
 
-fn died(plugin: String, function: &'static str, state: &State, error: &Error) -> PluginError {
+fn died(plugin: String, function: &'static str, state: &mut State, error: &Error) -> PluginError {
     if let Some(reason) = trap::host_panic(error) {
         return PluginError::Bug {
             plugin,
             function,
-            reason,
+            reason: state.hush.clean(&reason),
         };
     }
     PluginError::Trap(Box::new(TrapReport {
         plugin,
         function,
-        reason: trap::reason(error),
+        reason: state.hush.clean(&trap::reason(error)),
         log: state.log_lines(),
         stderr: state.stderr(),
         backtrace: trap::backtrace(error),

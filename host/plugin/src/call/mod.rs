@@ -2,6 +2,7 @@
 
 mod guard;
 mod step;
+mod store;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +10,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::egress::{Materials, NoMaterials};
+
 pub use guard::dry_run;
 pub use step::{Outcome, Preview};
+pub use store::{SecretStore, StoreSettings};
 
 /// How important a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +96,8 @@ pub struct Call {
     pub stop: StopFlag,
     /// Takes its log lines.
     pub log: LogSink,
+    /// Reads what the plugin's `http` grants refer to.
+    pub materials: Arc<dyn Materials>,
 }
 
 impl Call {
@@ -105,6 +111,7 @@ impl Call {
             timeout: None,
             stop: StopFlag::new(),
             log: traced(),
+            materials: Arc::new(NoMaterials),
         }
     }
 }

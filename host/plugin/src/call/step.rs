@@ -1,5 +1,7 @@
 //! The world `migration-step`: describe, plan, estimate, apply, revert.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 use whimbrel_core::statement::Dialect;
@@ -9,6 +11,7 @@ use crate::call::guard::guarded;
 use crate::call::{Call, StopFlag, traced};
 use crate::database::StepDatabase;
 use crate::desk::Desk;
+use crate::egress::Outgoing;
 use crate::error::PluginError;
 use crate::instance::{Scope, Work};
 use crate::plugin::Plugin;
@@ -138,12 +141,14 @@ impl Plugin {
         database: Box<dyn StepDatabase>,
     ) -> Result<Json, PluginError> {
         let step = self.step()?.clone();
+        let given = config;
         let config = config.to_string();
         let limit = call
             .timeout
             .unwrap_or(self.sandbox().limits().estimate_timeout);
         let stop = call.stop.clone();
-        let scope = Scope::working("estimate", Work::Read, call, Desk::new(database));
+        let outgoing = self.outgoing("estimate", given, &call)?;
+        let scope = Scope::step("estimate", Work::Read, call, Desk::new(database), outgoing);
         let text = guarded(self, scope, limit, &stop, move |store| {
             Box::pin(async move {
                 let instance = step.instantiate_async(&mut *store).await?;
@@ -198,10 +203,12 @@ impl Plugin {
         database: Box<dyn StepDatabase>,
     ) -> Result<Outcome, PluginError> {
         let step = self.step()?.clone();
+        let given = config;
         let config = config.to_string();
         let limit = call.timeout.unwrap_or(self.sandbox().limits().call_timeout);
         let stop = call.stop.clone();
-        let scope = Scope::working(function, Work::Write, call, Desk::new(database));
+        let outgoing = self.outgoing(function, given, &call)?;
+        let scope = Scope::step(function, Work::Write, call, Desk::new(database), outgoing);
         let (outcome, witnessed) = guarded(self, scope, limit, &stop, move |store| {
             Box::pin(async move {
                 let instance = step.instantiate_async(&mut *store).await?;
@@ -215,6 +222,25 @@ impl Plugin {
         })
         .await?;
         self.outcome(function, outcome, witnessed)
+    }
+
+    /// Where this call's requests may go; nowhere without a grant.
+    fn outgoing(
+        &self,
+        function: &'static str,
+        config: &Json,
+        call: &Call,
+    ) -> Result<Option<Outgoing>, PluginError> {
+        if self.grants().http.is_empty() {
+            return Ok(None);
+        }
+        let outgoing = self.egress(Arc::clone(&call.materials));
+        let outgoing = outgoing.and_then(|egress| Arc::new(egress).outgoing(config));
+        outgoing.map(Some).map_err(|fault| PluginError::Fault {
+            plugin: self.name().to_string(),
+            function,
+            fault: Box::new(fault),
+        })
     }
 
     /// Checks an outcome before anything of it is kept.
@@ -247,7 +273,7 @@ impl Plugin {
         })
     }
 
-    fn json(&self, function: &'static str, text: &str) -> Result<Json, PluginError> {
+    pub(super) fn json(&self, function: &'static str, text: &str) -> Result<Json, PluginError> {
         let limit = self.sandbox().limits().details_bytes;
         if text.len() > limit {
             let reason = format!("{} bytes of JSON, at most {limit} are read", text.len());
@@ -260,7 +286,7 @@ impl Plugin {
             .map_err(|error| self.unusable(function, format!("no JSON: {error}")))
     }
 
-    fn unusable(&self, function: &'static str, reason: String) -> PluginError {
+    pub(super) fn unusable(&self, function: &'static str, reason: String) -> PluginError {
         PluginError::Answer {
             plugin: self.name().to_string(),
             function,

@@ -44,11 +44,10 @@ impl call::Host for State {
 
     async fn pause(&mut self, milliseconds: u64) -> Result<bool> {
         let working = self.working("call").map_err(Denied::trap)?;
-        let open = working.desk.look(|database| database.in_transaction());
-        if open.unwrap_or(false) {
+        let stop = working.call.stop.clone();
+        if self.is_in_transaction() {
             return Err(Denied::InTransaction { import: "pause" }.trap());
         }
-        let stop = working.call.stop.clone();
         self.meter.pause();
         let cut_short = tokio::select! {
             biased;

@@ -31,12 +31,6 @@ pub enum Denied {
         /// The grant.
         need: Need,
     },
-    /// The release has nothing behind the grant.
-    #[error("denied: this whimbrel can't grant `{need}` yet")]
-    Unserved {
-        /// The grant.
-        need: Need,
-    },
     /// It isn't part of this call.
     #[error("denied: {import} is no part of {function} of {plugin}{why}", why = why(.function))]
     NotHere {
@@ -47,6 +41,12 @@ pub enum Denied {
         /// What was asked for.
         import: &'static str,
     },
+    /// It would be more than a call may have.
+    #[error("denied: {0}")]
+    TooMuch(
+        /// What.
+        String,
+    ),
     /// It would hold an open transaction up.
     #[error(
         "denied: {import} while a transaction is open would hold the database up: commit or roll back first"
@@ -85,17 +85,6 @@ impl Denied {
             pointer: None,
             hint,
             retry: types::Retry::Never,
-        }
-    }
-}
-
-impl State {
-    /// Why a grant gives nothing: it isn't granted, or nothing is behind it yet.
-    fn refusal(&self, need: Need) -> Denied {
-        if self.allows(need) && !need.is_served() {
-            Denied::Unserved { need }
-        } else {
-            self.ungranted(need)
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::instance::State;
 
 impl State {
     fn no_source<T>(&self, source: &str) -> Result<Result<T, Error>> {
-        let reason = match self.working("sources") {
+        let reason = match self.working("sources").and_then(|_| self.database()) {
             Err(denied) => denied.to_string(),
             Ok(_) => format!(
                 "the step can't read {source:?}: no database of that name is among its `reads:`, or this whimbrel doesn't provide any yet"

@@ -15,13 +15,13 @@ impl State {
         work: Work,
         operation: Operation<T>,
     ) -> Result<Result<T, Error>> {
-        let desk = match self.working("database") {
+        let desk = match self.database() {
             Err(denied) => return Ok(Err(Error::Refused(denied.to_string()))),
-            Ok(working) if work == Work::Write && working.work == Work::Read => {
+            Ok((Work::Read, _)) if work == Work::Write => {
                 let reason = format!("{} only reads", self.scope.function);
                 return Ok(Err(Error::Refused(reason)));
             }
-            Ok(working) => working.desk.clone(),
+            Ok((_, desk)) => desk.clone(),
         };
         self.meter.pause();
         let answer = desk.run(operation).await;
@@ -55,13 +55,13 @@ impl State {
 
 impl Host for State {
     fn dialect_of(&mut self) -> Result<String> {
-        let working = self.working("database").map_err(Denied::trap)?;
-        Ok(working.desk.dialect().to_string())
+        let (_, desk) = self.database().map_err(Denied::trap)?;
+        Ok(desk.dialect().to_string())
     }
 
     fn quote(&mut self, name: String) -> Result<String> {
-        let working = self.working("database").map_err(Denied::trap)?;
-        let quoted = working.desk.look(|database| database.quote(&name));
+        let (_, desk) = self.database().map_err(Denied::trap)?;
+        let quoted = desk.look(|database| database.quote(&name));
         quoted.ok_or_else(|| self.not_here("database").trap())
     }
 
@@ -117,6 +117,7 @@ impl Host for State {
             self.progress.commits += 1;
             self.progress.rows_done = rows_done;
             self.meter.renew();
+            self.requests = 0;
         }
         Ok(answer)
     }
@@ -143,8 +144,8 @@ impl Host for State {
     }
 
     fn last_checkpoint(&mut self) -> Result<Option<Vec<u8>>> {
-        let working = self.working("database").map_err(Denied::trap)?;
-        let looked = working.desk.look(|database| database.last_checkpoint());
+        let (_, desk) = self.database().map_err(Denied::trap)?;
+        let looked = desk.look(|database| database.last_checkpoint());
         looked.ok_or_else(|| self.not_here("database").trap())
     }
 }

@@ -3,7 +3,9 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 pub mod fake;
+pub mod server;
 pub mod sqlite;
+pub mod store;
 
 use std::fs;
 use std::path::PathBuf;
@@ -82,7 +84,7 @@ pub fn sandbox_with(limits: Limits) -> Sandbox {
     Sandbox::new(Settings {
         cache_dir: Some(cache_dir()),
         limits,
-        metrics: None,
+        ..Settings::default()
     })
     .unwrap()
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use whimbrel_plugin::{Grants, Need, Plugin};
+use whimbrel_plugin::{Grants, HttpGrant, Need, Plugin};
 use whimbrel_report::{count, strong};
 
 use super::component;
@@ -34,9 +34,7 @@ pub(super) async fn run(text: &str, global: &Global, output: &Output) -> Result<
 
 fn everything() -> Grants {
     Grants {
-        http: vec![whimbrel_plugin::HttpGrant {
-            to: "https://*".to_owned(),
-        }],
+        http: vec![HttpGrant::to("https://host.example/*")],
         environment: vec!["*".to_owned()],
         files: vec![".".into()],
         clock: true,

@@ -3,6 +3,7 @@
 mod inspect;
 mod list;
 mod test;
+mod test_store;
 
 use std::path::Path;
 

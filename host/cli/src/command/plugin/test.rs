@@ -1,4 +1,5 @@
-//! `whimbrel plugin test`: a plugin's step on a scratch database, through the very engine that would run it.
+//! `whimbrel plugin test`: a plugin's step on a scratch database, through the very engine that would run it; a secret
+//! store is tried by itself.
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use whimbrel_core::plan::Goal;
 use whimbrel_report::{count, good};
 use whimbrel_run::RunReport;
 
-use super::{Component, component};
+use super::{Component, component, test_store};
 use crate::apply::{Prepared, execute, unreadable};
 use crate::arguments::{Format, Global};
 use crate::command::init::write_new;
@@ -35,6 +36,9 @@ pub(super) async fn run(
     let with: Json = serde_json::from_str(with)
         .map_err(|error| CliError::usage(format!("`--with` is no JSON: {error}")))?;
     let component = component(text, global, output)?;
+    if let Some(plugin) = test_store::as_store(&component).await? {
+        return test_store::run(plugin, with, output).await;
+    }
     let scratch = TempDir::new()
         .map_err(|error| CliError::failed(format!("no scratch folder can be made: {error}")))?;
     write_project(scratch.path(), &component, &with, setup)?;
@@ -115,7 +119,7 @@ fn done(report: RunReport) -> Result<u64, CliError> {
     Ok(rows)
 }
 
-fn passed(output: &Output, what: &str, words: &str) {
+pub(super) fn passed(output: &Output, what: &str, words: &str) {
     output.answer(&format!("{} {what}: {words}\n", good("✓")));
 }
 

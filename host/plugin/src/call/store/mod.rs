@@ -1,0 +1,271 @@
+//! The world `secret-store`: a configured plugin that is a secret backend like any other.
+//!
+//! Each call gets a store of its own in which `configure` runs first, so that nothing a guest remembers outlives the
+//! answer: its memory is gone with the store, also after a trap or a timeout. What must outlive it, the login, the host
+//! keeps. What a call reveals goes straight into types that wipe themselves, and is known to the scrubber first.
+
+mod answer;
+mod config;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use tokio::sync::OnceCell;
+use wasmtime::Store;
+use whimbrel_core::environment::SecretReference;
+use whimbrel_core::fault::{Fault, FaultClass, Retry};
+use whimbrel_secrets::{Backend, LeaseId, Renewal, Secret, Shape};
+use whimbrel_signal::Scrubber;
+
+use crate::bindings::store::Store as Exports;
+use crate::bindings::store::exports::whimbrel::secrets::backend as wit;
+use crate::call::guard::{Guest, guarded};
+use crate::call::{Call, LogSink, StopFlag, traced};
+use crate::egress::{Egress, Materials};
+use crate::error::PluginError;
+use crate::instance::{Scope, State};
+use crate::plugin::Plugin;
+use crate::session::Session;
+use answer::Answers;
+use config::Configuration;
+
+/// How a secret store is set up.
+pub struct StoreSettings {
+    /// What the environment calls it.
+    pub name: String,
+    /// Its `with:`, in which secrets may be referred to.
+    pub with: Json,
+    /// Reads what `with:` and the plugin's grants refer to.
+    pub materials: Arc<dyn Materials>,
+    /// Learns what is revealed.
+    pub scrubber: Scrubber,
+    /// Takes its log lines; none means `tracing`.
+    pub log: Option<LogSink>,
+}
+
+/// A configured plugin of the world `secret-store`. Shares nothing with others, be they of the same plugin.
+pub struct SecretStore {
+    plugin: Plugin,
+    name: String,
+    with: Configuration,
+    egress: Arc<Egress>,
+    session: Arc<Session>,
+    scrubber: Scrubber,
+    log: LogSink,
+    schema: OnceCell<Json>,
+    keeps_session: bool,
+}
+
+/// The import by which a store keeps its login.
+const SESSION: &str = "whimbrel:secrets/session@";
+
+impl SecretStore {
+    /// A store of this plugin. Nothing of the plugin runs before the first call.
+    ///
+    /// # Errors
+    /// The plugin is of another world, or its grants can't be meant.
+    pub fn new(plugin: Plugin, settings: StoreSettings) -> Result<Self, Fault> {
+        plugin.store().map_err(|error| fault(&error))?;
+        let egress = plugin.egress(Arc::clone(&settings.materials))?;
+        Ok(Self {
+            keeps_session: plugin
+                .imports()
+                .iter()
+                .any(|import| import.starts_with(SESSION)),
+            plugin,
+            name: settings.name,
+            with: Configuration::new(settings.with, settings.materials),
+            egress: Arc::new(egress),
+            session: Arc::default(),
+            scrubber: settings.scrubber,
+            log: settings.log.unwrap_or_else(traced),
+            schema: OnceCell::new(),
+        })
+    }
+
+    /// The JSON Schema of its `with:`, read once.
+    ///
+    /// # Errors
+    /// The plugin misbehaves.
+    pub async fn schema(&self) -> Result<&Json, Fault> {
+        let schema = self.schema.get_or_try_init(|| self.plugin.store_schema());
+        schema.await.map_err(|error| self.clean(fault(&error)))
+    }
+
+    /// Runs one function of the guest, configured, in a store of its own.
+    async fn call<T: Send + 'static>(
+        &self,
+        function: &'static str,
+        guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let config = self
+            .with
+            .resolved()
+            .await
+            .map_err(|fault| self.clean(fault))?;
+        let schema = self.schema().await?;
+        self.with
+            .check(schema, &config, self.plugin.sandbox().limits())
+            .map_err(|fault| self.clean(fault))?;
+        let outgoing = self
+            .egress
+            .outgoing(config.json())
+            .map_err(|fault| self.clean(fault))?;
+        let text = config.text();
+        drop(config);
+        // One call logs in, others wait for its login instead of leaving their own behind.
+        let entrance = if self.keeps_session && function != "close" {
+            self.session.enter().await
+        } else {
+            None
+        };
+        let mut call = Call::new("", &format!("secrets/{}/{function}", self.name));
+        call.log = Arc::clone(&self.log);
+        let session = Arc::clone(&self.session);
+        let scope = Scope::store(function, call, session, outgoing, self.scrubber.clone());
+        let limit = self.plugin.sandbox().limits().store_timeout;
+        let store = self.plugin.store().map_err(|error| fault(&error))?.clone();
+        let stop = StopFlag::new();
+        let answer = guarded(&self.plugin, scope, limit, &stop, move |target| {
+            Box::pin(async move {
+                let exports = store.instantiate_async(&mut *target).await?;
+                let backend = exports.whimbrel_secrets_backend();
+                let configured = backend.call_configure(&mut *target, &text).await?;
+                drop(text);
+                if let Err(fault) = configured {
+                    return Ok(Err(fault));
+                }
+                guest(exports, target).await
+            })
+        });
+        let answer = answer.await;
+        if entrance.is_some() {
+            self.session.left(answer.is_err());
+        }
+        answer.map_err(|error| self.clean(fault(&error)))
+    }
+
+    fn clean(&self, mut fault: Fault) -> Fault {
+        fault.code = self.scrubber.scrub(&fault.code);
+        fault.message = self.scrubber.scrub(&fault.message);
+        fault.hint = fault.hint.map(|hint| self.scrubber.scrub(&hint));
+        fault.pointer = fault.pointer.map(|pointer| self.scrubber.scrub(&pointer));
+        fault
+    }
+
+    fn answers(&self, function: &'static str) -> Answers<'_> {
+        Answers {
+            plugin: &self.plugin,
+            function,
+            scrubber: &self.scrubber,
+            limits: self.plugin.sandbox().limits(),
+        }
+    }
+}
+
+impl Plugin {
+    async fn store_schema(&self) -> Result<Json, PluginError> {
+        let store = self.store()?.clone();
+        let scope = Scope::pure("schema", traced());
+        let limit = self.sandbox().limits().pure_timeout;
+        let stop = StopFlag::new();
+        let text = guarded(self, scope, limit, &stop, move |target| {
+            Box::pin(async move {
+                let exports = store.instantiate_async(&mut *target).await?;
+                let backend = exports.whimbrel_secrets_backend();
+                backend.call_schema(target).await.map(Ok)
+            })
+        });
+        self.json("schema", &text.await?)
+    }
+}
+
+#[async_trait]
+impl Backend for SecretStore {
+    fn describe(&self) -> String {
+        format!("plugin {} as `{}`", self.plugin.name(), self.name)
+    }
+
+    async fn read(&self, reference: &SecretReference) -> Result<Secret, Fault> {
+        let asked = asked(reference);
+        let answers = self.answers("read");
+        let secret = self.call("read", move |exports, store| {
+            Box::pin(async move {
+                let backend = exports.whimbrel_secrets_backend();
+                backend.call_read(store, &asked).await
+            })
+        });
+        answers.secret(secret.await?)
+    }
+
+    async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
+        let asked = asked(reference);
+        let answers = self.answers("describe");
+        let shape = self.call("describe", move |exports, store| {
+            Box::pin(async move {
+                let backend = exports.whimbrel_secrets_backend();
+                backend.call_describe(store, &asked).await
+            })
+        });
+        answers.shape(shape.await?)
+    }
+
+    async fn renew(&self, lease: &LeaseId, want: Duration) -> Result<Renewal, Fault> {
+        let (id, want) = (lease.0.clone(), want.as_secs());
+        let answers = self.answers("renew");
+        let renewal = self.call("renew", move |exports, store| {
+            Box::pin(async move {
+                let backend = exports.whimbrel_secrets_backend();
+                backend.call_renew(store, &id, want).await
+            })
+        });
+        answers.renewal(renewal.await?)
+    }
+
+    async fn revoke(&self, lease: &LeaseId) -> Result<(), Fault> {
+        let id = lease.0.clone();
+        let revoked = self.call("revoke", move |exports, store| {
+            Box::pin(async move {
+                let backend = exports.whimbrel_secrets_backend();
+                backend.call_revoke(store, &id).await
+            })
+        });
+        revoked.await
+    }
+
+    async fn close(&self) -> Result<(), Fault> {
+        let closed = self.call("close", move |exports, store| {
+            Box::pin(async move { exports.whimbrel_secrets_backend().call_close(store).await })
+        });
+        closed.await?;
+        self.session.forget();
+        Ok(())
+    }
+}
+
+fn asked(reference: &SecretReference) -> wit::Reference {
+    wit::Reference {
+        path: reference.path.clone(),
+        version: reference.version.clone(),
+        options: reference.options.to_string(),
+    }
+}
+
+/// What the sandbox's error means for who asked for a secret.
+fn fault(error: &PluginError) -> Fault {
+    let (class, code, retry) = match error {
+        PluginError::Fault { fault, .. } => return (**fault).clone(),
+        PluginError::Timeout { .. } => (FaultClass::Unavailable, "plugin.timeout", Retry::Backoff),
+        PluginError::Stopped { .. } => (FaultClass::Cancelled, "plugin.stopped", Retry::Never),
+        PluginError::Trap(_) => (FaultClass::Internal, "plugin.trap", Retry::Never),
+        PluginError::Answer { .. } => (FaultClass::Internal, "plugin.answer", Retry::Never),
+        PluginError::NoWorld { .. } => (FaultClass::Invalid, "plugin.world", Retry::Never),
+        _ => (FaultClass::Internal, "plugin.unusable", Retry::Never),
+    };
+    Fault {
+        retry,
+        ..Fault::new(class, code, error.to_string())
+    }
+}

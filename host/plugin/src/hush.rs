@@ -1,0 +1,215 @@
+//! What a call of a secret store has heard and must not repeat: taken out of its log, its faults and its last words
+//! before they leave the call, and forgotten with it.
+
+use serde_json::Value as Json;
+use whimbrel_core::fault::Fault;
+use whimbrel_signal::Scrubber;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::limits::Limits;
+
+/// Strings shorter than this aren't looked for.
+const SHORTEST: usize = 4;
+
+/// In answers that are errors, only what looks like a token: the rest is what a person must read.
+const SHORTEST_TOKEN: usize = 8;
+
+/// What stands for words when more was heard than can be looked for.
+const WITHHELD: &str = "[withheld: the call has heard too much to tell secrets from words]";
+
+/// What one call has heard.
+pub struct Hush {
+    /// What is secret for longer than a call; none for calls that reveal nothing.
+    lasting: Option<Scrubber>,
+    heard: Vec<Zeroizing<String>>,
+    bytes: usize,
+    too_much: bool,
+    /// Made when something is said: most calls hear much and say little.
+    scrubber: Option<Scrubber>,
+    limits: (usize, usize),
+}
+
+impl Hush {
+    /// A call that has heard nothing.
+    pub const fn new(lasting: Option<Scrubber>, limits: &Limits) -> Self {
+        Self {
+            lasting,
+            heard: Vec::new(),
+            bytes: 0,
+            too_much: false,
+            scrubber: None,
+            limits: (limits.heard_strings, limits.heard_bytes),
+        }
+    }
+
+    /// Whether the call is one that reveals.
+    pub const fn is_on(&self) -> bool {
+        self.lasting.is_some()
+    }
+
+    /// Remembers a value beyond the call.
+    pub fn keep(&self, value: &[u8]) {
+        if let Some(lasting) = &self.lasting {
+            lasting.register_bytes(value.trim_ascii());
+        }
+    }
+
+    /// Remembers a value until the call ends.
+    pub fn hear(&mut self, text: &str) {
+        let text = text.trim();
+        if text.len() < SHORTEST || self.too_much {
+            return;
+        }
+        self.bytes += text.len();
+        if self.heard.len() >= self.limits.0 || self.bytes > self.limits.1 {
+            self.too_much = true;
+            return;
+        }
+        self.heard.push(Zeroizing::new(text.to_owned()));
+        self.scrubber = None;
+    }
+
+    /// Remembers the strings of an HTTP answer: of JSON each of them, else the whole body.
+    pub fn hear_answer(&mut self, status: u16, body: &[u8]) {
+        if !self.is_on() {
+            return;
+        }
+        let succeeded = (200..300).contains(&status);
+        match serde_json::from_slice::<Json>(body) {
+            Ok(mut document) => self.hear_json(&mut document, succeeded),
+            Err(_) => {
+                if let Ok(text) = std::str::from_utf8(body)
+                    && (succeeded || is_token(text.trim()))
+                {
+                    self.hear(text);
+                }
+            }
+        }
+    }
+
+    fn hear_json(&mut self, document: &mut Json, succeeded: bool) {
+        match document {
+            Json::String(text) => {
+                if succeeded || is_token(text) {
+                    self.hear(text);
+                }
+                text.zeroize();
+            }
+            Json::Array(items) => items
+                .iter_mut()
+                .for_each(|item| self.hear_json(item, succeeded)),
+            Json::Object(fields) => fields
+                .values_mut()
+                .for_each(|field| self.hear_json(field, succeeded)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        }
+    }
+
+    /// The text without what was heard.
+    pub fn clean(&mut self, text: &str) -> String {
+        let Some(lasting) = &self.lasting else {
+            return text.to_owned();
+        };
+        if self.too_much && !text.is_empty() {
+            return WITHHELD.to_owned();
+        }
+        let heard = &self.heard;
+        let scrubber = self.scrubber.get_or_insert_with(|| {
+            let scrubber = Scrubber::default();
+            for text in heard {
+                scrubber.register(text);
+            }
+            scrubber
+        });
+        scrubber.scrub(&lasting.scrub(text))
+    }
+
+    /// The fault without what was heard.
+    pub fn clean_fault(&mut self, mut fault: Fault) -> Fault {
+        if self.is_on() {
+            fault.code = self.clean(&fault.code);
+            fault.message = self.clean(&fault.message);
+            fault.hint = fault.hint.map(|hint| self.clean(&hint));
+            fault.pointer = fault.pointer.map(|pointer| self.clean(&pointer));
+        }
+        fault
+    }
+}
+
+/// No spaces, long, and with a digit: words for people are otherwise.
+fn is_token(text: &str) -> bool {
+    text.len() >= SHORTEST_TOKEN
+        && !text.contains(char::is_whitespace)
+        && text.contains(|c: char| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hush, WITHHELD};
+    use crate::limits::Limits;
+    use whimbrel_core::fault::{Fault, FaultClass};
+    use whimbrel_signal::Scrubber;
+
+    fn hush() -> Hush {
+        Hush::new(Some(Scrubber::default()), &Limits::default())
+    }
+
+    #[test]
+    fn what_an_answer_revealed_is_taken_out() {
+        let mut hush = hush();
+        hush.hear_answer(
+            200,
+            br#"{"data":{"password":"hunter2!","list":["other-one"]},"n":12345}"#,
+        );
+        hush.hear_answer(200, b"plain-body\n");
+        let text = hush.clean("hunter2! other-one plain-body 12345");
+        assert_eq!(text, "[redacted] [redacted] [redacted] 12345");
+    }
+
+    #[test]
+    fn of_an_error_words_stay_and_tokens_go() {
+        let mut hush = hush();
+        hush.hear_answer(
+            403,
+            br#"{"errors":["permission denied"],"token":"hvs.CAES12"}"#,
+        );
+        hush.hear_answer(500, b"the server is ill");
+        let text = hush.clean("permission denied, the server is ill, hvs.CAES12");
+        assert_eq!(text, "permission denied, the server is ill, [redacted]");
+    }
+
+    #[test]
+    fn who_heard_too_much_says_nothing() {
+        let limits = Limits {
+            heard_strings: 1,
+            ..Limits::default()
+        };
+        let mut hush = Hush::new(Some(Scrubber::default()), &limits);
+        hush.hear("first");
+        assert_eq!(hush.clean("first"), "[redacted]");
+        hush.hear("second");
+        assert_eq!(hush.clean("third"), WITHHELD);
+        assert_eq!(hush.clean(""), "");
+    }
+
+    #[test]
+    fn what_lasts_is_known_outside_and_faults_are_cleaned_whole() {
+        let scrubber = Scrubber::default();
+        let mut hush = Hush::new(Some(scrubber.clone()), &Limits::default());
+        hush.keep(b"lasting-value\n");
+        hush.keep(&[0xff, 0xfe]);
+        assert_eq!(scrubber.scrub("lasting-value"), "[redacted]");
+        let mut fault = Fault::new(FaultClass::Internal, "x.lasting-value", "lasting-value");
+        fault.hint = Some("lasting-value".to_owned());
+        fault.pointer = Some("/lasting-value".to_owned());
+        let clean = format!("{:?}", hush.clean_fault(fault));
+        assert!(!clean.contains("lasting"), "{clean}");
+    }
+
+    #[test]
+    fn calls_that_reveal_nothing_are_left_alone() {
+        let mut hush = Hush::new(None, &Limits::default());
+        hush.hear_answer(200, br#"["word"]"#);
+        assert_eq!(hush.clean("word"), "word");
+    }
+}
