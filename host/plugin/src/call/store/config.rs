@@ -11,6 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::egress::Materials;
 use crate::limits::Limits;
+use crate::schema::ConfigSchema;
 
 /// A `with:` as it is written.
 pub struct Configuration {
@@ -69,21 +70,21 @@ impl Configuration {
         if *checked == Some(digest) {
             return Ok(());
         }
-        if let Some((pointer, message)) = mismatches(schema, &config.0, limits).into_iter().next() {
-            let mut fault = Fault::new(FaultClass::Invalid, "config.mismatch", message)
-                .with_hint("look at the backend's `with:` in the environment");
-            fault.pointer = Some(pointer);
+        let fitting = ConfigSchema::new(schema, limits).map_err(|error| {
+            Fault::new(FaultClass::Internal, "plugin.schema", error.to_string())
+        })?;
+        if let Some(mismatch) = fitting.mismatches(&config.0).into_iter().next() {
+            let hint = mismatch
+                .hint
+                .unwrap_or_else(|| "look at the backend's `with:` in the environment".to_owned());
+            let mut fault = Fault::new(FaultClass::Invalid, "config.mismatch", mismatch.message)
+                .with_hint(hint);
+            fault.pointer = Some(mismatch.pointer);
             return Err(fault);
         }
         *checked = Some(digest);
         Ok(())
     }
-}
-
-/// Where a configuration isn't as its schema says, as JSON pointers with a sentence each.
-fn mismatches(schema: &Json, config: &Json, limits: &Limits) -> Vec<(String, String)> {
-    let _ = (schema, config, limits);
-    Vec::new()
 }
 
 impl Resolved {
