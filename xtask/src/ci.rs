@@ -27,10 +27,10 @@ fn headline(what: &str) {
 }
 
 fn format_check(workspace: &Workspace) -> Result {
-    for folder in [
-        workspace.root().to_path_buf(),
-        workspace.root().join("plugins"),
-    ] {
+    for folder in [workspace.root().to_path_buf()]
+        .into_iter()
+        .chain(workspace.guests())
+    {
         Call::cargo()
             .args(["fmt", "--all", "--check"])
             .within(folder)
@@ -47,18 +47,21 @@ fn clippy(workspace: &Workspace) -> Result {
         .within(workspace.root())
         .show_and_run()?;
     // The guests' own sources, checked natively: their tests run against the SDK's mock host.
-    Call::cargo()
-        .args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
-        .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
-        .within(workspace.root().join("plugins"))
-        .show_and_run()
+    for folder in workspace.guests() {
+        Call::cargo()
+            .args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ])
+            .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
+            .within(folder)
+            .show_and_run()?;
+    }
+    Ok(())
 }
 
 /// Licences, bans and sources always; advisories where their database can be reached.
@@ -75,11 +78,14 @@ fn deny(workspace: &Workspace) -> Result {
     } else {
         "cargo-deny".into()
     };
-    for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
+    for folder in [workspace.root().to_path_buf()]
+        .into_iter()
+        .chain(workspace.guests())
+    {
         let deny = || {
             Call::new(&program)
                 .arg("--manifest-path")
-                .arg(workspace.root().join(manifest))
+                .arg(folder.join("Cargo.toml"))
                 .arg("--config")
                 .arg(workspace.root().join("deny.toml"))
                 .arg("--all-features")

@@ -37,11 +37,13 @@ pub fn run(workspace: &Workspace) -> Result {
         .show_and_run();
 
     println!("\n=== plugins' own tests");
-    let guests = Call::cargo()
-        .args(["test", "--workspace"])
-        .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
-        .within(workspace.root().join("plugins"))
-        .show_and_run();
+    let guests = workspace.guests().into_iter().try_for_each(|folder| {
+        Call::cargo()
+            .args(["test", "--workspace"])
+            .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
+            .within(folder)
+            .show_and_run()
+    });
 
     println!("\n=== acceptance tests");
     let acceptance = acceptance(workspace, &python, &programs.product);

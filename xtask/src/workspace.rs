@@ -46,6 +46,11 @@ impl Workspace {
         &self.root
     }
 
+    /// Workspaces beside the root's: first-party plugins, and the example of a third party's.
+    pub fn guests(&self) -> [PathBuf; 2] {
+        ["plugins", "examples/plugins/strongbox"].map(|folder| self.root.join(folder))
+    }
+
     /// Cargo's target folder: `CARGO_TARGET_DIR`, else `target` in the clone.
     pub fn target(&self) -> &Path {
         &self.target

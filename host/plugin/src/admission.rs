@@ -59,8 +59,11 @@ pub fn declared(
             ),
         });
     }
+    let uses = manifest
+        .as_ref()
+        .map_or(&[][..], |manifest| manifest.uses.as_slice());
     Ok(Declared {
-        grants: granted.limited_to(needs),
+        grants: granted.limited_to(&[needs, uses].concat()),
         kind: if said.has_runtime || memory > limits.memory_bytes {
             Kind::OnDemand
         } else {

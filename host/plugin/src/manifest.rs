@@ -24,6 +24,9 @@ pub struct Manifest {
     /// The grants without which it can't work.
     #[serde(default)]
     pub needs: Vec<Need>,
+    /// The grants that it uses where they are given, and can do without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<Need>,
     /// The memory that it needs, in bytes, if more than the default limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<usize>,

@@ -42,6 +42,13 @@ async fn granted_and_needed_the_clock_runs() {
     .unwrap();
     let outcome = apply(&plugin, does("clock")).await.unwrap();
     assert!(outcome.rows > 1_600_000_000_000);
+    // Used where it is granted, and done without where it isn't.
+    let manifest = r#"{"id":"x","version":"1","needs":[],"uses":["clock"]}"#;
+    for (granted, runs) in [(grants.clone(), true), (Grants::default(), false)] {
+        let bytes = with_manifest(hostile(), manifest);
+        let plugin = admit(bytes, granted, Limits::default()).await.unwrap();
+        assert_eq!(apply(&plugin, does("clock")).await.is_ok(), runs);
+    }
     // Granted, but the manifest doesn't say that it is needed.
     let plugin = admit(hostile(), grants, Limits::default()).await.unwrap();
     assert!(apply(&plugin, does("clock")).await.is_err());

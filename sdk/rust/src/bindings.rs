@@ -16,3 +16,22 @@ wit_bindgen::generate!({
     default_bindings_module: "whimbrel_sdk::bindings",
     additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
 });
+
+/// The world `secret-store`, over the same types where it shares interfaces with steps.
+pub mod store {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "whimbrel:plugin/secret-store",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_store",
+        default_bindings_module: "whimbrel_sdk::bindings::store",
+        with: {
+            "whimbrel:types/types@0.1.0": crate::bindings::whimbrel::types::types,
+            "whimbrel:observe/log@0.1.0": crate::bindings::whimbrel::observe::log,
+            "whimbrel:observe/call@0.1.0": crate::bindings::whimbrel::observe::call,
+            "whimbrel:http/client@0.1.0": crate::bindings::whimbrel::http::client,
+            "whimbrel:ambient/clock@0.1.0": crate::bindings::whimbrel::ambient::clock,
+        },
+    });
+}

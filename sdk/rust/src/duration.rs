@@ -26,6 +26,18 @@ impl Duration {
         Self(milliseconds)
     }
 
+    /// A duration of so many seconds.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1_000))
+    }
+
+    /// The duration in whole seconds.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000
+    }
+
     /// The duration in milliseconds.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

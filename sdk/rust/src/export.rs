@@ -3,16 +3,46 @@
 /// Exports a [`crate::MigrationStep`] as a component of the world `migration-step`.
 ///
 /// The component's manifest takes id and version from the crate's. What the step can't work without is said here:
-/// `export_step!(Step, needs: ["clock"])`; it is refused at load unless `whimbrel.yaml` grants it.
+/// `export_step!(Step, needs: ["clock"])`; it is refused at load unless `whimbrel.yaml` grants it. What it can do
+/// without, and uses where it is granted, is said after it: `uses: ["metrics"]`.
 #[macro_export]
 macro_rules! export_step {
     ($step:ty) => {
         $crate::export_step!($step, needs: []);
     };
-    ($step:ty, needs: [$($need:literal),* $(,)?]) => {
+    ($step:ty, needs: [$($need:literal),* $(,)?] $(, uses: [$($use:literal),* $(,)?])?) => {
         #[doc(hidden)]
         pub type WhimbrelExport = $crate::Exported<$step>;
 
+        $crate::export_manifest!([$($need),*], [$($($use),*)?]);
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::export!(WhimbrelExport with_types_in $crate::bindings);
+    };
+}
+
+/// Exports a [`crate::SecretStore`] as a component of the world `secret-store`; the rest as for [`export_step!`].
+#[macro_export]
+macro_rules! export_store {
+    ($store:ty) => {
+        $crate::export_store!($store, needs: []);
+    };
+    ($store:ty, needs: [$($need:literal),* $(,)?] $(, uses: [$($use:literal),* $(,)?])?) => {
+        #[doc(hidden)]
+        pub type WhimbrelExport = $crate::ExportedStore<$store>;
+
+        $crate::export_manifest!([$($need),*], [$($($use),*)?]);
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::store::export_store!(WhimbrelExport with_types_in $crate::bindings::store);
+    };
+}
+
+/// The manifest as a custom section of the component.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export_manifest {
+    ([$($need:literal),*], [$($use:literal),*]) => {
         #[doc(hidden)]
         pub const WHIMBREL_MANIFEST: &str = concat!(
             "{\"id\":\"",
@@ -21,6 +51,8 @@ macro_rules! export_step {
             env!("CARGO_PKG_VERSION"),
             "\",\"needs\":",
             stringify!([$($need),*]),
+            ",\"uses\":",
+            stringify!([$($use),*]),
             "}"
         );
 
@@ -30,9 +62,6 @@ macro_rules! export_step {
             #[unsafe(link_section = "whimbrel:manifest")]
             static MANIFEST: [u8; WHIMBREL_MANIFEST.len()] = $crate::manifest(WHIMBREL_MANIFEST);
         };
-
-        #[cfg(target_arch = "wasm32")]
-        $crate::bindings::export!(WhimbrelExport with_types_in $crate::bindings);
     };
 }
 

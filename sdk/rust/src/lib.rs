@@ -39,6 +39,42 @@
 //! Built for `wasm32-unknown-unknown` with the linker `wasm-component-ld` it is a component whose only imports are the
 //! world's. Built natively, every import is served by the [`mock`] host, so that `cargo test` exercises the plugin.
 //!
+//! A store of secrets is a type that implements [`SecretStore`], exported with [`export_store!`]:
+//!
+//! ```
+//! use whimbrel_sdk::prelude::*;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! #[serde(crate = "whimbrel_sdk::serde")]
+//! #[schemars(crate = "whimbrel_sdk::schemars")]
+//! struct Config {
+//!     /// Where the store is.
+//!     address: String,
+//! }
+//!
+//! struct Shelf(Config);
+//!
+//! impl SecretStore for Shelf {
+//!     type Config = Config;
+//!
+//!     fn configure(config: Config) -> Result<Self, Fault> {
+//!         Ok(Self(config))
+//!     }
+//!
+//!     fn read(&self, reference: &Reference) -> Result<Secret, Fault> {
+//!         let response = http::send(&http::Request::get(format!("{}/{}", self.0.address, reference.path)))?;
+//!         Ok(Secret::of_value(response.body))
+//!     }
+//!
+//!     fn describe(&self, _: &Reference) -> Result<Shape, Fault> {
+//!         Ok(Shape::default())
+//!     }
+//! }
+//!
+//! whimbrel_sdk::export_store!(Shelf, needs: ["http"]);
+//! # fn main() {}
+//! ```
+//!
 //! What a plugin exports may be called again after a crash: `apply` goes on from [`database::last_checkpoint`].
 
 #![warn(missing_docs)]
@@ -47,35 +83,48 @@
 pub mod bindings;
 pub mod call;
 pub mod clock;
+mod configuration;
 pub mod database;
 mod duration;
+pub mod environment;
 mod export;
 mod fault;
+pub mod files;
 pub mod http;
 pub mod log;
 pub mod metrics;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod mock;
+pub mod random;
+mod secret;
+pub mod session;
 pub mod sources;
 mod step;
+mod store;
+pub mod time;
 mod value;
 
 pub use duration::Duration;
 pub use fault::{Fault, FaultClass, Retry};
+pub use secret::{Lease, Reference, Renewal, Secret, Shape};
 pub use step::{Description, Dialect, MigrationStep, Outcome, Preview};
+pub use store::SecretStore;
 pub use value::{RowSet, Value};
 
 #[doc(hidden)]
 pub use export::manifest;
 #[doc(hidden)]
 pub use step::Exported;
+#[doc(hidden)]
+pub use store::ExportedStore;
 pub use {schemars, serde, serde_json};
 
 /// All that most plugins need.
 pub mod prelude {
     pub use crate::{
-        Description, Dialect, Duration, Fault, FaultClass, MigrationStep, Outcome, Preview, Retry,
-        RowSet, Value, call, database, export_step, log,
+        Description, Dialect, Duration, Fault, FaultClass, Lease, MigrationStep, Outcome, Preview,
+        Reference, Renewal, Retry, RowSet, Secret, SecretStore, Shape, Value, call, database,
+        export_step, export_store, http, log,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use crate::bindings::exports::whimbrel::step::step as wit;
+use crate::configuration::parse;
 use crate::{Fault, FaultClass, log};
 
 /// A step of a migration.
@@ -226,19 +227,6 @@ fn outcome(outcome: Outcome) -> wit::Outcome {
         undo: outcome.undo,
         details: outcome.details.to_string(),
     }
-}
-
-/// Reads the step's `with:`; a fault points at the value that is wrong.
-fn parse<C: DeserializeOwned>(text: &str) -> Result<C, Fault> {
-    let deserializer = &mut serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        let pointer: String = error
-            .path()
-            .iter()
-            .map(|segment| format!("/{segment}"))
-            .collect();
-        Fault::invalid(&pointer, error.inner().to_string())
-    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::surroundings::{Login, Surroundings};
 use super::{CURRENT, Commit, Host};
 use crate::database::Error;
 use crate::http::{Request, Response};
@@ -17,6 +18,13 @@ fn with<T>(action: impl FnOnce(&mut Host) -> T) -> Option<T> {
 
 fn on_database<T>(action: impl FnOnce(&mut Host) -> Result<T, Error>) -> Result<T, Error> {
     with(action).unwrap_or_else(|| Err(Error::Refused(NO_HOST.to_owned())))
+}
+
+fn on_surroundings<T>(
+    action: impl FnOnce(&mut Surroundings) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    with(|host| action(&mut host.surroundings))
+        .unwrap_or_else(|| Err(Fault::new(FaultClass::Denied, "mock.no-host", NO_HOST)))
 }
 
 fn no_source<T>(source: &str) -> Result<T, Error> {
@@ -153,19 +161,46 @@ pub(crate) fn cancelled() -> bool {
 pub(crate) fn pause(milliseconds: u64) -> bool {
     with(|host| {
         host.paused += Duration::from_millis(milliseconds);
+        host.surroundings.pass(milliseconds);
         host.is_stopping()
     })
     .unwrap_or_default()
 }
 
-pub(crate) const fn now() -> u64 {
-    0
+pub(crate) fn now() -> u64 {
+    with(|host| host.surroundings.now()).unwrap_or_default()
 }
 
 pub(crate) fn send(request: &Request) -> Result<Response, Fault> {
-    Err(Fault::new(
-        FaultClass::Denied,
-        "http.denied",
-        format!("the mock host grants no {}", request.url),
-    ))
+    on_surroundings(|surroundings| surroundings.send(request))
+}
+
+pub(crate) fn file(path: &str) -> Result<Vec<u8>, Fault> {
+    on_surroundings(|surroundings| surroundings.file(path))
+}
+
+pub(crate) fn variable(name: &str) -> Option<String> {
+    with(|host| host.surroundings.variable(name)).flatten()
+}
+
+pub(crate) fn random_bytes(count: u32) -> Vec<u8> {
+    with(|host| host.surroundings.random(count)).unwrap_or_default()
+}
+
+pub(crate) fn session_get() -> Option<Vec<u8>> {
+    with(|host| host.surroundings.login()).flatten()
+}
+
+pub(crate) fn session_put(login: &[u8], conceal: &[Vec<u8>], expires: Option<u64>) {
+    with(|host| {
+        host.surroundings.put(Login {
+            bytes: login.to_vec(),
+            conceal: conceal.to_vec(),
+            expires,
+        });
+    });
+}
+
+pub(crate) fn session_forget() {
+    with(|host| host.surroundings.forget());
 }

@@ -9,15 +9,31 @@
 //! assert_eq!(n.unwrap().single(), Some(&Value::Integer(3)));
 //! assert_eq!(host.statements(), ["SELECT count(*) AS n FROM t"]);
 //! ```
+//!
+//! A store of secrets needs no database; its server is scripted:
+//!
+//! ```
+//! use whimbrel_sdk::http::{self, Request};
+//! use whimbrel_sdk::mock::{Answers, Host};
+//!
+//! let host = Host::without_database().with_answers(Answers::new().on("GET", "/v1/a", 200, "{}"));
+//! let (answer, host) = host.run(|| http::send(&Request::get("https://store.test/v1/a")));
+//! assert_eq!(answer.unwrap().status, 200);
+//! assert_eq!(host.requests(), ["GET https://store.test/v1/a"]);
+//! ```
 
+mod answers;
 mod imports;
 mod script;
+mod surroundings;
 
 use std::cell::RefCell;
 use std::time::Duration;
 
+pub use answers::Answers;
 pub(crate) use imports::*;
 pub use script::Script;
+pub use surroundings::Login;
 
 use crate::database::Error;
 use crate::log::Level;
@@ -79,6 +95,7 @@ pub struct Host {
     metrics: Vec<(String, f64)>,
     paused: Duration,
     stop_after_commits: Option<usize>,
+    surroundings: surroundings::Surroundings,
 }
 
 thread_local! {
@@ -86,6 +103,12 @@ thread_local! {
 }
 
 impl Host {
+    /// A host for a plugin that needs no database, such as a store of secrets.
+    #[must_use]
+    pub fn without_database() -> Self {
+        Self::new(Script::new())
+    }
+
     /// A host over this database.
     pub fn new(database: impl Database + 'static) -> Self {
         Self {
@@ -97,6 +120,7 @@ impl Host {
             metrics: Vec::new(),
             paused: Duration::ZERO,
             stop_after_commits: None,
+            surroundings: surroundings::Surroundings::default(),
         }
     }
 

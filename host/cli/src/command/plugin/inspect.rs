@@ -44,16 +44,20 @@ fn everything() -> Grants {
 }
 
 fn needs(plugin: &Plugin) -> Vec<&'static str> {
-    plugin
-        .manifest()
-        .map(|manifest| {
-            manifest
-                .needs
-                .iter()
-                .map(|need: &Need| need.as_str())
-                .collect()
-        })
+    let needs = plugin.manifest().map(|manifest| manifest.needs.as_slice());
+    needs
         .unwrap_or_default()
+        .iter()
+        .map(|need| need.as_str())
+        .collect()
+}
+
+fn uses(plugin: &Plugin) -> Vec<&'static str> {
+    let uses = plugin.manifest().map(|manifest| manifest.uses.as_slice());
+    uses.unwrap_or_default()
+        .iter()
+        .map(|need| need.as_str())
+        .collect()
 }
 
 fn worlds(plugin: &Plugin) -> Vec<String> {
@@ -71,6 +75,7 @@ fn as_json(plugin: &Plugin, granted: &serde_json::Value) -> String {
         "imports": plugin.imports(),
         "exports": plugin.exports(),
         "needs": needs(plugin),
+        "uses": uses(plugin),
         "granted": granted,
     });
     format!("{value:#}\n")
@@ -89,6 +94,7 @@ fn as_text(plugin: &Plugin, granted: &serde_json::Value) -> String {
     let _ = writeln!(out, "size     {} bytes", count(size));
     let _ = writeln!(out, "worlds   {}", words(&worlds(plugin)));
     let _ = writeln!(out, "needs    {}", words(&needs(plugin)));
+    let _ = writeln!(out, "uses     {}", words(&uses(plugin)));
     let granted = match granted.as_object() {
         Some(grants) if !grants.is_empty() => granted.to_string(),
         _ => "nothing".to_owned(),
