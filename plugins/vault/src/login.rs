@@ -1,0 +1,244 @@
+//! Logging in, staying so, and logging out.
+
+use vaultrs::api::{self, AuthInfo};
+use vaultrs::error::ClientError;
+use whimbrel_sdk::prelude::*;
+use whimbrel_sdk::{clock, files, session};
+
+use crate::client::{client, now};
+use crate::config::{AppRole, Config, LoginMethod};
+use crate::endpoint::Call;
+use crate::refusal::{Refusal, unreadable};
+use crate::session::{Due, Login};
+
+/// A configured token that Vault no longer takes.
+pub(crate) fn over() -> Fault {
+    Fault::new(
+        FaultClass::Denied,
+        "vault.token-over",
+        "the configured token is expired, revoked or of another Vault",
+    )
+    .with_hint("make a new one, or let whimbrel log in by AppRole, Kubernetes or JWT")
+}
+
+/// The login to use, and whether it comes from an earlier call.
+pub(crate) fn current(config: &Config) -> Result<(Login, bool), Fault> {
+    let Some(login) = Login::load() else {
+        return Ok((renewed(config, None)?, false));
+    };
+    match login.due() {
+        Due::Nothing => Ok((login, true)),
+        Due::Renewal => Ok((renew(config, login)?, true)),
+        Due::Replacement => Ok((renewed(config, Some(login))?, false)),
+    }
+}
+
+/// A new login, with what an old one knew and will be needed.
+pub(crate) fn renewed(config: &Config, old: Option<Login>) -> Result<Login, Fault> {
+    let (mounts, secret_id) = old
+        .map(|old| (old.mounts, old.secret_id))
+        .unwrap_or_default();
+    let mut login = match &config.login {
+        LoginMethod::Token(token) => configured(config, token)?,
+        LoginMethod::AppRole(method) => by_app_role(config, method, secret_id)?,
+        LoginMethod::Kubernetes(method) => {
+            let jwt = read_token(&method.token_file)?;
+            by_jwt(config, &method.mount, &method.role, &jwt)?
+        }
+        LoginMethod::Jwt(method) => {
+            let jwt = match (&method.token, &method.token_file) {
+                (Some(token), _) => token.clone(),
+                (None, Some(file)) => read_token(file)?,
+                (None, None) => return Err(Fault::invalid("/login/jwt", "no token")),
+            };
+            by_jwt(config, &method.mount, &method.role, &jwt)?
+        }
+    };
+    login.mounts = mounts;
+    login.save()?;
+    Ok(login)
+}
+
+/// Before two thirds of its time are over nothing is due; a renewal that fails isn't fatal, since a third is left.
+fn renew(config: &Config, mut login: Login) -> Result<Login, Fault> {
+    let client = client(config, &login.token)?;
+    let answer = now(vaultrs::token::renew_self(&client, None))
+        .and_then(|answer| answer.map_err(Refusal::from));
+    match answer {
+        Ok(auth) => {
+            login.since = clock::now();
+            login.holds = milliseconds(auth.lease_duration);
+            login.is_renewable = auth.renewable;
+        }
+        Err(refusal) => {
+            let fault = refusal.into_fault("renewing the login");
+            log::write(
+                log::Level::Warn,
+                "the login could not be renewed",
+                &[("code", &fault.code)],
+            );
+            return Ok(login);
+        }
+    }
+    login.save()?;
+    Ok(login)
+}
+
+/// Revokes a login that this plugin made, and with it every lease made under it.
+pub(crate) fn close(config: &Config) -> Result<(), Fault> {
+    if let Some(login) = Login::load().filter(|login| login.is_own) {
+        let client = client(config, &login.token)?;
+        let answer = now(vaultrs::token::revoke_self(&client))
+            .and_then(|answer| answer.map_err(Refusal::from));
+        match answer {
+            // Over or revoked already.
+            Err(refusal) if refusal.code() == Some(403) => {}
+            Err(refusal) => return Err(refusal.into_fault("revoking the login")),
+            Ok(()) => {}
+        }
+    }
+    session::forget();
+    Ok(())
+}
+
+/// How long a token made by somebody else holds. A policy need not let it ask that; then it is used as it is.
+fn configured(config: &Config, token: &str) -> Result<Login, Fault> {
+    let client = client(config, token)?;
+    let looked = now(api::exec_with_no_result(
+        &client,
+        Call::get("auth/token/lookup-self"),
+    ))
+    .and_then(|answer| answer.map_err(Refusal::from));
+    let data = match looked {
+        Ok(envelope) => envelope.data,
+        Err(refusal) if refusal.code() == Some(403) => return Err(over()),
+        Err(refusal) => return Err(refusal.into_fault("looking up the token")),
+    };
+    Ok(Login {
+        token: token.to_owned(),
+        is_own: false,
+        is_renewable: data.get("renewable").and_then(Json::as_bool) == Some(true),
+        since: clock::now(),
+        holds: milliseconds(data.get("ttl").and_then(Json::as_u64).unwrap_or_default()),
+        secret_id: None,
+        mounts: Default::default(),
+    })
+}
+
+fn by_app_role(
+    config: &Config,
+    method: &AppRole,
+    unwrapped: Option<String>,
+) -> Result<Login, Fault> {
+    let unwrapped = match (&method.wrapped_secret_id, unwrapped) {
+        (Some(wrapping), None) => Some(unwrap(config, wrapping)?),
+        (Some(_), unwrapped) => unwrapped,
+        (None, _) => None,
+    };
+    let secret_id = unwrapped
+        .as_deref()
+        .or(method.secret_id.as_deref())
+        .unwrap_or_default();
+    let client = client(config, "")?;
+    let answer = now(vaultrs::auth::approle::login(
+        &client,
+        &method.mount,
+        &method.role_id,
+        secret_id,
+    ));
+    let login = own(answer, "AppRole")?;
+    Ok(Login {
+        secret_id: unwrapped,
+        ..login
+    })
+}
+
+/// The secret id inside of a wrapping token. The wrapping token is itself the login for this one request.
+fn unwrap(config: &Config, wrapping: &str) -> Result<String, Fault> {
+    let client = client(config, wrapping)?;
+    let call = Call::post("sys/wrapping/unwrap", None);
+    let answer = now(api::exec_with_no_result(&client, call))
+        .and_then(|answer| answer.map_err(Refusal::from));
+    let envelope = match answer {
+        Ok(envelope) => envelope,
+        Err(refusal) if matches!(refusal.code(), Some(400 | 403)) => {
+            return Err(Fault::new(
+                FaultClass::Denied,
+                "vault.wrapping-used",
+                "the wrapping token of the secret id is expired, or was used before",
+            )
+            .with_hint(
+                "if nobody of yours used it, somebody else did: revoke the secret id, then wrap a new one",
+            ));
+        }
+        Err(refusal) => return Err(refusal.into_fault("unwrapping the secret id")),
+    };
+    let secret_id = envelope.data.get("secret_id").and_then(Json::as_str);
+    secret_id.map(str::to_owned).ok_or_else(|| {
+        Fault::new(
+            FaultClass::Invalid,
+            "vault.wrapping-other",
+            "the wrapping token holds no secret id",
+        )
+    })
+}
+
+/// Kubernetes and JWT logins are the same request to different mounts.
+fn by_jwt(config: &Config, mount: &str, role: &str, jwt: &str) -> Result<Login, Fault> {
+    let client = client(config, "")?;
+    let answer = now(vaultrs::auth::kubernetes::login(&client, mount, role, jwt));
+    own(answer, mount)
+}
+
+fn own(
+    answer: Result<Result<AuthInfo, ClientError>, Refusal>,
+    method: &str,
+) -> Result<Login, Fault> {
+    let auth = match answer.and_then(|answer| answer.map_err(Refusal::from)) {
+        Ok(auth) => auth,
+        // Vault answers a login that it refuses with 400, 403 or, when the method isn't mounted there, 404.
+        Err(refusal) if matches!(refusal.code(), Some(400 | 403 | 404)) => {
+            let mut fault = refusal.into_fault(&format!("logging in by {method}"));
+            fault.class = FaultClass::Denied;
+            fault.code = "vault.login".to_owned();
+            return Err(fault.with_hint(
+                "look at the role, at what proves who this is, and at where the method is mounted",
+            ));
+        }
+        Err(refusal) => return Err(refusal.into_fault(&format!("logging in by {method}"))),
+    };
+    if auth.client_token.is_empty() {
+        return Err(unreadable("the login has no token"));
+    }
+    Ok(Login {
+        token: auth.client_token,
+        is_own: true,
+        is_renewable: auth.renewable,
+        since: clock::now(),
+        holds: milliseconds(auth.lease_duration),
+        secret_id: None,
+        mounts: Default::default(),
+    })
+}
+
+fn read_token(path: &str) -> Result<String, Fault> {
+    let text = String::from_utf8(files::read(path)?).ok();
+    let text = text.as_deref().map(str::trim).unwrap_or_default();
+    if text.is_empty() {
+        return Err(Fault::new(
+            FaultClass::Invalid,
+            "vault.token-file",
+            format!("{path} holds no token"),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Vault says 0 for ever.
+const fn milliseconds(seconds: u64) -> Option<u64> {
+    if seconds == 0 {
+        None
+    } else {
+        Some(seconds.saturating_mul(1_000))
+    }
+}
