@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the first-party components into OUT, and the tests' misbehaving guests into the folder test-components beside it.
+# Builds the first-party components into OUT, and the tests' guests (misbehaving ones, and the example of a
+# third party's) into the folder test-components beside it.
 # usage: plugins/build.sh OUT
 set -eu
 out=${1:?usage: plugins/build.sh OUT}
@@ -10,6 +11,7 @@ cd "$(dirname "$0")"
 CARGO_TARGET_DIR=${WHIMBREL_PLUGINS_TARGET:-$PWD/target}
 export CARGO_TARGET_DIR
 cargo build --release --locked --target wasm32-unknown-unknown
+(cd ../examples/plugins/strongbox && cargo build --release --locked --target wasm32-unknown-unknown)
 built=$CARGO_TARGET_DIR/wasm32-unknown-unknown/release
 
 # Copied only when changed, so that whoever embeds it isn't rebuilt for nothing; renamed, so that nobody reads half of it.
@@ -17,7 +19,10 @@ place() {
     cmp -s "$1" "$2" && return
     cp "$1" "$2.$$" && mv "$2.$$" "$2"
 }
-place "$built/backfill.wasm" "$out/backfill.wasm"
-for guest in hostile everything hostile_store; do
+# Cargo writes an underscore where a package's name has a hyphen.
+for plugin in aws-secrets-manager backfill kubernetes vault; do
+    place "$built/$(echo "$plugin" | tr - _).wasm" "$out/$plugin.wasm"
+done
+for guest in hostile everything hostile_store strongbox; do
     place "$built/$guest.wasm" "$test_out/$guest.wasm"
 done
