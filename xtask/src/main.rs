@@ -17,6 +17,7 @@ mod failure;
 mod plugins;
 mod postgresql;
 mod python;
+mod real_parts;
 mod requirement;
 mod scene;
 mod sources;
@@ -34,6 +35,7 @@ cargo xtask <command>
 
   demo       builds everything and shows the product on SQLite files, with examples/shop
   test       installs what the tests need and runs all of them, with coverage
+  tools      installs the real parts that tests start: OpenBao, an AWS Secrets Manager
   plugins    builds the first-party components for the binary to embed
   bench      measures the product against its bars: [--only NAME] [--json FILE]
   coverage   prints the coverage of the last test run again, file by file
@@ -61,6 +63,7 @@ fn dispatch(arguments: &[String]) -> Result {
     match name {
         "demo" => demo::run(&workspace),
         "test" => test::run(&workspace),
+        "tools" => real_parts::present(&workspace),
         "plugins" => plugins::build(&workspace).map(|_| ()),
         "bench" => bench::run(&workspace, rest),
         "coverage" => coverage::print_again(&workspace),

@@ -8,7 +8,7 @@ use crate::command::Call;
 use crate::coverage::{self, Reach};
 use crate::failure::{Doing, Failure, Result};
 use crate::workspace::Workspace;
-use crate::{plugins, postgresql, python};
+use crate::{plugins, postgresql, python, real_parts};
 
 /// Features that only tests compile in.
 pub const FEATURES: &str = "whimbrel/crash-points,whimbrel-run/crash-points";
@@ -22,6 +22,7 @@ const RESULTS: &str = "pytest_results.json";
 /// Installs what is missing, builds once, runs all tests, prints coverage.
 pub fn run(workspace: &Workspace) -> Result {
     postgresql::present()?;
+    real_parts::present(workspace)?;
     let python = python::environment(workspace)?;
     let tools = coverage::Tools::present()?;
     plugins::build(workspace)?;
@@ -46,7 +47,7 @@ pub fn run(workspace: &Workspace) -> Result {
     });
 
     println!("\n=== acceptance tests");
-    let acceptance = acceptance(workspace, &python, &programs.product);
+    let acceptance = acceptance(workspace, &python, &programs);
 
     println!("\n=== coverage");
     let report = coverage::measure(workspace, &tools, &programs.all)?;
@@ -63,6 +64,8 @@ pub fn run(workspace: &Workspace) -> Result {
 struct Programs {
     /// A copy of the `whimbrel` binary: the one under `debug/` is replaced by the next plain build.
     product: PathBuf,
+    /// The proxy that stands before stores in the acceptance suite.
+    proxy: PathBuf,
     /// Every program that holds counters: test programs and the product.
     all: Vec<PathBuf>,
 }
@@ -89,7 +92,7 @@ fn build(workspace: &Workspace) -> Result<Programs> {
         .within(workspace.root());
     println!("$ {call}");
     let mut tests = Vec::new();
-    let mut product = None;
+    let (mut product, mut proxy) = (None, None);
     for line in call.text()?.lines() {
         let Ok(message) = serde_json::from_str::<Json>(line) else {
             continue;
@@ -100,8 +103,12 @@ fn build(workspace: &Workspace) -> Result<Programs> {
         let at = |pointer: &str| message.pointer(pointer);
         if at("/profile/test") == Some(&Json::Bool(true)) {
             tests.push(PathBuf::from(program));
-        } else if at("/target/name").and_then(Json::as_str) == Some("whimbrel") {
-            product = Some(PathBuf::from(program));
+        } else {
+            match at("/target/name").and_then(Json::as_str) {
+                Some("whimbrel") => product = Some(PathBuf::from(program)),
+                Some("whimbrel-faulty-proxy") => proxy = Some(PathBuf::from(program)),
+                _ => {}
+            }
         }
     }
     let product = product.doing("the build made no `whimbrel` program")?;
@@ -110,16 +117,22 @@ fn build(workspace: &Workspace) -> Result<Programs> {
     std::fs::copy(&product, &copy).doing("copying the instrumented program")?;
     let mut all = tests;
     all.push(copy.clone());
-    Ok(Programs { product: copy, all })
+    Ok(Programs {
+        product: copy,
+        proxy: proxy.doing("the build made no `whimbrel-faulty-proxy` program")?,
+        all,
+    })
 }
 
-fn acceptance(workspace: &Workspace, python: &Path, product: &Path) -> Result {
+fn acceptance(workspace: &Workspace, python: &Path, programs: &Programs) -> Result {
     let results = workspace.root().join(RESULTS);
     let _ = std::fs::remove_file(&results);
     let ran = Call::new(python)
         .args(["-m", "pytest", "--json-report"])
         .arg(format!("--json-report-file={RESULTS}"))
-        .env("WHIMBREL_BIN", product)
+        .env("WHIMBREL_BIN", &programs.product)
+        .env("FAULTY_PROXY_BIN", &programs.proxy)
+        .env("WHIMBREL_TEST_COMPONENTS", workspace.test_components())
         .env("WHIMBREL_REQUIRE_REAL", "1")
         .env(
             "LLVM_PROFILE_FILE",

@@ -61,6 +61,11 @@ impl Workspace {
         self.target.join("components")
     }
 
+    /// Where guests lie that only tests use: beside the components, as `plugins/build.sh` puts them.
+    pub fn test_components(&self) -> PathBuf {
+        self.target.join("test-components")
+    }
+
     /// Tools that CI and the benchmark install, shared by clones: `bin/` is in it.
     pub fn tools(&self) -> PathBuf {
         self.cache.join("tools")
