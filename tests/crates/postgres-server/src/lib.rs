@@ -106,6 +106,20 @@ impl PostgresServer {
         (Self::run(programs, folder, &settings), port)
     }
 
+    /// A server of one's own that asks everybody but its superuser for a password.
+    ///
+    /// # Panics
+    ///
+    /// No PostgreSQL is installed, or it doesn't start.
+    #[must_use]
+    pub fn start_with_passwords() -> Self {
+        let programs = Programs::find();
+        let folder = template::copy(&programs);
+        let rules = "local all postgres trust\nlocal all all scram-sha-256\n";
+        template::place(&programs, &folder.join("data/pg_hba.conf"), rules);
+        Self::run(programs, folder, &[])
+    }
+
     fn run(programs: Programs, folder: PathBuf, more: &[String]) -> Self {
         let mut command = Command::new("sh");
         command
