@@ -197,6 +197,12 @@ pub(crate) async fn run(
             committed: None,
         });
     }
+    // Before a format escapes characters that a secret may have.
+    for target in &mut outcome.targets {
+        for text in [&mut target.error, &mut target.hint, &mut target.committed] {
+            *text = text.take().map(|text| opened.output.scrubber().scrub(&text));
+        }
+    }
     match format {
         Format::Json => opened.output.data(&outcome.json()),
         Format::Junit => opened.output.data(&outcome.junit()),
