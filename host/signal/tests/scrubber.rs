@@ -18,6 +18,13 @@ fn knowing(value: &str) -> Scrubber {
 }
 
 #[test]
+fn what_postgresql_quotes_with_backslashes_is_found() {
+    let scrubber = knowing("it's \\mine");
+    let said = scrubber.scrub(r"ALTER ROLE ada PASSWORD E'it''s \\mine'");
+    assert_eq!(said, "ALTER ROLE ada PASSWORD E'[redacted]'");
+}
+
+#[test]
 fn every_usual_form_is_found() {
     let scrubber = knowing(SECRET);
     let percent = |upper: bool, keeps: &str, space: &str| -> String {

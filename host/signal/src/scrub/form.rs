@@ -141,6 +141,9 @@ fn texts(value: &str, all: &mut Vec<Form>) {
     // As Rust shows a text, as SQL quotes it, and as XML writes it.
     all.push(form(value.escape_debug().to_string().as_bytes()));
     all.push(form(value.replace('\'', "''").as_bytes()));
+    // PostgreSQL quotes one with backslashes as `E'…'`.
+    let escaped = value.replace('\\', "\\\\").replace('\'', "''");
+    all.push(form(escaped.as_bytes()));
     let xml = value
         .replace('&', "&amp;")
         .replace('<', "&lt;")
