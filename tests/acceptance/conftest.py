@@ -3,9 +3,14 @@
 import os
 
 import pytest
+from support.aws import Aws
+from support.evidence import SUITE
+from support.openbao import OpenBao
 from support.postgres import Cluster
 from support.product import Whimbrel, find_or_build
 from support.project import Project
+from support.proxy import Proxy
+from support.proxy import find_or_build as find_or_build_proxy
 from support.target import PostgresTarget, SqliteTarget
 
 
@@ -28,6 +33,19 @@ def pytest_terminal_summary(terminalreporter, config):
             terminalreporter.write_line(line)
 
 
+def pytest_collection_modifyitems(items):
+    """What looks at everything that was left behind comes last."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def evidence(tmp_path_factory):
+    """What the product leaves behind in the whole run."""
+    SUITE.watch(tmp_path_factory.getbasetemp())
+    yield SUITE
+    SUITE.remove()
+
+
 @pytest.fixture(scope="session")
 def binary():
     """The program under test."""
@@ -40,6 +58,44 @@ def cluster():
     cluster = Cluster()
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def openbao():
+    """A real OpenBao."""
+    server = OpenBao()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def proxy_program():
+    """The program that stands before a store."""
+    return find_or_build_proxy()
+
+
+@pytest.fixture
+def before_openbao(proxy_program, openbao):
+    """A proxy before OpenBao."""
+    proxy = Proxy(proxy_program, openbao.address, openbao.certificate)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def before_aws(proxy_program, aws):
+    """A proxy before the AWS Secrets Manager."""
+    proxy = Proxy(proxy_program, aws.endpoint)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture(scope="session")
+def aws():
+    """An AWS Secrets Manager that checks signatures."""
+    server = Aws()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,6 +25,7 @@ def in_terminal(whimbrel, *arguments, **variables):
             break
         shown += read
     os.close(leader)
+    whimbrel.evidence.keep(arguments, shown)
     assert process.wait(timeout=60) == 0, shown.decode()
     return shown.decode()
 
@@ -82,6 +83,7 @@ def test_a_reader_that_goes_away_is_no_crash(whimbrel, project, dev):
     process.stdout.close()
     err = process.stderr.read()
     process.wait(timeout=60)
+    whimbrel.evidence.keep(["plan"], err)
     assert "panicked" not in err
     assert process.returncode in (0, 141, -13), err
 
@@ -97,11 +99,14 @@ def test_an_option_that_is_not_there_is_a_usage_error(whimbrel):
     whimbrel.run("plan", "--enviroment", "dev", code=USAGE)
 
 
+def with_password_from(postgres, **reference):
+    """The database as a user whose password comes from elsewhere."""
+    return {"url": postgres.cluster.url_as(postgres.name, "by_variable"), "password": reference}
+
+
 def test_a_password_appears_nowhere(whimbrel, project, cluster, postgres):
-    secret = "hunter2-is-my-password"
-    project.environment("dev", {"shop": {
-        "url": postgres.url, "password": {"secret": "env", "path": "SHOP_PASSWORD"},
-    }})
+    secret = cluster.password("by_variable")
+    project.environment("dev", {"shop": with_password_from(postgres, secret="env", path="SHOP_PASSWORD")})
     project.table("0001-people")
     said = ""
     for command in ("lint", "plan", "apply", "status", "history", "verify"):
@@ -115,19 +120,17 @@ def test_a_password_appears_nowhere(whimbrel, project, cluster, postgres):
 
 
 def test_a_missing_secret_names_its_reference(whimbrel, project, postgres):
-    project.environment("dev", {"shop": {
-        "url": postgres.url, "password": {"secret": "env", "path": "SHOP_PASSWORD"},
-    }})
+    project.environment("dev", {"shop": with_password_from(postgres, secret="env", path="SHOP_PASSWORD")})
     project.table("0001-people")
     ended = whimbrel.run("status", "--environment", "dev", SHOP_PASSWORD=None, code=None)
     assert ended.code not in (0, 101)
     assert "SHOP_PASSWORD" in ended.said
 
 
-def test_a_secret_in_a_file(whimbrel, project, postgres, tmp_path):
-    secret = tmp_path / "password"
-    secret.write_text("hunter2\n")
-    project.environment("dev", {"shop": {"url": postgres.url, "password": {"secret": "file", "path": str(secret)}}})
+def test_a_secret_in_a_file(whimbrel, project, cluster, postgres):
+    secret = cluster.folder / "shop-password"
+    secret.write_text(cluster.password("by_variable") + "\n")
+    project.environment("dev", {"shop": with_password_from(postgres, secret="file", path=str(secret))})
     project.table("0001-people")
     whimbrel.run("apply", "--environment", "dev")
     assert postgres.tables() == {"people"}

@@ -1,6 +1,7 @@
 //! Named points at which a test can have the process killed, as a power cut would.
 //!
-//! `WHIMBREL_CRASH_POINT=name` or `name:N` (the N-th time, from 1). Compiled in only under the feature `crash-points`.
+//! `WHIMBREL_CRASH_POINT=name` or `name:N` (the N-th time, from 1); with `WHIMBREL_CRASH_WORDS` it dies by a panic that says
+//! those words. Compiled in only under the feature `crash-points`.
 
 /// The points, in the order in which a migration passes them.
 pub(crate) mod point {
@@ -57,6 +58,9 @@ mod armed {
 
     /// Dies.
     pub(crate) fn die() {
+        if let Ok(words) = std::env::var("WHIMBREL_CRASH_WORDS") {
+            std::panic::panic_any(words);
+        }
         let _ =
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }

@@ -5,9 +5,11 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.evidence import SUITE
+from support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,6 +49,9 @@ def environment(**changes):
         "GIT_CONFIG_GLOBAL": os.devnull,
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
+        # Whatever it leaves there is evidence, too.
+        "TMPDIR": str(SUITE.temporary),
+        "HOME": str(SUITE.home),
     }
     for name, value in changes.items():
         kept.pop(name, None)
@@ -60,20 +65,33 @@ def find_or_build():
     if given := os.environ.get("WHIMBREL_BIN"):
         return Path(given).resolve()
     cargo = shutil.which("cargo") or str(Path.home() / ".cargo/bin/cargo")
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    target = target_folder()
     if not any((target / "components").glob("*.wasm")):
         subprocess.run([cargo, "xtask", "plugins"], cwd=ROOT, check=True)
     # Run again and again this costs a second; what is tested is never older than its sources.
-    subprocess.run([cargo, "build", "--quiet", "--package", "whimbrel"], cwd=ROOT, check=True)
+    build = [cargo, "build", "--quiet", "--package", "whimbrel", "--features", "crash-points"]
+    subprocess.run(build, cwd=ROOT, check=True)
     return target / "debug/whimbrel"
+
+
+def guest_file(name):
+    """A guest that misbehaves: the file that `cargo xtask plugins` made."""
+    folder = Path(os.environ.get("WHIMBREL_TEST_COMPONENTS", target_folder() / "test-components"))
+    return folder / f"{name}.wasm"
+
+
+def target_folder():
+    """Where cargo puts what it builds."""
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 class Whimbrel:
     """Runs the product in a project's folder."""
 
-    def __init__(self, binary, folder, **variables):
+    def __init__(self, binary, folder, evidence=SUITE, **variables):
         self.binary = binary
         self.folder = folder
+        self.evidence = evidence
         self.variables = variables
 
     def run(self, *arguments, code=OK, stdin=None, timeout=240, **variables):
@@ -89,6 +107,7 @@ class Whimbrel:
             timeout=timeout,
             check=False,
         )
+        self.evidence.keep(arguments, done.stdout, done.stderr)
         ended = Ended(list(arguments), done.returncode, done.stdout, done.stderr)
         assert code is None or ended.code == code, f"expected exit code {code}\n{ended}"
         return ended
@@ -110,15 +129,17 @@ class Whimbrel:
                 text=True,
             ),
             list(arguments),
+            self.evidence,
         )
 
 
 class Running:
     """A run that goes on while the test does other things."""
 
-    def __init__(self, process, arguments):
+    def __init__(self, process, arguments, evidence=SUITE):
         self.process = process
         self.arguments = arguments
+        self.evidence = evidence
 
     def interrupt(self):
         """Ctrl-C."""
@@ -139,16 +160,7 @@ class Running:
     def end(self, code=OK, timeout=120):
         """Waits for its end."""
         out, err = self.process.communicate(timeout=timeout)
+        self.evidence.keep(self.arguments, out, err)
         ended = Ended(self.arguments, self.process.returncode, out, err)
         assert code is None or ended.code == code, f"expected exit code {code}\n{ended}"
         return ended
-
-
-def eventually(condition, what, within=30.0):
-    """Waits until a condition holds and gives its value."""
-    deadline = time.monotonic() + within
-    while True:
-        if value := condition():
-            return value
-        assert time.monotonic() < deadline, f"still waiting for: {what}"
-        time.sleep(0.02)

@@ -43,7 +43,7 @@ class Project:
         """Writes an environment that applies and reverts at once unless its policy says otherwise."""
         allow = {"apply": "Auto", "onRevert": "Auto", "destructive": "Allow", "maxReverts": 100, "lockWait": "5s"}
         databases = {
-            database: {"url": target} if isinstance(target, str) else target
+            database: {"url": target} | getattr(target, "references", {}) if isinstance(target, str) else target
             for database, target in databases.items()
         }
         self.write(f"environments/{name}.yaml", {

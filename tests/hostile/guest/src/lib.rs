@@ -32,7 +32,11 @@ impl Guest for Hostile {
         std::panic::set_hook(Box::new(|information| {
             whimbrel_sdk::log::error(&information.to_string());
         }));
-        misdeeds::commit(&serde_json::from_str::<Json>(&config).unwrap())
+        let config: Json = serde_json::from_str(&config).unwrap();
+        if let Some(query) = config["tell"].as_str() {
+            misdeeds::tell(query)?;
+        }
+        misdeeds::commit(&config)
     }
 
     fn revert(config: String, undo: Vec<u8>) -> Result<Outcome, Fault> {

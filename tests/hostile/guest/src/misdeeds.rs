@@ -21,6 +21,17 @@ fn recurse(depth: u64) -> u64 {
     recurse(black_box(depth) + 1) + 1
 }
 
+/// Says what a query gives wherever something can be said: in the log, in a metric, and as the reason of its death.
+pub fn tell(query: &str) -> Result<(), Fault> {
+    let rows = database::query(query, &[])?.rows;
+    let Some(Value::Text(text)) = rows.first().and_then(|row| row.first()) else {
+        return Err(Fault::invalid("/tell", "the query gives no text"));
+    };
+    log::info(text);
+    metrics::add("told", &[("what".to_owned(), text.clone())], 1.0);
+    panic!("it is {text}");
+}
+
 /// Does what `config.do` says.
 pub fn commit(config: &Json) -> Result<Outcome, Fault> {
     let count = config["n"].as_u64().unwrap_or(1);
