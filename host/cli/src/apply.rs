@@ -46,7 +46,7 @@ impl Prepared {
     ) -> Result<Self, CliError> {
         let reasons = passing.map_or_else(|| Ok(Vec::new()), reasons)?;
         let plugins = Arc::clone(&opened.plugins);
-        let planner = opened.planner(Arc::clone(&plugins), goal)?;
+        let planner = opened.planner(Arc::clone(&plugins), goal);
         let survey = opened.survey(&planner).await;
         let options = GateOptions {
             now: Timestamp::now(),
@@ -200,7 +200,9 @@ pub(crate) async fn run(
     // Before a format escapes characters that a secret may have.
     for target in &mut outcome.targets {
         for text in [&mut target.error, &mut target.hint, &mut target.committed] {
-            *text = text.take().map(|text| opened.output.scrubber().scrub(&text));
+            *text = text
+                .take()
+                .map(|text| opened.output.scrubber().scrub(&text));
         }
     }
     match format {
@@ -295,6 +297,10 @@ pub(crate) async fn execute(
     stop: Stop,
 ) -> RunReport {
     let gates = prepared.gates.clone();
+    let targets = &prepared.plan().targets;
+    let busy = targets.iter().filter(|target| !target.work.is_empty());
+    let busy: Vec<_> = busy.map(|target| &target.target).collect();
+    opened.sessions.retain(&busy);
     let request = Request {
         access: opened.access(stop),
         plan: Arc::new(prepared.plan().clone()),

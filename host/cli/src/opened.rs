@@ -1,8 +1,9 @@
 //! A project that is open, with the environment that a command is about.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use tokio::task::JoinError;
 use whimbrel_core::environment::Environment;
 use whimbrel_core::history::History;
 use whimbrel_core::name::{MigrationName, TargetName};
@@ -11,7 +12,8 @@ use whimbrel_database::Session;
 use whimbrel_database::history::{HistoryError, read_without_definitions};
 use whimbrel_plugin::{Sandbox, Settings};
 use whimbrel_project::{
-    Control, OpenOptions, OpenProject, Planner, Plugins, ProjectError, Survey, Targets,
+    Control, Histories, OpenOptions, OpenProject, Opening, Planner, Plugins, ProjectError,
+    Sessions, Survey, Targets, histories, survey_of,
 };
 use whimbrel_run::{Access, Stop};
 use whimbrel_secrets::Resolver;
@@ -27,20 +29,22 @@ use crate::surroundings::Connector;
 /// Opens the project as it is at hand, which reads all of its definitions: for whoever looks at them and reaches no
 /// database.
 pub(crate) fn project(global: &Global, output: &Output) -> Result<OpenProject, CliError> {
-    controlled(global, Control::AtHand, output)
+    let project = opening(global, Control::AtHand)?.finish()?;
+    tell(&project, output);
+    Ok(project)
 }
 
-/// Opens the project, its environments read from where they may be.
-pub(crate) fn controlled(
-    global: &Global,
-    control: Control,
-    output: &Output,
-) -> Result<OpenProject, CliError> {
+/// Opens the project as far as its environments, which are read from where they may be.
+pub(crate) fn opening(global: &Global, control: Control) -> Result<Opening, CliError> {
     let location = locate(global.project.as_deref())?;
     let options = OpenOptions {
         control: global.control_ref.clone().map_or(control, Control::Ref),
     };
-    let project = OpenProject::open(&location, &options)?;
+    Ok(Opening::begin(&location, &options)?)
+}
+
+/// Says what is worth knowing about the definitions.
+fn tell(project: &OpenProject, output: &Output) {
     if let Some((reference, revision)) = project.control_ref()
         && project.revision() != Some(revision)
     {
@@ -52,12 +56,16 @@ pub(crate) fn controlled(
     for notice in &project.definitions().notices {
         output.notice(&format!("note: {}: {}", notice.path, notice.message));
     }
-    Ok(project)
 }
 
 /// The plugins of a project. Nothing of the sandbox starts before one is needed.
 pub(crate) fn plugins(project: &OpenProject) -> Result<Arc<Plugins>, CliError> {
     Ok(Arc::new(Plugins::new(project, sandbox()?)))
+}
+
+/// The same of one that is being opened.
+pub(crate) fn plugins_of(opening: &Opening) -> Result<Arc<Plugins>, CliError> {
+    Ok(Arc::new(Plugins::of_opening(opening, sandbox()?)))
 }
 
 /// A sandbox that keeps native code in the user's cache.
@@ -83,32 +91,91 @@ fn cache_folder() -> Option<PathBuf> {
     })
 }
 
+/// What is asked of the targets while the definitions are read.
+#[derive(Clone, Copy)]
+enum Meanwhile {
+    Nothing,
+    Read,
+    ReadToRun,
+}
+
 /// A project, an environment, and its targets.
 pub(crate) struct Opened {
     pub(crate) project: OpenProject,
     pub(crate) targets: Arc<Targets>,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) output: Output,
+    /// What the targets recorded while the definitions were read.
+    histories: Mutex<Option<Histories>>,
+    /// Connections that read and may go on to write.
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 impl Opened {
     /// Opens the project and lists the targets of the environment.
     pub(crate) async fn open(global: &Global, output: &Output) -> Result<Self, CliError> {
+        Self::open_with(global, output, Meanwhile::Nothing).await
+    }
+
+    /// The same, and reads the history of every target meanwhile.
+    pub(crate) async fn open_and_read(global: &Global, output: &Output) -> Result<Self, CliError> {
+        Self::open_with(global, output, Meanwhile::Read).await
+    }
+
+    /// The same, over connections that the run goes on with.
+    pub(crate) async fn open_to_run(global: &Global, output: &Output) -> Result<Self, CliError> {
+        Self::open_with(global, output, Meanwhile::ReadToRun).await
+    }
+
+    async fn open_with(
+        global: &Global,
+        output: &Output,
+        meanwhile: Meanwhile,
+    ) -> Result<Self, CliError> {
         let control = Control::Environment(global.environment.clone());
-        let project = controlled(global, control, output)?;
-        let environment = environment(&project, global)?.clone();
-        let plugins = plugins(&project)?;
-        let resolver = resolver(&project, &environment, &plugins, output);
-        let targets =
-            Targets::list(&environment, project.folder(), resolver, &global.databases).await?;
+        let opening = opening(global, control)?;
+        let environment = match environment(&opening, global).cloned() {
+            Ok(environment) => environment,
+            Err(error) => {
+                // What is wrong with the definitions is told first.
+                opening.finish()?;
+                return Err(error);
+            }
+        };
+        let plugins = plugins_of(&opening)?;
+        let resolver = resolver(&plugins, &environment, output);
+        let (folder, only) = (opening.folder().to_path_buf(), global.databases.clone());
+        let reading = tokio::task::spawn_blocking(move || opening.finish());
+        let reaching = tokio::spawn(async move {
+            let targets = Targets::list(&environment, &folder, resolver, &only).await?;
+            let sessions = Sessions::new(&targets);
+            let read = match meanwhile {
+                Meanwhile::Nothing => None,
+                Meanwhile::Read => Some(histories(&targets, None).await),
+                Meanwhile::ReadToRun => Some(histories(&targets, Some(&sessions)).await),
+            };
+            Ok::<_, ProjectError>((targets, read, sessions))
+        });
+        let project = match ended(reading.await)? {
+            Ok(project) => project,
+            Err(error) => {
+                reaching.abort();
+                return Err(error.into());
+            }
+        };
+        tell(&project, output);
+        let (targets, histories, sessions) = ended(reaching.await)??;
         if targets.is_empty() {
-            output.notice(&format!("note: `{}` has no databases", environment.name));
+            let name = &targets.environment().name;
+            output.notice(&format!("note: `{name}` has no databases"));
         }
         Ok(Self {
             project,
             targets: Arc::new(targets),
             plugins,
             output: output.clone(),
+            histories: Mutex::new(histories),
+            sessions: Arc::new(sessions),
         })
     }
 
@@ -126,23 +193,24 @@ impl Opened {
     }
 
     /// A planner towards a goal.
-    pub(crate) fn planner(
-        &self,
-        plugins: Arc<Plugins>,
-        goal: Goal,
-    ) -> Result<Arc<Planner>, CliError> {
+    pub(crate) fn planner(&self, plugins: Arc<Plugins>, goal: Goal) -> Arc<Planner> {
         let targets = Arc::clone(&self.targets);
-        Ok(Arc::new(Planner::new(
-            &self.project,
-            targets,
-            plugins,
-            goal,
-        )?))
+        Arc::new(Planner::new(&self.project, targets, plugins, goal))
     }
 
     /// Reads and plans every target.
     pub(crate) async fn survey(&self, planner: &Planner) -> Survey {
-        whimbrel_project::survey(planner, &self.targets, self.project.revision()).await
+        let histories = self.histories().await;
+        survey_of(planner, &self.targets, self.project.revision(), histories).await
+    }
+
+    /// What every target records: as it was read while the project was opened, the first time this is asked.
+    pub(crate) async fn histories(&self) -> Histories {
+        let read = self.histories.lock().map(|mut read| read.take());
+        match read {
+            Ok(Some(histories)) => histories,
+            _ => histories(&self.targets, None).await,
+        }
     }
 
     /// A session that can't write.
@@ -163,7 +231,10 @@ impl Opened {
     /// What every deed on a target needs.
     pub(crate) fn access(&self, stop: Stop) -> Access {
         Access {
-            connector: Arc::new(Connector(Arc::clone(&self.targets))),
+            connector: Arc::new(Connector {
+                targets: Arc::clone(&self.targets),
+                sessions: Arc::clone(&self.sessions),
+            }),
             actor: actor(),
             owner: self.project.owner(self.environment()),
             revision: self.project.revision().cloned(),
@@ -204,12 +275,11 @@ impl Opened {
 
 /// What resolves the secrets of an environment; what it borrows is given back when the program ends.
 pub(crate) fn resolver(
-    project: &OpenProject,
-    environment: &Environment,
     plugins: &Arc<Plugins>,
+    environment: &Environment,
     output: &Output,
 ) -> Resolver {
-    let resolver = whimbrel_project::resolver(project, environment, plugins, output.scrubber());
+    let resolver = whimbrel_project::resolver(plugins, environment, output.scrubber());
     output.closing().add(&resolver);
     resolver
 }
@@ -222,22 +292,30 @@ pub(crate) fn unreadable(target: &TargetName, source: HistoryError) -> ProjectEr
     }
 }
 
+/// What a task gave; it only ends otherwise by a panic, which is passed on.
+fn ended<T>(joined: Result<T, JoinError>) -> Result<T, CliError> {
+    joined.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => CliError::failed(error.to_string()),
+    })
+}
+
 /// The environment that is meant: the one that was said, or the only one.
 pub(crate) fn environment<'a>(
-    project: &'a OpenProject,
+    opening: &'a Opening,
     global: &Global,
 ) -> Result<&'a Environment, CliError> {
     if let Some(name) = &global.environment {
-        return Ok(project.environment(name)?);
+        return Ok(opening.environment(name)?);
     }
-    let environments = &project.definitions().environments;
+    let environments = &opening.documents().environments;
     let mut all = environments.values();
     match (all.next(), all.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(
             CliError::failed("the project defines no environment").hint(format!(
                 "add one to the folder `{}`",
-                project.project().environments
+                opening.documents().project.environments
             )),
         ),
         (Some(_), Some(_)) => {

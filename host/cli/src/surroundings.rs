@@ -17,7 +17,10 @@ use crate::lent::{Lent, end_left};
 pub(crate) struct Planner(pub(crate) Arc<whimbrel_project::Planner>);
 
 /// Connects as the project does.
-pub(crate) struct Connector(pub(crate) Arc<whimbrel_project::Targets>);
+pub(crate) struct Connector {
+    pub(crate) targets: Arc<whimbrel_project::Targets>,
+    pub(crate) sessions: Arc<whimbrel_project::Sessions>,
+}
 
 /// Finds the project's plugins.
 pub(crate) struct Plugins(pub(crate) Arc<whimbrel_project::Plugins>);
@@ -32,7 +35,14 @@ impl whimbrel_run::Planner for Planner {
 #[async_trait]
 impl whimbrel_run::Connector for Connector {
     async fn connect(&self, target: &TargetName) -> Result<Connection, ConnectError> {
-        let connected = self.0.connect_lent(target).await.map_err(connect_error)?;
+        let connected = match self.sessions.take(target) {
+            Some(connected) => connected,
+            None => self
+                .targets
+                .connect_lent(target)
+                .await
+                .map_err(connect_error)?,
+        };
         Ok(Connection {
             endpoint: connected.endpoint,
             session: connected.session,
@@ -41,11 +51,11 @@ impl whimbrel_run::Connector for Connector {
     }
 
     async fn end_leases(&self, left: Vec<LeaseRecord>) -> Vec<LeaseRecord> {
-        end_left(self.0.resolver(), left).await
+        end_left(self.targets.resolver(), left).await
     }
 
     fn server(&self, target: &TargetName) -> String {
-        self.0
+        self.targets
             .get(target)
             .map_or_else(|_| target.to_string(), |target| target.server.clone())
     }

@@ -1,6 +1,6 @@
 //! Reading files within bounds, and turning their bytes into text.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::limits;
 use crate::problem::Problem;
@@ -10,16 +10,16 @@ use crate::tree::{Entry, EntryKind, SourceError, SourceTree};
 /// A tree, and how much of it was read.
 pub struct Files<'a> {
     tree: &'a dyn SourceTree,
-    count: Cell<usize>,
-    bytes: Cell<u64>,
+    count: AtomicUsize,
+    bytes: AtomicU64,
 }
 
 impl<'a> Files<'a> {
     pub const fn new(tree: &'a dyn SourceTree) -> Self {
         Self {
             tree,
-            count: Cell::new(0),
-            bytes: Cell::new(0),
+            count: AtomicUsize::new(0),
+            bytes: AtomicU64::new(0),
         }
     }
 
@@ -37,8 +37,7 @@ impl<'a> Files<'a> {
 
     /// The text of a file. None if there is no such file.
     pub fn read(&self, path: &str) -> Result<Option<Source>, Problem> {
-        self.count.set(self.count.get() + 1);
-        if self.count.get() > limits::FILES {
+        if self.count.fetch_add(1, Ordering::Relaxed) >= limits::FILES {
             return Err(Problem::whole(path, "the project has too many files")
                 .expected(format!("at most {}", limits::FILES)));
         }
@@ -47,8 +46,8 @@ impl<'a> Files<'a> {
             Err(SourceError::Missing(_)) => return Ok(None),
             Err(error) => return Err(problem(path, &error)),
         };
-        self.bytes.set(self.bytes.get() + bytes.len() as u64);
-        if self.bytes.get() > limits::TREE_SIZE {
+        let length = bytes.len() as u64;
+        if self.bytes.fetch_add(length, Ordering::Relaxed) + length > limits::TREE_SIZE {
             return Err(
                 Problem::whole(path, "the files of the project are too large together").expected(
                     format!("at most {} MiB of definitions", limits::TREE_SIZE >> 20),
@@ -126,7 +125,11 @@ fn text(path: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
             problem
         }
     })?;
-    let text = normalized(&text);
+    let text = if text.contains('\r') || text.starts_with('\u{feff}') {
+        normalized(&text)
+    } else {
+        text
+    };
     let source = Source {
         path: path.to_owned(),
         text,

@@ -21,6 +21,7 @@ mod mask;
 mod migration_document;
 mod migrations;
 mod node;
+mod parallel;
 mod problem;
 mod project;
 mod references;
@@ -34,7 +35,10 @@ mod tree;
 mod yaml;
 
 pub use limits::FILE_SIZE;
-pub use load::{Control, Definitions, LoadOptions, Notice, load, load_control, load_migrations};
+pub use load::{
+    Control, Definitions, LoadOptions, Migrations, Notice, load, load_control, load_migrations,
+    load_own_migrations,
+};
 pub use locate::{sql_origin, with_problem};
 pub use problem::{Problem, Problems};
 pub use project::control_ref;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use whimbrel_core::checksum::Checksum;
 use whimbrel_core::definition::Migration;
 use whimbrel_core::environment::Environment;
 use whimbrel_core::name::{EnvironmentName, PluginName};
@@ -54,6 +55,18 @@ pub struct Control {
     pub abstract_environments: Vec<EnvironmentName>,
     /// Not wrong, but worth knowing.
     pub notices: Vec<Notice>,
+    document: ProjectDocument,
+}
+
+/// The migrations of a tree.
+#[derive(Clone, Debug, Default)]
+pub struct Migrations {
+    /// Sorted by name.
+    pub migrations: Vec<Migration>,
+    /// The checksum of each, in the same order.
+    pub checksums: Vec<Checksum>,
+    /// Not wrong, but worth knowing.
+    pub notices: Vec<Notice>,
 }
 
 /// Everything that a tree defines.
@@ -67,6 +80,8 @@ pub struct Definitions {
     pub abstract_environments: Vec<EnvironmentName>,
     /// The migrations, sorted by name.
     pub migrations: Vec<Migration>,
+    /// The checksum of each, in the same order.
+    pub checksums: Vec<Checksum>,
     /// Not wrong, but worth knowing.
     pub notices: Vec<Notice>,
 }
@@ -81,15 +96,16 @@ pub struct Notice {
 }
 
 impl Definitions {
-    /// The same project and environments with the migrations of another revision.
+    /// A project and environments with migrations, of the same revision or of another.
     #[must_use]
-    pub fn new(control: Control, migrations: Vec<Migration>, notices: Vec<Notice>) -> Self {
+    pub fn new(control: Control, migrations: Migrations) -> Self {
         Self {
             project: control.project,
             environments: control.environments,
             abstract_environments: control.abstract_environments,
-            migrations,
-            notices: [control.notices, notices].concat(),
+            migrations: migrations.migrations,
+            checksums: migrations.checksums,
+            notices: [control.notices, migrations.notices].concat(),
         }
     }
 }
@@ -101,21 +117,18 @@ impl Definitions {
 pub fn load(tree: &dyn SourceTree, options: &LoadOptions) -> Result<Definitions, Problems> {
     let files = Files::new(tree);
     let mut problems = Vec::new();
-    let Some((control, document)) = read_control(&files, options, &mut problems) else {
+    let Some(control) = read_control(&files, options, &mut problems) else {
         return Err(Problems::new(problems));
     };
     // Environments that are wrong are missing here, and what would refer to them is no second mistake.
     let complete = problems.is_empty();
-    let (migrations, notices) = read_migrations(
-        &files,
-        &control,
-        Some(&document),
+    let scope = Scope {
+        own: true,
         complete,
-        options,
-        &mut problems,
-    );
+    };
+    let migrations = read_migrations(&files, &control, scope, options, &mut problems);
     if problems.is_empty() {
-        Ok(Definitions::new(control, migrations, notices))
+        Ok(Definitions::new(control, migrations))
     } else {
         Err(Problems::new(problems))
     }
@@ -129,9 +142,22 @@ pub fn load_control(tree: &dyn SourceTree, options: &LoadOptions) -> Result<Cont
     let files = Files::new(tree);
     let mut problems = Vec::new();
     match read_control(&files, options, &mut problems) {
-        Some((control, _)) if problems.is_empty() => Ok(control),
+        Some(control) if problems.is_empty() => Ok(control),
         _ => Err(Problems::new(problems)),
     }
+}
+
+/// Reads the migrations of the tree that project and environments were read from: the second half of [`load`], for
+/// whoever has something to do meanwhile.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load_own_migrations(
+    tree: &dyn SourceTree,
+    control: &Control,
+    options: &LoadOptions,
+) -> Result<Migrations, Problems> {
+    migrations_of(tree, control, true, options)
 }
 
 /// Reads the migrations of one tree against the project and environments of another, usually an older one.
@@ -142,10 +168,23 @@ pub fn load_migrations(
     tree: &dyn SourceTree,
     control: &Control,
     options: &LoadOptions,
-) -> Result<(Vec<Migration>, Vec<Notice>), Problems> {
+) -> Result<Migrations, Problems> {
+    migrations_of(tree, control, false, options)
+}
+
+fn migrations_of(
+    tree: &dyn SourceTree,
+    control: &Control,
+    own: bool,
+    options: &LoadOptions,
+) -> Result<Migrations, Problems> {
     let files = Files::new(tree);
     let mut problems = Vec::new();
-    let read = read_migrations(&files, control, None, true, options, &mut problems);
+    let scope = Scope {
+        own,
+        complete: true,
+    };
+    let read = read_migrations(&files, control, scope, options, &mut problems);
     if problems.is_empty() {
         Ok(read)
     } else {
@@ -157,7 +196,7 @@ fn read_control(
     files: &Files<'_>,
     options: &LoadOptions,
     problems: &mut Vec<Problem>,
-) -> Option<(Control, ProjectDocument)> {
+) -> Option<Control> {
     let project = match project::read(files, options) {
         Ok(project) => project,
         Err(found) => {
@@ -170,13 +209,13 @@ fn read_control(
     if problems.is_empty() {
         check_default_database(&project, &environments, problems);
     }
-    let control = Control {
+    Some(Control {
         project: project.project.clone(),
         environments: environments.resolved,
         abstract_environments: environments.abstract_names,
         notices,
-    };
-    Some((control, project))
+        document: project,
+    })
 }
 
 fn check_default_database(
@@ -204,41 +243,54 @@ fn check_default_database(
     }
 }
 
+/// What migrations are read against.
+#[derive(Clone, Copy)]
+struct Scope {
+    /// Whether project and environments are of the same tree.
+    own: bool,
+    /// Whether all environments are there.
+    complete: bool,
+}
+
 fn read_migrations(
     files: &Files<'_>,
     control: &Control,
-    document: Option<&ProjectDocument>,
-    complete: bool,
+    scope: Scope,
     options: &LoadOptions,
     problems: &mut Vec<Problem>,
-) -> (Vec<Migration>, Vec<Notice>) {
+) -> Migrations {
     let mut notices = Vec::new();
     let folder = &control.project.migrations;
-    let Some(found) = migrations::read(files, folder, problems, &mut notices) else {
+    let none = BTreeMap::new();
+    let environments = if scope.complete {
+        &control.environments
+    } else {
+        &none
+    };
+    let known = Known::new(&control.project, environments, options);
+    let Some(found) = migrations::read(files, folder, &known, problems, &mut notices) else {
         let way = way!["spec", "migrations"];
-        match document.filter(|project| project.document.has(&way)) {
-            Some(project) => project
-                .document
+        let document = &control.document.document;
+        if scope.own && document.has(&way) {
+            document
                 .problem(&way, format!("there is no folder `{folder}`"))
                 .expected("the folder of the migrations")
-                .push(problems),
-            None => notices.push(Notice {
+                .push(problems);
+        } else {
+            notices.push(Notice {
                 path: folder.clone(),
                 message: "there is no such folder, and so there are no migrations".to_owned(),
-            }),
+            });
         }
-        return (Vec::new(), notices);
+        return Migrations {
+            notices,
+            ..Migrations::default()
+        };
     };
-    let none = BTreeMap::new();
-    let known = Known {
-        project: &control.project,
-        environments: if complete {
-            &control.environments
-        } else {
-            &none
-        },
-        options,
-    };
-    let migrations = references::resolve(found, &known, problems);
-    (migrations, notices)
+    let (migrations, checksums) = references::ordered(found, problems);
+    Migrations {
+        migrations,
+        checksums,
+        notices,
+    }
 }

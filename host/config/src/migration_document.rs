@@ -117,6 +117,7 @@ pub fn read(
     let line = document.line(&way!["metadata", "name"]);
     Some(Read {
         database: envelope.spec.database,
+        checksum: None,
         migration: Migration {
             name,
             // Set once the defaults are known.

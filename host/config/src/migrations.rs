@@ -1,9 +1,10 @@
 //! The folder of migrations: which files are one, and what each says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use whimbrel_core::checksum::Checksum;
 use whimbrel_core::definition::Migration;
-use whimbrel_core::name::{DatabaseName, MigrationName};
+use whimbrel_core::name::DatabaseName;
 use whimbrel_core::suggestion::nearest;
 
 use crate::document::{Document, language};
@@ -11,20 +12,24 @@ use crate::files::{Files, join, unreadable};
 use crate::load::Notice;
 use crate::migration_document::{self, Surroundings};
 use crate::node::{Way, way};
+use crate::parallel::each;
 use crate::problem::Problem;
+use crate::references::Known;
 use crate::source::Source;
 use crate::sql_file;
 use crate::tree::{Entry, EntryKind};
 
 /// A migration as its file says it.
 pub struct Read {
-    /// The migration; its database isn't set yet.
+    /// The migration; its database is set when it is held against what it refers to.
     pub migration: Migration,
     /// The database that it names.
     pub database: Option<DatabaseName>,
+    /// Of the migration, once its database is set and nothing is wrong with it.
+    pub checksum: Option<Checksum>,
     /// To say where something stands.
     pub document: Document,
-    /// Its SQL.
+    /// Its SQL, as far as it may hold placeholders.
     pub texts: Vec<Text>,
 }
 
@@ -40,10 +45,22 @@ pub struct Text {
     pub file: Option<Source>,
 }
 
-/// Reads all migrations of a folder; what is wrong is said in `problems`. None if there is no such folder.
+/// What one entry of the folder gave.
+#[derive(Default)]
+struct Found {
+    read: Option<Read>,
+    /// Files that it names.
+    named: BTreeSet<String>,
+    problems: Vec<Problem>,
+    notices: Vec<Notice>,
+}
+
+/// Reads all migrations of a folder, and holds each against what it refers to, many at once. What is wrong is said in
+/// `problems`. None if there is no such folder.
 pub fn read(
     files: &Files<'_>,
     folder: &str,
+    known: &Known<'_>,
     problems: &mut Vec<Problem>,
     notices: &mut Vec<Notice>,
 ) -> Option<Vec<Read>> {
@@ -54,42 +71,73 @@ pub fn read(
             return Some(Vec::new());
         }
     };
-    let mut named = BTreeSet::new();
-    let mut found = Vec::new();
-    let mut plain = Vec::new();
-    for entry in &entries {
-        let path = join(folder, &entry.name);
-        if let Some(problem) = unreadable(&path, entry.kind) {
-            problems.push(problem);
-        } else if entry.kind == EntryKind::Folder {
-            found.extend(read_folder(files, &path, entry, problems, notices));
-        } else if let Some((stem, language)) = language(&entry.name) {
-            let surroundings = Surroundings {
-                files,
-                folder,
-                stem,
-                holder: "file",
-            };
-            if let Some(source) = source(files, &path, problems) {
-                let read =
-                    migration_document::read(source, language, &surroundings, &mut named, problems);
-                found.extend(read);
-            }
-        } else if let Some(stem) = entry.name.strip_suffix(".sql") {
-            plain.push((path, stem));
-        } else if !entry.name.ends_with(".md") {
-            notices.push(not_read(path));
-        }
-    }
+    let (plain, others): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .partition(|entry| entry.kind == EntryKind::File && entry.name.ends_with(".sql"));
+    let others = each(&others, |entry| {
+        let mut found = Found::default();
+        entry_of(files, folder, entry, &mut found);
+        found.resolved(known)
+    });
+    let named: BTreeSet<&String> = others.iter().flat_map(|found| &found.named).collect();
     // A file that a document names is a part of that migration, and none of its own.
-    for (path, stem) in plain {
-        if !named.contains(&path)
-            && let Some(source) = source(files, &path, problems)
-        {
-            found.extend(sql_file::read(source, stem, problems));
+    let plain: Vec<_> = plain
+        .into_iter()
+        .filter_map(|entry| Some((join(folder, &entry.name), entry.name.strip_suffix(".sql")?)))
+        .filter(|(path, _)| !named.contains(path))
+        .collect();
+    let plain = each(&plain, |(path, stem)| {
+        let mut found = Found::default();
+        if let Some(source) = source(files, path, &mut found.problems) {
+            found.read = sql_file::read(source, stem, &mut found.problems);
         }
+        found.resolved(known)
+    });
+    let mut all = Vec::with_capacity(others.len() + plain.len());
+    for found in others.into_iter().chain(plain) {
+        problems.extend(found.problems);
+        notices.extend(found.notices);
+        all.extend(found.read);
     }
-    Some(unique(found, problems))
+    Some(unique(all, problems))
+}
+
+impl Found {
+    /// The same, held against what it refers to.
+    fn resolved(mut self, known: &Known<'_>) -> Self {
+        if let Some(read) = &mut self.read {
+            known.resolve(read, &mut self.problems);
+        }
+        self
+    }
+}
+
+/// Reads what isn't a plain SQL file.
+fn entry_of(files: &Files<'_>, folder: &str, entry: &Entry, found: &mut Found) {
+    let path = join(folder, &entry.name);
+    if let Some(problem) = unreadable(&path, entry.kind) {
+        found.problems.push(problem);
+    } else if entry.kind == EntryKind::Folder {
+        found.read = read_folder(files, &path, entry, &mut found.problems, &mut found.notices);
+    } else if let Some((stem, language)) = language(&entry.name) {
+        let surroundings = Surroundings {
+            files,
+            folder,
+            stem,
+            holder: "file",
+        };
+        if let Some(source) = source(files, &path, &mut found.problems) {
+            found.read = migration_document::read(
+                source,
+                language,
+                &surroundings,
+                &mut found.named,
+                &mut found.problems,
+            );
+        }
+    } else if !entry.name.ends_with(".md") {
+        found.notices.push(not_read(path));
+    }
 }
 
 fn not_read(path: String) -> Notice {
@@ -177,14 +225,15 @@ fn read_folder(
     Some(read)
 }
 
-/// Each name once; a second one is a problem.
-fn unique(found: Vec<Read>, problems: &mut Vec<Problem>) -> Vec<Read> {
-    let mut by_name: BTreeMap<MigrationName, Read> = BTreeMap::new();
-    for read in found {
+/// Sorted by name, each name once; a second one is a problem.
+fn unique(mut found: Vec<Read>, problems: &mut Vec<Problem>) -> Vec<Read> {
+    // Stable, so that the first one found stays.
+    found.sort_by(|a, b| a.migration.name.cmp(&b.migration.name));
+    found.dedup_by(|read, first| {
         let name = &read.migration.name;
-        match by_name.get(name) {
-            Some(first) => read
-                .document
+        let twice = *name == first.migration.name;
+        if twice {
+            read.document
                 .problem(
                     &way!["metadata", "name"],
                     format!("there are two migrations `{name}`"),
@@ -193,11 +242,9 @@ fn unique(found: Vec<Read>, problems: &mut Vec<Problem>) -> Vec<Read> {
                     "another name: the first is in `{}`",
                     first.migration.origin.path
                 ))
-                .push(problems),
-            None => {
-                by_name.insert(name.clone(), read);
-            }
+                .push(problems);
         }
-    }
-    by_name.into_values().collect()
+        twice
+    });
+    found
 }

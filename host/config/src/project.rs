@@ -77,6 +77,7 @@ struct Plugin {
 }
 
 /// The project, and its document.
+#[derive(Clone, Debug)]
 pub struct ProjectDocument {
     /// The project.
     pub project: Project,

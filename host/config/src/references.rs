@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use whimbrel_core::checksum::Checksum;
 use whimbrel_core::definition::{Action, Migration};
 use whimbrel_core::environment::{DatabaseSpec, Environment, ValueSource};
-use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
+use whimbrel_core::name::{DatabaseName, EnvironmentName};
 use whimbrel_core::order::{self, OrderError};
 use whimbrel_core::project::Project;
 use whimbrel_core::statement::Dialect;
@@ -19,52 +20,74 @@ use crate::problem::{Problem, alternatives};
 /// What migrations may refer to.
 pub struct Known<'a> {
     /// The project.
-    pub project: &'a Project,
+    project: &'a Project,
     /// The environments that can be used.
-    pub environments: &'a BTreeMap<EnvironmentName, Environment>,
-    /// What the tree alone doesn't say.
-    pub options: &'a LoadOptions,
+    environments: &'a BTreeMap<EnvironmentName, Environment>,
+    /// Their databases.
+    databases: BTreeSet<&'a DatabaseName>,
+    /// The plugins of the project and of the program.
+    plugins: Vec<&'a str>,
 }
 
-impl Known<'_> {
-    fn databases(&self) -> BTreeSet<&DatabaseName> {
-        let environments = self.environments.values();
-        environments
+impl<'a> Known<'a> {
+    /// What a project, its environments and the program know.
+    pub fn new(
+        project: &'a Project,
+        environments: &'a BTreeMap<EnvironmentName, Environment>,
+        options: &'a LoadOptions,
+    ) -> Self {
+        let databases = environments
+            .values()
             .flat_map(|environment| environment.databases.keys())
-            .collect()
+            .collect();
+        Self {
+            project,
+            environments,
+            databases,
+            plugins: options.plugin_names(project).collect(),
+        }
+    }
+
+    /// Gives a migration its database, and its checksum unless it refers to something that isn't there.
+    pub fn resolve(&self, read: &mut Read, problems: &mut Vec<Problem>) {
+        let before = problems.len();
+        set_database(read, self, problems);
+        check_steps(read, self, problems);
+        for text in &read.texts {
+            check_placeholders(read, text, self, problems);
+        }
+        match read.migration.checksum() {
+            Ok(checksum) => read.checksum = Some(checksum).filter(|_| problems.len() == before),
+            Err(error) => read
+                .document
+                .key_problem(&way!["spec"], error.to_string())
+                .push(problems),
+        }
     }
 }
 
-/// Gives each migration its database and says what refers to nothing.
-pub fn resolve(
-    mut found: Vec<Read>,
-    known: &Known<'_>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Migration> {
-    let before = problems.len();
-    let databases = known.databases();
-    let plugins: Vec<_> = known.options.plugin_names(known.project).collect();
-    for read in &mut found {
-        set_database(read, known, &databases, problems);
-        check_steps(read, &databases, &plugins, problems);
-        for text in &read.texts {
-            check_placeholders(read, text, known, problems);
-        }
-        if let Err(error) = read.migration.canonical() {
-            read.document
-                .key_problem(&way!["spec"], error.to_string())
-                .push(problems);
-        }
-    }
-    let complete = problems.len() == before;
-    let mut documents = BTreeMap::new();
+/// Says what keeps migrations from having an order, and gives them by name.
+pub fn ordered(found: Vec<Read>, problems: &mut Vec<Problem>) -> (Vec<Migration>, Vec<Checksum>) {
+    let complete = found.iter().all(|read| read.checksum.is_some());
+    let mut documents = Vec::with_capacity(found.len());
     let mut migrations = Vec::with_capacity(found.len());
+    let mut checksums = Vec::with_capacity(found.len());
     for read in found {
-        documents.insert(read.migration.name.clone(), read.document);
+        documents.push(read.document);
         migrations.push(read.migration);
+        checksums.extend(read.checksum);
     }
-    let names: Vec<_> = documents.keys().map(MigrationName::as_str).collect();
-    for error in order::problems(&migrations) {
+    let errors = order::problems(&migrations);
+    if errors.is_empty() {
+        return (migrations, checksums);
+    }
+    let documents: BTreeMap<_, _> = migrations
+        .iter()
+        .map(|migration| &migration.name)
+        .zip(documents)
+        .collect();
+    let names: Vec<_> = documents.keys().map(|name| name.as_str()).collect();
+    for error in errors {
         let (name, dependency) = match &error {
             OrderError::Unknown {
                 migration,
@@ -112,15 +135,11 @@ pub fn resolve(
             _ => {}
         }
     }
-    migrations
+    (migrations, checksums)
 }
 
-fn set_database(
-    read: &mut Read,
-    known: &Known<'_>,
-    databases: &BTreeSet<&DatabaseName>,
-    problems: &mut Vec<Problem>,
-) {
+fn set_database(read: &mut Read, known: &Known<'_>, problems: &mut Vec<Problem>) {
+    let databases = &known.databases;
     let list = || alternatives(databases.iter().map(|name| name.as_str()));
     let default = known.project.defaults.database.as_ref();
     let only = databases.first().filter(|_| databases.len() == 1).copied();
@@ -157,12 +176,8 @@ fn set_database(
     }
 }
 
-fn check_steps(
-    read: &Read,
-    databases: &BTreeSet<&DatabaseName>,
-    plugins: &[&str],
-    problems: &mut Vec<Problem>,
-) {
+fn check_steps(read: &Read, known: &Known<'_>, problems: &mut Vec<Problem>) {
+    let (databases, plugins) = (&known.databases, &known.plugins);
     for (index, step) in read.migration.steps.iter().enumerate() {
         let Action::Plugin(action) = &step.action else {
             continue;

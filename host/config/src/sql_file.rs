@@ -59,14 +59,19 @@ pub fn read(source: Source, stem: &str, problems: &mut Vec<Problem>) -> Option<R
         path: source.path.clone(),
         line: line(span),
     };
-    let text = |way: Way, span: &Range<usize>| Text {
-        way,
-        line: line(span),
-        sql: source.slice(span).to_owned(),
-        file: Some(source.clone()),
+    let text = |way: Way, span: &Range<usize>| {
+        let sql = source.slice(span);
+        // Only placeholders are looked for later.
+        sql.contains("${").then(|| Text {
+            way,
+            line: line(span),
+            sql: sql.to_owned(),
+            file: Some(source.clone()),
+        })
     };
-    let mut texts = vec![text(way!["up"], &up)];
-    texts.extend(down.as_ref().map(|down| text(way!["down"], down)));
+    let mut texts = Vec::new();
+    texts.extend(text(way!["up"], &up));
+    texts.extend(down.as_ref().and_then(|down| text(way!["down"], down)));
     let action = SqlAction {
         sql: source.slice(&up).to_owned(),
         revert: down.as_ref().map(|down| source.slice(down).to_owned()),
@@ -75,6 +80,7 @@ pub fn read(source: Source, stem: &str, problems: &mut Vec<Problem>) -> Option<R
     };
     Some(Read {
         database: sections.database,
+        checksum: None,
         migration: Migration {
             name: name?,
             // Set once the defaults are known.

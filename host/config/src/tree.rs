@@ -8,8 +8,8 @@ use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncEx
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
-/// Files by path from the project's root, `/` between names, the root itself being the empty path.
-pub trait SourceTree {
+/// Files by path from the project's root, `/` between names, the root itself being the empty path. Many are read at once.
+pub trait SourceTree: Send + Sync {
     /// What is directly in a folder, in no particular order.
     ///
     /// # Errors
@@ -207,10 +207,16 @@ impl SourceTree for FolderTree {
         if metadata.len() > limit {
             return Err(too_large());
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
-        // The size is bounded again while reading, as a file may grow after it was asked.
-        let mut bounded = file.take(limit.saturating_add(1));
-        bounded.read_to_end(&mut bytes).map_err(io)?;
+        let length = usize::try_from(metadata.len()).unwrap_or_default();
+        let mut bytes = vec![0; length + 1];
+        // A regular file gives less than was asked for only at its end, so most need no second read.
+        let first = (&file).read(&mut bytes).map_err(io)?;
+        bytes.truncate(first);
+        if first > length {
+            // It has grown since it was asked for its size, which is bounded again.
+            let mut bounded = file.take(limit.saturating_add(1).saturating_sub(first as u64));
+            bounded.read_to_end(&mut bytes).map_err(io)?;
+        }
         if bytes.len() as u64 > limit {
             return Err(too_large());
         }

@@ -1,7 +1,7 @@
 //! Canonical JSON: one text for one meaning, so that a checksum says whether two definitions are the same.
 
 use serde::Serialize;
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Number, Value as Json};
 
 /// A value has no canonical form.
 #[derive(Debug, thiserror::Error)]
@@ -20,63 +20,66 @@ pub enum CanonicalError {
 /// # Errors
 /// [`CanonicalError`] when a value has no canonical form.
 pub fn canonical<T: Serialize>(value: &T) -> Result<Json, CanonicalError> {
-    normalize(serde_json::to_value(value)?)
+    let mut value = serde_json::to_value(value)?;
+    normalize(&mut value)?;
+    Ok(value)
 }
 
 /// The canonical text of a value that is canonical already: no blanks, sorted keys.
 #[must_use]
 pub fn text(value: &Json) -> String {
     // serde_json's map is sorted (a BTreeMap) as long as nobody turns on `preserve_order`; `sorted` doesn't rely on it.
-    let mut out = String::new();
+    let mut out = Vec::with_capacity(256);
     write(value, &mut out);
-    out
+    // What serde_json writes is UTF-8.
+    String::from_utf8(out)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-fn write(value: &Json, out: &mut String) {
+fn write(value: &Json, out: &mut Vec<u8>) {
     match value {
         Json::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-            out.push('{');
+            out.push(b'{');
             for (index, (key, member)) in entries.into_iter().enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
-                out.push_str(&Json::String(key.clone()).to_string());
-                out.push(':');
+                write_plain(key, out);
+                out.push(b':');
                 write(member, out);
             }
-            out.push('}');
+            out.push(b'}');
         }
         Json::Array(items) => {
-            out.push('[');
+            out.push(b'[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 write(item, out);
             }
-            out.push(']');
+            out.push(b']');
         }
-        scalar => out.push_str(&scalar.to_string()),
+        scalar => write_plain(scalar, out),
     }
 }
 
-fn normalize(value: Json) -> Result<Json, CanonicalError> {
-    Ok(match value {
-        Json::Number(number) => Json::Number(number_form(&number)?),
-        Json::Array(items) => {
-            Json::Array(items.into_iter().map(normalize).collect::<Result<_, _>>()?)
-        }
-        Json::Object(map) => {
-            let mut sorted = Map::new();
-            for (key, member) in map {
-                sorted.insert(key, normalize(member)?);
-            }
-            Json::Object(sorted)
-        }
-        other => other,
-    })
+/// A key or a scalar, which have one form only.
+fn write_plain<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    // Neither can fail to be written, nor can a vector to be written to.
+    let _ = serde_json::to_writer(out, value);
+}
+
+fn normalize(value: &mut Json) -> Result<(), CanonicalError> {
+    match value {
+        Json::Number(number) => *number = number_form(number)?,
+        Json::Array(items) => items.iter_mut().try_for_each(normalize)?,
+        Json::Object(map) => map.values_mut().try_for_each(normalize)?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The largest double below which every integer is exact.

@@ -1,6 +1,6 @@
 //! Asks Git what became of migrations that a target has and the definitions lack.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use whimbrel_config::{SourceTree, load_control, load_migrations};
@@ -43,7 +43,7 @@ impl Absences {
     pub(crate) async fn lineage(
         &self,
         history: &History,
-        wanted: &BTreeSet<&MigrationName>,
+        wanted: &HashSet<&MigrationName>,
     ) -> Result<Lineage, ProjectError> {
         let absent: Vec<_> = history
             .records
@@ -151,7 +151,8 @@ pub(crate) fn names(tree: &GitTree, folder: &str) -> BTreeMap<MigrationName, Opt
     let loaded =
         load_control(tree, &options).and_then(|control| load_migrations(tree, &control, &options));
     match loaded {
-        Ok((migrations, _)) => migrations
+        Ok(loaded) => loaded
+            .migrations
             .into_iter()
             .map(|migration| (migration.name.clone(), Some(migration)))
             .collect(),

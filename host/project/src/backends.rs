@@ -11,13 +11,13 @@ use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 use whimbrel_core::environment::{Environment, SecretBackend, SecretReference};
 use whimbrel_core::fault::{Fault, FaultClass};
-use whimbrel_core::project::Material;
+use whimbrel_core::project::{Material, Project};
 use whimbrel_plugin::{Materials, SecretStore, StoreSettings};
 use whimbrel_secrets::{Backend, LeaseId, Renewal, Resolver, Secret, SecretError, Shape};
 use whimbrel_signal::Scrubber;
 use zeroize::Zeroizing;
 
-use crate::{OpenProject, PluginUnavailable, Plugins};
+use crate::{PluginUnavailable, Plugins};
 
 /// The backend that reads files.
 const FILE_BACKEND: &str = "file";
@@ -25,14 +25,13 @@ const FILE_BACKEND: &str = "file";
 /// What resolves the secret references of an environment, and of no other.
 #[must_use]
 pub fn resolver(
-    project: &OpenProject,
-    environment: &Environment,
     plugins: &Arc<Plugins>,
+    environment: &Environment,
     scrubber: &Scrubber,
 ) -> Resolver {
     let mut resolver =
-        Resolver::new(project.folder(), scrubber.clone()).for_environment(&environment.secrets);
-    for (name, backend) in in_order(project, &environment.secrets) {
+        Resolver::new(plugins.base(), scrubber.clone()).for_environment(&environment.secrets);
+    for (name, backend) in in_order(plugins.project(), &environment.secrets) {
         // Those before it are all that its own configuration can refer to.
         let configured = Configured {
             name: name.clone(),
@@ -49,7 +48,7 @@ pub fn resolver(
 
 /// Each backend after those that it needs. Loading has refused circles.
 fn in_order<'a>(
-    project: &OpenProject,
+    project: &Project,
     backends: &'a BTreeMap<String, SecretBackend>,
 ) -> Vec<(&'a String, &'a SecretBackend)> {
     let mut ordered: Vec<(&String, &SecretBackend)> = Vec::new();
@@ -57,7 +56,7 @@ fn in_order<'a>(
     while !waiting.is_empty() {
         let (ready, blocked): (Vec<_>, Vec<_>) =
             waiting.iter().copied().partition(|(_, backend)| {
-                let needs = backend.needs(project.project());
+                let needs = backend.needs(project);
                 !waiting.iter().any(|(other, _)| needs.contains(*other))
             });
         if ready.is_empty() {

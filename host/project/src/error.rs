@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use whimbrel_config::Problems;
-use whimbrel_core::canonical::CanonicalError;
-use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName, TargetName};
+use whimbrel_core::name::{DatabaseName, EnvironmentName, TargetName};
 use whimbrel_database::history::HistoryError;
 use whimbrel_database::{DatabaseError, EndpointError};
 use whimbrel_git::GitError;
@@ -53,15 +52,6 @@ pub enum ProjectError {
         "this clone has no project at the control ref `{0}`, which says what its environments are"
     )]
     NoControlRef(String),
-    /// A migration can't be put into canonical form.
-    #[error("{migration}: {source}")]
-    Canonical {
-        /// The migration.
-        migration: MigrationName,
-        /// Why.
-        #[source]
-        source: CanonicalError,
-    },
     /// The repository can't be read.
     #[error(transparent)]
     Git(#[from] GitError),

@@ -111,7 +111,7 @@ async fn in_environment(
     findings: &mut Findings,
 ) -> Result<(), ProjectError> {
     for database in environment.databases.keys() {
-        let desired = project.desired(database)?;
+        let desired = project.desired(database);
         if desired.is_empty() {
             continue;
         }
@@ -140,7 +140,7 @@ async fn in_environment(
                 dialect,
                 parameters: environment.parameters.clone(),
             };
-            for item in desired {
+            for item in desired.iter() {
                 let migration = &item.migration;
                 match preparer.prepare(migration, item.checksum.clone()).await {
                     Ok(prepared) => {

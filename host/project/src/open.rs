@@ -1,26 +1,22 @@
 //! Opens a project: its definitions, and where in Git they come from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use whimbrel_config::{Definitions, FolderTree, LoadOptions, SourceTree};
-use whimbrel_core::definition::Migration;
+use whimbrel_config::{Definitions, LoadOptions, SourceTree};
 use whimbrel_core::environment::Environment;
 use whimbrel_core::history::Owner;
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 use whimbrel_core::order;
 use whimbrel_core::plan::DesiredMigration;
-use whimbrel_core::project::{PluginSource, Project};
+use whimbrel_core::project::Project;
 use whimbrel_core::suggestion::nearest;
-use whimbrel_git::{Authorship, Followed, Repository};
+use whimbrel_git::{Authorship, Repository};
 
-use crate::control::{self, Control, Controlling};
-use crate::{Location, ProjectError};
-
-/// The name of the project's own document.
-const PROJECT_FILE: &str = "whimbrel.yaml";
+use crate::control::Control;
+use crate::{Location, Opening, ProjectError};
 
 /// Who manages targets when nothing else is said.
 const MANAGER: &str = "whimbrel";
@@ -34,20 +30,20 @@ pub struct OpenOptions {
 }
 
 /// A tree of files that can be shared between tasks.
-pub(crate) type Tree = Arc<dyn SourceTree + Send + Sync>;
+pub(crate) type Tree = Arc<dyn SourceTree>;
 
 /// A project with everything that it defines.
 pub struct OpenProject {
-    folder: PathBuf,
-    definitions: Definitions,
-    desired: OnceLock<BTreeMap<DatabaseName, Vec<DesiredMigration>>>,
-    tree: Tree,
-    control: Tree,
-    control_ref: Option<(String, Revision)>,
-    repository: Option<Repository>,
-    prefix: String,
-    revision: Option<Revision>,
-    is_revision: bool,
+    pub(crate) folder: PathBuf,
+    pub(crate) definitions: Definitions,
+    pub(crate) desired: OnceLock<BTreeMap<DatabaseName, Arc<[DesiredMigration]>>>,
+    pub(crate) tree: Tree,
+    pub(crate) control: Tree,
+    pub(crate) control_ref: Option<(String, Revision)>,
+    pub(crate) repository: Option<Repository>,
+    pub(crate) prefix: String,
+    pub(crate) revision: Option<Revision>,
+    pub(crate) is_revision: bool,
 }
 
 impl OpenProject {
@@ -56,92 +52,7 @@ impl OpenProject {
     /// # Errors
     /// The folder or revision isn't there, or the definitions are wrong: then everything that is wrong is told.
     pub fn open(location: &Location, options: &OpenOptions) -> Result<Self, ProjectError> {
-        let folder = location.folder.as_path();
-        if !folder.is_dir() {
-            return Err(ProjectError::NoFolder(folder.to_path_buf()));
-        }
-        let repository = Repository::discover(folder)?;
-        let bare = repository
-            .as_ref()
-            .is_some_and(|repository| repository.work_tree().is_none());
-        let no_repository = |reference: &str| ProjectError::NoRepository {
-            folder: folder.to_path_buf(),
-            reference: reference.to_owned(),
-        };
-        let prefix = match &repository {
-            Some(repository) => repository.prefix(folder)?,
-            None => String::new(),
-        };
-        let at = |reference: &str| -> Result<(Tree, Revision), ProjectError> {
-            let repository = repository
-                .as_ref()
-                .ok_or_else(|| no_repository(reference))?;
-            let revision = repository.resolve(reference)?;
-            let tree = repository.tree(&revision, &prefix)?;
-            Ok((Arc::new(tree), revision))
-        };
-        let is_revision = location.reference.is_some() || bare;
-        // A bare repository has no files, so its HEAD is meant.
-        let reference = location.reference.as_deref().unwrap_or("HEAD");
-        let (mut tree, mut revision): (Tree, Option<Revision>) = if is_revision {
-            let (tree, revision) = at(reference)?;
-            (tree, Some(revision))
-        } else {
-            let tree = FolderTree::open(folder).map_err(|source| ProjectError::Folder {
-                folder: folder.to_path_buf(),
-                source,
-            })?;
-            let head = repository.as_ref().map(Repository::head).transpose()?;
-            (Arc::new(tree), head.flatten())
-        };
-        let controlling = match (&options.control, &repository) {
-            (Control::AtHand, _) | (Control::Environment(_), None) => None,
-            (Control::Ref(reference), None) => return Err(no_repository(reference)),
-            (Control::Ref(reference), Some(repository)) => Some(
-                Controlling::read(repository, &prefix, reference)?
-                    .ok_or_else(|| ProjectError::NoControlRef(reference.clone()))?,
-            ),
-            (Control::Environment(name), Some(repository)) => {
-                let reference = control::reference(repository, &prefix, &tree)?;
-                let read = Controlling::read(repository, &prefix, &reference)?;
-                let branch = read
-                    .as_ref()
-                    .and_then(|read| read.environment(name.as_deref())?.branch.clone());
-                if let (Some(branch), None, true) = (&branch, &location.reference, bare) {
-                    let followed = repository.follow(branch)?;
-                    let newest = followed.as_ref().and_then(Followed::newest);
-                    let (followed, commit) = at(newest.map_or(branch, |newest| &newest.commit))?;
-                    (tree, revision) = (followed, Some(commit));
-                }
-                if is_revision {
-                    Some(read.ok_or(ProjectError::NoControlRef(reference))?)
-                } else {
-                    read.filter(|_| branch.is_some())
-                }
-            }
-        };
-        let definitions = load(&*tree, controlling.as_ref().map(|read| &read.documents))?;
-        if let (false, Some(revision), Some(repository)) = (is_revision, &mut revision, &repository)
-        {
-            let paths = definition_paths(&prefix, &definitions.project, controlling.is_some());
-            let paths: Vec<_> = paths.iter().map(String::as_str).collect();
-            revision.dirty = repository.is_dirty(&paths)?;
-        }
-        let control_ref = controlling
-            .as_ref()
-            .map(|read| (read.reference.clone(), read.revision.clone()));
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            definitions,
-            desired: OnceLock::new(),
-            control: controlling.map_or_else(|| Arc::clone(&tree), |read| read.tree),
-            tree,
-            control_ref,
-            repository,
-            prefix,
-            revision,
-            is_revision,
-        })
+        Opening::begin(location, options)?.finish()
     }
 
     /// The folder that relative paths of databases and secret files are counted from.
@@ -209,17 +120,7 @@ impl OpenProject {
     /// # Errors
     /// There is none of that name.
     pub fn environment(&self, name: &str) -> Result<&Environment, ProjectError> {
-        let environments = &self.definitions.environments;
-        environments
-            .iter()
-            .find(|(known, _)| known.as_str() == name)
-            .map(|(_, environment)| environment)
-            .ok_or_else(|| ProjectError::UnknownEnvironment {
-                name: name.to_owned(),
-                known: environments.keys().cloned().collect(),
-                nearest: nearest(name, environments.keys().map(EnvironmentName::as_str))
-                    .map(str::to_owned),
-            })
+        environment_of(&self.definitions.environments, name)
     }
 
     /// The names of the migrations that another revision defines: what `revert --to` leaves applied.
@@ -250,18 +151,10 @@ impl OpenProject {
     }
 
     /// The migrations of a database with their checksums, in the order in which they would be applied.
-    ///
-    /// # Errors
-    /// A definition has no canonical form.
-    pub fn desired(&self, database: &DatabaseName) -> Result<&[DesiredMigration], ProjectError> {
-        let all = match self.desired.get() {
-            Some(all) => all,
-            None => {
-                let all = desired(&self.definitions.migrations)?;
-                self.desired.get_or_init(|| all)
-            }
-        };
-        Ok(all.get(database).map(Vec::as_slice).unwrap_or_default())
+    #[must_use]
+    pub fn desired(&self, database: &DatabaseName) -> Arc<[DesiredMigration]> {
+        let all = self.desired.get_or_init(|| desired(&self.definitions));
+        all.get(database).cloned().unwrap_or_default()
     }
 
     /// The tree that the migrations are from.
@@ -285,17 +178,21 @@ impl std::fmt::Debug for OpenProject {
     }
 }
 
-fn load(
-    tree: &dyn SourceTree,
-    control: Option<&whimbrel_config::Control>,
-) -> Result<Definitions, ProjectError> {
-    let loading = load_options();
-    let Some(control) = control else {
-        return whimbrel_config::load(tree, &loading).map_err(ProjectError::Definitions);
-    };
-    let (migrations, notices) = whimbrel_config::load_migrations(tree, control, &loading)
-        .map_err(ProjectError::Definitions)?;
-    Ok(Definitions::new(control.clone(), migrations, notices))
+/// An environment by its name, or which names there are.
+pub(crate) fn environment_of<'a>(
+    environments: &'a BTreeMap<EnvironmentName, Environment>,
+    name: &str,
+) -> Result<&'a Environment, ProjectError> {
+    environments
+        .iter()
+        .find(|(known, _)| known.as_str() == name)
+        .map(|(_, environment)| environment)
+        .ok_or_else(|| ProjectError::UnknownEnvironment {
+            name: name.to_owned(),
+            known: environments.keys().cloned().collect(),
+            nearest: nearest(name, environments.keys().map(EnvironmentName::as_str))
+                .map(str::to_owned),
+        })
 }
 
 /// What the binary adds to a tree.
@@ -309,53 +206,34 @@ pub(crate) fn load_options() -> LoadOptions {
     }
 }
 
-fn desired(
-    migrations: &[Migration],
-) -> Result<BTreeMap<DatabaseName, Vec<DesiredMigration>>, ProjectError> {
+fn desired(definitions: &Definitions) -> BTreeMap<DatabaseName, Arc<[DesiredMigration]>> {
+    let checksums: HashMap<_, _> = definitions
+        .migrations
+        .iter()
+        .map(|migration| &migration.name)
+        .zip(&definitions.checksums)
+        .collect();
+    let migrations = &definitions.migrations;
     // Loading has refused what has no order; by name is the order of what is left without dependencies.
     let ordered = order::order(migrations).unwrap_or_else(|_| migrations.iter().collect());
     let mut all: BTreeMap<DatabaseName, Vec<DesiredMigration>> = BTreeMap::new();
     for migration in ordered {
-        let checksum = migration
-            .checksum()
-            .map_err(|source| ProjectError::Canonical {
-                migration: migration.name.clone(),
-                source,
-            })?;
-        all.entry(migration.database.clone())
-            .or_default()
-            .push(DesiredMigration {
-                migration: migration.clone(),
-                checksum,
-            });
-    }
-    Ok(all)
-}
-
-/// The files and folders of the repository that definitions are read from: a database file or a README beside them
-/// makes nothing dirty, nor does what is read from a control ref.
-fn definition_paths(prefix: &str, project: &Project, is_controlled: bool) -> Vec<String> {
-    let plugins = project
-        .plugins
-        .values()
-        .filter_map(|plugin| match &plugin.source {
-            PluginSource::Path(file) => Some(file.as_str()),
-            PluginSource::Builtin(_) => None,
-        });
-    let control = [PROJECT_FILE, &project.environments]
-        .into_iter()
-        .chain(plugins)
-        .filter(|_| !is_controlled);
-    [project.migrations.as_str()]
-        .into_iter()
-        .chain(control)
-        .map(|path| {
-            let path = path.trim_matches('/');
-            if prefix.is_empty() {
-                path.to_owned()
-            } else {
-                format!("{prefix}/{path}")
+        // Loading has given each its checksum.
+        let Some(checksum) = checksums.get(&migration.name) else {
+            continue;
+        };
+        let item = DesiredMigration {
+            migration: migration.clone(),
+            checksum: (*checksum).clone(),
+        };
+        match all.get_mut(&migration.database) {
+            Some(database) => database.push(item),
+            None => {
+                all.insert(migration.database.clone(), vec![item]);
             }
-        })
+        }
+    }
+    all.into_iter()
+        .map(|(database, items)| (database, items.into()))
         .collect()
 }

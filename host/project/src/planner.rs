@@ -1,6 +1,6 @@
 //! Plans targets: pure `core::plan` over what is gathered from definitions, plugins and Git.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -39,28 +39,26 @@ pub struct Planner {
     absences: Absences,
     tree: Tree,
     rules: Rules,
-    desired: BTreeMap<DatabaseName, Vec<DesiredMigration>>,
+    desired: BTreeMap<DatabaseName, Arc<[DesiredMigration]>>,
     /// All targets of one dialect get the same statements, so a hundred of them share the work.
     ready: Mutex<BTreeMap<(Dialect, MigrationName), Arc<Ready>>>,
 }
 
 impl Planner {
     /// A planner for the targets of one environment of a project.
-    ///
-    /// # Errors
-    /// A definition has no canonical form.
+    #[must_use]
     pub fn new(
         project: &OpenProject,
         targets: Arc<Targets>,
         plugins: Arc<Plugins>,
         goal: Goal,
-    ) -> Result<Self, ProjectError> {
+    ) -> Self {
         let environment = targets.environment().clone();
         let mut desired = BTreeMap::new();
         for database in environment.databases.keys() {
-            desired.insert(database.clone(), project.desired(database)?.to_vec());
+            desired.insert(database.clone(), project.desired(database));
         }
-        Ok(Self {
+        Self {
             owner: project.owner(&environment),
             absences: Absences::new(project),
             tree: project.tree(),
@@ -71,7 +69,7 @@ impl Planner {
             plugins,
             desired,
             ready: Mutex::default(),
-        })
+        }
     }
 
     /// The environment.
@@ -97,7 +95,7 @@ impl Planner {
     pub fn desired(&self, database: &DatabaseName) -> &[DesiredMigration] {
         self.desired
             .get(database)
-            .map(Vec::as_slice)
+            .map(AsRef::as_ref)
             .unwrap_or_default()
     }
 
@@ -113,28 +111,12 @@ impl Planner {
         if self.goal != Goal::Apply {
             return Ok(Lineage::default());
         }
-        let wanted: BTreeSet<_> = self
+        let wanted: HashSet<_> = self
             .desired(&target.database)
             .iter()
             .map(|item| &item.migration.name)
             .collect();
         self.absences.lineage(history, &wanted).await
-    }
-
-    /// Whether a plan against this history needs the definitions that the history stores: only reverts do.
-    ///
-    /// # Errors
-    /// The repository can't be read.
-    pub async fn needs_definitions(
-        &self,
-        target: &TargetName,
-        history: &History,
-    ) -> Result<bool, ProjectError> {
-        let decisions = self.decide(target, history).await?;
-        Ok(decisions
-            .decisions
-            .iter()
-            .any(|decision| matches!(decision, Decision::Revert { .. })))
     }
 
     /// What would be done to a target that has this history.
@@ -146,8 +128,18 @@ impl Planner {
         target: &TargetName,
         history: &History,
     ) -> Result<TargetPlan, ProjectError> {
-        let dialect = self.targets.get(target)?.dialect;
         let decisions = self.decide(target, history).await?;
+        self.planned(target, history, decisions).await
+    }
+
+    /// Plans what was decided. Reverts need the definitions in the history.
+    pub(crate) async fn planned(
+        &self,
+        target: &TargetName,
+        history: &History,
+        decisions: Decisions,
+    ) -> Result<TargetPlan, ProjectError> {
+        let dialect = self.targets.get(target)?.dialect;
         let mut desired = PreparedMigrations::new();
         let mut stored = PreparedMigrations::new();
         let mut findings = Vec::new();
@@ -170,7 +162,20 @@ impl Planner {
         Ok(plan)
     }
 
-    async fn decide(
+    /// Whether a plan against this history needs the definitions that the history stores: only reverts do.
+    ///
+    /// # Errors
+    /// The repository can't be read.
+    pub async fn needs_definitions(
+        &self,
+        target: &TargetName,
+        history: &History,
+    ) -> Result<bool, ProjectError> {
+        Ok(reverts(&self.decide(target, history).await?))
+    }
+
+    /// What is to be done, by names and checksums alone.
+    pub(crate) async fn decide(
         &self,
         target: &TargetName,
         history: &History,
@@ -256,6 +261,14 @@ impl Planner {
             parameters,
         }
     }
+}
+
+/// Whether something is reverted.
+pub(crate) fn reverts(decisions: &Decisions) -> bool {
+    decisions
+        .decisions
+        .iter()
+        .any(|decision| matches!(decision, Decision::Revert { .. }))
 }
 
 fn missing(name: &MigrationName) -> PrepareError {

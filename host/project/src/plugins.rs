@@ -1,19 +1,19 @@
 //! The plugins of a project, each found, checked against its pin and admitted once, when it is first needed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use whimbrel_config::SourceError;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::name::PluginName;
-use whimbrel_core::project::{PluginSource, PluginSpec};
+use whimbrel_core::project::{PluginSource, PluginSpec, Project};
 use whimbrel_core::suggestion::nearest;
 use whimbrel_plugin::{Grants, Plugin, PluginError, Sandbox};
 
-use crate::OpenProject;
 use crate::open::Tree;
+use crate::{OpenProject, Opening};
 
 /// The largest component that is read from a project, in bytes: Python's has 18 MB, and each call's limits are apart.
 const COMPONENT_SIZE: u64 = 128 << 20;
@@ -100,7 +100,7 @@ impl From<PluginUnavailable> for PluginError {
 /// The plugins of a project.
 pub struct Plugins {
     sandbox: Arc<Sandbox>,
-    specs: BTreeMap<PluginName, PluginSpec>,
+    project: Project,
     tree: Tree,
     base: PathBuf,
     admitted: Mutex<BTreeMap<PluginName, Plugin>>,
@@ -112,11 +112,33 @@ impl Plugins {
     pub fn new(project: &OpenProject, sandbox: Arc<Sandbox>) -> Self {
         Self {
             sandbox,
-            specs: project.project().plugins.clone(),
+            project: project.project().clone(),
             tree: project.control(),
             base: project.folder().to_path_buf(),
             admitted: Mutex::default(),
         }
+    }
+
+    /// The same of a project that is being opened.
+    #[must_use]
+    pub fn of_opening(opening: &Opening, sandbox: Arc<Sandbox>) -> Self {
+        Self {
+            sandbox,
+            project: opening.documents().project.clone(),
+            tree: opening.control(),
+            base: opening.folder().to_path_buf(),
+            admitted: Mutex::default(),
+        }
+    }
+
+    /// The project's own document.
+    pub(crate) const fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// The folder that relative paths are counted from.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
     }
 
     /// The admitted plugin of a name.
@@ -129,7 +151,7 @@ impl Plugins {
         if let Some(plugin) = admitted.get(name) {
             return Ok(plugin.clone());
         }
-        let spec = self.specs.get(name);
+        let spec = self.project.plugins.get(name);
         let bytes = self.bytes(name, spec)?;
         if let Some(pinned) = spec.and_then(|spec| spec.digest) {
             let found = Digest::of(&bytes);
@@ -153,7 +175,7 @@ impl Plugins {
     pub fn names(&self) -> Vec<String> {
         let builtin = whimbrel_plugin::builtin_names();
         let mut names: Vec<String> = builtin.into_iter().map(str::to_owned).collect();
-        names.extend(self.specs.keys().map(ToString::to_string));
+        names.extend(self.project.plugins.keys().map(ToString::to_string));
         names.sort();
         names.dedup();
         names

@@ -9,9 +9,11 @@ use whimbrel_core::history::History;
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Blocker, BlockerCode, Goal, Plan, TargetPlan};
-use whimbrel_database::{Session, history};
+use whimbrel_core::statement::Dialect;
+use whimbrel_database::history;
 
-use crate::{Planner, ProjectError, Targets};
+use crate::planner::reverts;
+use crate::{Planner, ProjectError, Sessions, Targets};
 
 /// What was found on the targets, and what would be done to them.
 #[derive(Debug)]
@@ -24,43 +26,77 @@ pub struct Survey {
     pub failures: BTreeMap<TargetName, ProjectError>,
 }
 
-/// Reads and plans every target, read only, as many at once as the policy allows.
-pub async fn survey(planner: &Planner, targets: &Targets, revision: Option<&Revision>) -> Survey {
-    let policy = &planner.environment().policy;
+/// What every target records, or why it couldn't be read. Without the definitions, which are by far the biggest part.
+pub type Histories = BTreeMap<TargetName, Result<History, ProjectError>>;
+
+/// Reads the history of every target, within the policy's bounds. Needs no definition of a migration, so that these can
+/// be read meanwhile. Connections of servers are kept for the run that follows, if there is one.
+pub async fn histories(targets: &Targets, keep: Option<&Sessions>) -> Histories {
+    let names = targets.iter().map(|target| (target.name.clone(), ()));
+    let names: Vec<_> = names.collect();
+    at_once(targets, names, |name, ()| async move {
+        read(targets, &name, false, keep).await
+    })
+    .await
+}
+
+/// The same for many targets, as many at once as the policy allows.
+async fn at_once<T, R, F: Future<Output = R>>(
+    targets: &Targets,
+    items: impl IntoIterator<Item = (TargetName, T)>,
+    work: impl Fn(TargetName, T) -> F,
+) -> BTreeMap<TargetName, R> {
+    let policy = &targets.environment().policy;
     let servers = servers(targets, policy.per_server.map(|bound| bound.get() as usize));
-    let names: Vec<_> = targets.iter().map(|target| target.name.clone()).collect();
-    let mut results: Vec<_> = stream::iter(names)
-        .map(|name| {
+    stream::iter(items)
+        .map(|(name, item)| {
             let server = targets
                 .get(&name)
                 .ok()
                 .and_then(|target| servers.get(&target.server))
                 .map(Arc::clone);
+            let work = work(name.clone(), item);
             async move {
-                // The semaphore lives as long as the survey and is never closed.
+                // The semaphore lives as long as this and is never closed.
                 let _turn = match &server {
                     Some(server) => server.acquire().await.ok(),
                     None => None,
                 };
-                let result = one(planner, targets, &name).await;
-                (name, result)
+                (name, work.await)
             }
         })
         .buffer_unordered(policy.concurrency.get() as usize)
         .collect()
-        .await;
-    results.sort_by(|(a, _), (b, _)| a.cmp(b));
+        .await
+}
+
+/// Reads and plans every target.
+pub async fn survey(planner: &Planner, targets: &Targets, revision: Option<&Revision>) -> Survey {
+    survey_of(planner, targets, revision, histories(targets, None).await).await
+}
+
+/// Plans every target against histories that were read.
+pub async fn survey_of(
+    planner: &Planner,
+    targets: &Targets,
+    revision: Option<&Revision>,
+    histories: Histories,
+) -> Survey {
     let mut survey = Survey {
         plan: Plan {
             environment: planner.environment().name.clone(),
             revision: revision.cloned(),
-            targets: Vec::with_capacity(results.len()),
+            targets: Vec::with_capacity(histories.len()),
         },
         histories: BTreeMap::new(),
         failures: BTreeMap::new(),
     };
-    for (name, result) in results {
-        match result {
+    let planned = at_once(targets, histories, |name, history| async move {
+        one(planner, targets, &name, history?).await
+    })
+    .await;
+    for (name, planned) in planned {
+        match planned {
             Ok((plan, history)) => {
                 survey.plan.targets.push(plan);
                 survey.histories.insert(name, history);
@@ -117,28 +153,44 @@ async fn one(
     planner: &Planner,
     targets: &Targets,
     name: &TargetName,
+    mut history: History,
 ) -> Result<(TargetPlan, History), ProjectError> {
-    let (_, mut session) = targets.connect_read_only(name).await?;
-    let history = read(planner, name, session.as_mut()).await?;
-    let plan = planner.plan(name, &history).await?;
+    let mut decided = planner.decide(name, &history).await?;
+    if reverts(&decided) {
+        history = read(targets, name, true, None).await?;
+        decided = planner.decide(name, &history).await?;
+    }
+    let plan = planner.planned(name, &history, decided).await?;
     Ok((plan, history))
 }
 
-/// Definitions are by far the biggest part of a history, and only reverts need them.
 async fn read(
-    planner: &Planner,
+    targets: &Targets,
     name: &TargetName,
-    session: &mut dyn Session,
+    definitions: bool,
+    keep: Option<&Sessions>,
 ) -> Result<History, ProjectError> {
-    let failed = |source| ProjectError::History {
+    // A file that is opened for writing would be made if it isn't there, and costs nothing to open again.
+    let keep = match targets.get(name)?.dialect {
+        Dialect::Postgres => keep,
+        Dialect::Sqlite => None,
+    };
+    let mut connected = match keep {
+        Some(_) => targets.connect_lent(name).await?,
+        None => targets.connect_lent_read_only(name).await?,
+    };
+    let session = connected.session.as_mut();
+    let history = if definitions {
+        history::read(session).await
+    } else {
+        history::read_without_definitions(session).await
+    };
+    let history = history.map_err(|source| ProjectError::History {
         target: name.clone(),
         source: Box::new(source),
-    };
-    let history = history::read_without_definitions(session)
-        .await
-        .map_err(failed)?;
-    if planner.needs_definitions(name, &history).await? {
-        return history::read(session).await.map_err(failed);
+    })?;
+    if let Some(keep) = keep {
+        keep.keep(name, connected);
     }
     Ok(history)
 }

@@ -159,8 +159,19 @@ impl Targets {
         &self,
         name: &TargetName,
     ) -> Result<(Endpoint, Box<dyn Session>), ProjectError> {
-        let connected = self.open(name, &self.settings().read_only()).await?;
+        let connected = self.connect_lent_read_only(name).await?;
         Ok((connected.endpoint, connected.session))
+    }
+
+    /// Connects for reading only, and tells what was lent for it.
+    ///
+    /// # Errors
+    /// As for [`Targets::connect`].
+    pub(crate) async fn connect_lent_read_only(
+        &self,
+        name: &TargetName,
+    ) -> Result<Connected, ProjectError> {
+        self.open(name, &self.settings().read_only()).await
     }
 
     /// What the policy makes of a session.

@@ -45,7 +45,7 @@ fn project() -> Shop {
 
 async fn plan(project: &OpenProject, history: &History) -> Plan {
     let targets = targets(project, "production").await;
-    let planner = Planner::new(project, targets, plugins(project), Goal::Apply).unwrap();
+    let planner = Planner::new(project, targets, plugins(project), Goal::Apply);
     Plan {
         environment: "production".parse().unwrap(),
         revision: project.revision().cloned(),

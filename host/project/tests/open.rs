@@ -11,7 +11,7 @@
 mod support;
 
 use support::{DEV, Shop};
-use whimbrel_project::{Control, Location, OpenOptions, OpenProject, ProjectError};
+use whimbrel_project::{Control, Location, OpenOptions, OpenProject, Opening, ProjectError};
 
 #[test]
 fn a_work_tree_stands_on_head_and_is_dirty_by_definitions_only() {
@@ -182,4 +182,35 @@ fn files_outside_git_are_a_project_too() {
         Err(ProjectError::NoRepository { .. })
     ));
     assert!(format!("{project:?}").contains("OpenProject"));
+}
+
+#[test]
+fn environments_are_known_before_the_migrations_are_read() {
+    let shop = Shop::new();
+    shop.write("migrations/1-empty.sql", "");
+    let begin = || Opening::begin(&shop.location(None), &OpenOptions::default());
+    let opening = begin().unwrap();
+    assert!(opening.environment("dev").is_ok());
+    assert!(matches!(
+        opening.environment("nowhere"),
+        Err(ProjectError::UnknownEnvironment { .. })
+    ));
+    assert!(matches!(
+        opening.finish(),
+        Err(ProjectError::Definitions(_))
+    ));
+    // What is wrong with an environment is told together with what is wrong with the migrations.
+    shop.write("environments/dev.yaml", "kind: Environment\n");
+    let Err(ProjectError::Definitions(problems)) = begin() else {
+        panic!("an environment that is wrong can't be opened")
+    };
+    let paths: Vec<_> = problems
+        .problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    assert!(
+        paths.contains(&"environments/dev.yaml") && paths.contains(&"migrations/1-empty.sql"),
+        "{paths:?}"
+    );
 }

@@ -199,7 +199,7 @@ async fn the_same_inputs_give_the_same_digest_and_are_read_from_the_target() {
     let mut digests = Vec::new();
     for _ in 0..2 {
         let planner = Planner::new(&project, targets.clone(), plugins(&project), Goal::Apply);
-        let survey = survey(&planner.unwrap(), &targets, project.revision()).await;
+        let survey = survey(&planner, &targets, project.revision()).await;
         assert!(survey.failures.is_empty(), "{:?}", survey.failures);
         assert_eq!(survey.plan.revision.as_ref(), Some(&revision));
         assert_eq!(survey.histories.len(), 1);
@@ -236,7 +236,7 @@ async fn a_revert_touches_what_a_target_has_and_blocks_when_none_has_it() {
     let project = shop_.open();
     let goal = Goal::Revert(vec!["1-orders".parse().unwrap()]);
     let targets = targets(&project, "dev").await;
-    let planner = Planner::new(&project, targets.clone(), plugins(&project), goal).unwrap();
+    let planner = Planner::new(&project, targets.clone(), plugins(&project), goal);
     let plan = planner.plan(&shop(), &History::default()).await.unwrap();
     assert!(plan.work.is_empty() && plan.blockers.is_empty());
     let survey = survey(&planner, &targets, None).await;

@@ -10,9 +10,11 @@
 mod support;
 
 use support::{Shop, targets};
+use whimbrel_core::name::TargetName;
 use whimbrel_core::value::Value;
 use whimbrel_database::{Command, Session};
 use whimbrel_postgres_server::PostgresServer;
+use whimbrel_project::{Sessions, histories};
 
 /// The name and the query of a database's URL.
 fn parts(url: &str) -> (String, String) {
@@ -114,4 +116,50 @@ async fn credentials_that_were_refused_are_read_once_more() {
     shop.write("user", "nobody_at_all");
     let error = targets.connect(&support::shop()).await.err().unwrap();
     assert!(!error.is_temporary(), "{error}");
+}
+
+#[tokio::test]
+async fn connections_that_read_go_on_to_write_and_are_never_more_than_the_policy_allows() {
+    let server = PostgresServer::shared();
+    let (one, query) = parts(&server.database("kept_one"));
+    let (two, _) = parts(&server.database("kept_two"));
+    let shop = Shop::new();
+    shop.write(
+        "environments/dev.yaml",
+        &environment(&format!(
+            "    one: {{ url: \"postgres:///{one}?{query}\" }}\n    two: {{ url: \"postgres:///{two}?{query}\" }}\n  policy: {{ concurrency: 1 }}\n"
+        )),
+    );
+    let targets = targets(&shop.open(), "dev").await;
+    let target = |name: &str| TargetName::single(name.parse().unwrap());
+    let (one, two) = (target("one"), target("two"));
+    let read = async || {
+        let sessions = Sessions::new(&targets);
+        let histories = histories(&targets, Some(&sessions)).await;
+        assert!(histories.len() == 2 && histories.values().all(Result::is_ok));
+        sessions
+    };
+
+    let sessions = read().await;
+    let (_, mut session) = sessions.take(&one).unwrap();
+    ask(session.as_mut(), "SELECT count(*) FROM pg_class").await;
+    let write = [Command::text("CREATE TABLE kept (id integer)")];
+    session.run(&write).await.unwrap();
+    assert!(sessions.take(&two).is_none(), "only one may be kept");
+
+    // Whoever connects anew ends one that is kept, and what has no work is ended at once.
+    let sessions = read().await;
+    assert!(sessions.take(&two).is_none() && sessions.take(&one).is_none());
+    let sessions = read().await;
+    sessions.retain(&[&two]);
+    assert!(sessions.take(&one).is_none());
+
+    // One that the server has ended is none.
+    let sessions = read().await;
+    server.psql(
+        "postgres",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'whimbrel' AND datname LIKE '%kept_one%'",
+    );
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(sessions.take(&one).is_none());
 }

@@ -90,7 +90,7 @@ async fn a_fleet_is_surveyed_each_target_for_itself() {
     );
     let project = shop.open();
     let targets = targets(&project, "dev").await;
-    let planner = Planner::new(&project, targets.clone(), plugins(&project), Goal::Apply).unwrap();
+    let planner = Planner::new(&project, targets.clone(), plugins(&project), Goal::Apply);
     let survey = survey(&planner, &targets, None).await;
     let planned: Vec<_> = survey
         .plan

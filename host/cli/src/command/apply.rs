@@ -15,7 +15,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     output.format(&RUN_FORMATS)?;
-    let opened = Opened::open(global, output).await?;
+    let opened = Opened::open_to_run(global, output).await?;
     let prepared = Prepared::new(&opened, Goal::Apply, Some(&arguments.passing)).await?;
     let nothing = prepared.plan().is_empty();
     let exit = run_plan(&opened, prepared, arguments.plan.as_deref()).await?;

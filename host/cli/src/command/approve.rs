@@ -19,7 +19,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let opened = Opened::open(global, output).await?;
+    let opened = Opened::open_and_read(global, output).await?;
     let mut prepared = if arguments.goal.reverts.is_empty() {
         Prepared::new(&opened, Goal::Apply, None).await?
     } else {

@@ -31,7 +31,7 @@ pub(crate) async fn run(
     }
     let access = opened.access(Stop::default());
     for target in opened.names() {
-        let desired = opened.project.desired(&target.database)?;
+        let desired = opened.project.desired(&target.database);
         // Names order the migrations of all databases, so `--through` cuts each of them at the same place.
         let chosen: Vec<DesiredMigration> = desired
             .iter()

@@ -16,7 +16,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let opened = Opened::open(global, output).await?;
+    let opened = Opened::open_and_read(global, output).await?;
     let mut prepared = Prepared::new(&opened, Goal::Apply, Some(&arguments.passing)).await?;
     let failures = std::mem::take(&mut prepared.survey.failures);
     show(&opened, &prepared).await?;

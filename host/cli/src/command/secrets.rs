@@ -11,7 +11,7 @@ use whimbrel_secrets::Shape;
 use crate::arguments::{Format, Global, SecretsCommand};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::{controlled, environment, plugins, resolver};
+use crate::opened::{environment, opening, plugins_of, resolver};
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -22,10 +22,9 @@ pub(crate) async fn run(
     let SecretsCommand::Check { lasting } = command;
     let format = output.format(&[Format::Text, Format::Json])?;
     let control = Control::Environment(global.environment.clone());
-    let project = controlled(global, control, output)?;
-    let environment = environment(&project, global)?;
-    let plugins = plugins(&project)?;
-    let resolver = resolver(&project, environment, &plugins, output);
+    let opening = opening(global, control)?;
+    let environment = environment(&opening, global)?;
+    let resolver = resolver(&plugins_of(&opening)?, environment, output);
     let checked = check_secrets(environment, &resolver).await;
     let exit = exit(&checked);
     let now = Timestamp::now();

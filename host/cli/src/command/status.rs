@@ -1,13 +1,12 @@
 //! `whimbrel status`: where every migration stands. Quick with a thousand of them: one read per target, no plugin.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
-use futures::stream::{self, StreamExt as _};
 use whimbrel_core::checksum::Checksum;
 use whimbrel_core::history::History;
 use whimbrel_core::name::MigrationName;
 use whimbrel_core::plan::DesiredMigration;
-use whimbrel_project::{ProjectError, Target};
+use whimbrel_project::Target;
 use whimbrel_report::{MigrationLine, MigrationStanding, StatusView, TargetStatus};
 
 use crate::arguments::{Format, Global, Status};
@@ -22,34 +21,25 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     let format = output.format(&[Format::Text, Format::Json])?;
-    let opened = Opened::open(global, output).await?;
-    let at_once = opened.environment().policy.concurrency.get();
-    let targets: Vec<Target> = opened.targets.iter().cloned().collect();
-    let mut read: Vec<(Target, Result<History, ProjectError>)> = stream::iter(targets)
-        .map(|target| async {
-            let history = opened.history(&target.name).await;
-            (target, history)
-        })
-        .buffer_unordered(usize::try_from(at_once).unwrap_or(1))
-        .collect()
-        .await;
-    read.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    let opened = Opened::open_and_read(global, output).await?;
+    let read = opened.histories().await;
     let mut view = StatusView {
         environment: opened.environment().name.clone(),
         revision: opened.project.revision().cloned(),
         targets: Vec::with_capacity(read.len()),
     };
     let mut exit = Exit::Success;
-    for (target, history) in read {
-        let desired = opened.project.desired(&target.name.database)?;
+    for (name, history) in read {
+        let target = opened.targets.get(&name)?;
+        let desired = opened.project.desired(&name.database);
         let status = match history {
-            Ok(history) => standing(&target, desired, &history),
+            Ok(history) => standing(target, &desired, &history),
             Err(error) => {
                 let (text, hint) = (error.to_string(), error.hint());
                 exit = CliError::from(error).exit();
                 TargetStatus {
-                    target: target.name,
-                    location: target.address,
+                    target: name,
+                    location: target.address.clone(),
                     migrations: Vec::new(),
                     error: Some(
                         hint.map_or_else(|| text.clone(), |hint| format!("{text} ({hint})")),
@@ -79,11 +69,11 @@ fn is_pending(view: &StatusView) -> bool {
 
 /// What is recorded in the order in which it was applied, then what is pending in the order in which it would be.
 fn standing(target: &Target, desired: &[DesiredMigration], history: &History) -> TargetStatus {
-    let defined: BTreeMap<&MigrationName, &Checksum> = desired
+    let defined: HashMap<&MigrationName, &Checksum> = desired
         .iter()
         .map(|item| (&item.migration.name, &item.checksum))
         .collect();
-    let recorded: BTreeSet<&MigrationName> =
+    let recorded: HashSet<&MigrationName> =
         history.records.iter().map(|record| &record.name).collect();
     let mut migrations: Vec<MigrationLine> = history
         .records

@@ -58,7 +58,7 @@ async fn accept(opened: &Opened, names: &[MigrationName], reason: &str) -> Resul
     for name in names {
         let mut found = false;
         for target in opened.names() {
-            let desired = opened.project.desired(&target.database)?;
+            let desired = opened.project.desired(&target.database);
             let Some(item) = desired.iter().find(|item| &item.migration.name == name) else {
                 continue;
             };
@@ -92,7 +92,7 @@ async fn verify(
     let mut session = opened.read_only(target).await?;
     let history = read_without_definitions(session.as_mut()).await;
     let history = history.map_err(|source| unreadable(target, source))?;
-    let desired = opened.project.desired(&target.database)?;
+    let desired = opened.project.desired(&target.database);
     for record in &history.records {
         let item = desired
             .iter()

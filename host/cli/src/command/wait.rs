@@ -67,8 +67,10 @@ fn wanted(
         };
         let then = OpenProject::open(&location, &OpenOptions::default())?;
         for database in opened.environment().databases.keys() {
-            let of = then.desired(database)?.iter();
-            let of = of.map(|item| (item.migration.name.clone(), Some(item.checksum.clone())));
+            let of = then.desired(database);
+            let of = of
+                .iter()
+                .map(|item| (item.migration.name.clone(), Some(item.checksum.clone())));
             all.insert(database.clone(), of.collect());
         }
     } else if let Some(name) = &arguments.migration {

@@ -1,5 +1,6 @@
 //! Rows of Whimbrel's tables as the types of `whimbrel-core`.
 
+use std::cell::Cell;
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
@@ -17,6 +18,8 @@ pub(super) struct Row<'a> {
     table: &'static str,
     columns: &'a [String],
     values: &'a [Value],
+    /// Where the next column is expected: most are read in the order in which they were asked for.
+    next: Cell<usize>,
 }
 
 impl<'a> Row<'a> {
@@ -29,6 +32,7 @@ impl<'a> Row<'a> {
             table,
             columns,
             values,
+            next: Cell::new(0),
         }
     }
 
@@ -40,7 +44,12 @@ impl<'a> Row<'a> {
     }
 
     fn value(&self, column: &str) -> Result<&'a Value, HistoryError> {
-        let index = self.columns.iter().position(|name| name == column);
+        let next = self.next.get();
+        let index = match self.columns.get(next) {
+            Some(name) if name == column => Some(next),
+            _ => self.columns.iter().position(|name| name == column),
+        };
+        self.next.set(index.map_or(next, |index| index + 1));
         index
             .and_then(|index| self.values.get(index))
             .ok_or_else(|| self.wrong(column, "the column is missing"))
@@ -87,11 +96,13 @@ impl<'a> Row<'a> {
     }
 
     fn optional_parsed<T: FromStr>(&self, column: &str) -> Result<Option<T>, HistoryError> {
-        if self.optional_text(column)?.is_some() {
-            self.parsed(column).map(Some)
-        } else {
-            Ok(None)
-        }
+        let Some(text) = self.optional_text(column)? else {
+            return Ok(None);
+        };
+        let parsed = text.parse();
+        parsed
+            .map(Some)
+            .map_err(|_| self.wrong(column, &format!("`{text}` can't be read")))
     }
 
     fn word<T>(&self, column: &str, parse: fn(&str) -> Option<T>) -> Result<T, HistoryError> {

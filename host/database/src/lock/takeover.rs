@@ -16,7 +16,10 @@ pub(super) async fn take_over(
 ) -> Result<Fence, LockError> {
     let dialect = session.dialect();
     let run = holder.map_or_else(Uuid::new_v4, |holder| holder.run);
-    let backend = holder.and_then(|_| session.backend());
+    let backend = match holder {
+        Some(_) => session.backend().await?,
+        None => None,
+    };
     let sql = format!(
         "UPDATE {} SET epoch = epoch + 1, run = $1, holder = $2, backend_pid = $3, backend_start = $4, taken = {} \
          RETURNING epoch",

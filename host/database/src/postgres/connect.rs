@@ -59,6 +59,10 @@ async fn open(
         .keepalives_idle(settings.client_check_interval * 5)
         .ssl_mode(match location.ssl_mode {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
+            // As libpq does: a socket of this machine has no encryption to ask for.
+            SslMode::Prefer if location.host.starts_with('/') => {
+                tokio_postgres::config::SslMode::Disable
+            }
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
         })
@@ -76,7 +80,7 @@ async fn open(
         .connect(tls.clone())
         .await
         .map_err(|error| error::of_connecting(&error))?;
-    PostgresSession::start(client, connection, tls.clone()).await
+    Ok(PostgresSession::start(client, connection, tls.clone()))
 }
 
 /// Settings go along with the connection, so that they are what RESET goes back to.

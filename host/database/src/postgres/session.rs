@@ -59,11 +59,11 @@ pub(super) struct PostgresSession {
 }
 
 impl PostgresSession {
-    pub(super) async fn start<T>(
+    pub(super) fn start<T>(
         client: Client,
         mut connection: Connection<Socket, T>,
         tls: MakeRustlsConnect,
-    ) -> Result<Self, DatabaseError>
+    ) -> Self
     where
         T: TlsStream + Unpin + Send + 'static,
     {
@@ -82,7 +82,7 @@ impl PostgresSession {
                 }
             }
         });
-        let mut session = Self {
+        Self {
             client,
             tls,
             backend: None,
@@ -93,19 +93,18 @@ impl PostgresSession {
             aborted: false,
             lost: false,
             round_trips: 0,
-        };
-        session.backend = session.ask_backend().await?;
-        Ok(session)
+        }
     }
 
-    /// As the user that logged in: a role may not see the start of that user's processes.
+    /// As the user that logged in: a role may not see the start of that user's processes. From the function below the
+    /// view `pg_stat_activity`, whose joins cost a new connection a millisecond.
     async fn ask_backend(&mut self) -> Result<Option<Backend>, DatabaseError> {
         let commands = [
             Command::text("BEGIN READ ONLY"),
             Command::text("SET LOCAL ROLE NONE"),
             Command::with(
-                "SELECT pid, extract(epoch FROM backend_start)::text FROM pg_catalog.pg_stat_activity \
-                 WHERE pid = pg_catalog.pg_backend_pid()",
+                "SELECT pid, extract(epoch FROM backend_start)::text \
+                 FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())",
                 Vec::new(),
             ),
             Command::text("COMMIT"),
@@ -297,8 +296,11 @@ impl Session for PostgresSession {
         Ok(all)
     }
 
-    fn backend(&self) -> Option<Backend> {
-        self.backend.clone()
+    async fn backend(&mut self) -> Result<Option<Backend>, DatabaseError> {
+        if self.backend.is_none() {
+            self.backend = self.ask_backend().await?;
+        }
+        Ok(self.backend.clone())
     }
 
     fn canceller(&self) -> Option<Canceller> {

@@ -44,8 +44,12 @@ pub trait Session: Send {
     /// The first failed command by its index.
     async fn run(&mut self, commands: &[Command]) -> Result<Vec<Done>, CommandError>;
 
-    /// The server process; none where there is no server.
-    fn backend(&self) -> Option<Backend>;
+    /// The server process; none where there is no server. Asked of the server the first time.
+    ///
+    /// # Errors
+    ///
+    /// The server could not be asked.
+    async fn backend(&mut self) -> Result<Option<Backend>, DatabaseError>;
 
     /// What cancels a running statement from another task.
     fn canceller(&self) -> Option<Canceller>;

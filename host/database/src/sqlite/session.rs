@@ -111,8 +111,8 @@ impl Session for SqliteSession {
         result
     }
 
-    fn backend(&self) -> Option<Backend> {
-        None
+    async fn backend(&mut self) -> Result<Option<Backend>, DatabaseError> {
+        Ok(None)
     }
 
     fn canceller(&self) -> Option<Canceller> {

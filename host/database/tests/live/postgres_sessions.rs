@@ -225,7 +225,13 @@ async fn settings_are_the_sessions_own() {
             "{setting}"
         );
     }
-    assert!(session.backend().is_some_and(|backend| backend.pid > 0));
+    assert!(
+        session
+            .backend()
+            .await
+            .unwrap()
+            .is_some_and(|backend| backend.pid > 0)
+    );
     session
         .run(&[
             begin(Postgres),
@@ -278,7 +284,7 @@ async fn errors_say_what_a_caller_can_do() {
     .await
     .unwrap_err();
     assert!(failed.error.is_statement_timeout() && !failed.error.is_retryable());
-    let pid = two.backend().unwrap().pid;
+    let pid = two.backend().await.unwrap().unwrap().pid;
     texts(
         one.as_mut(),
         &[&format!("SELECT pg_terminate_backend({pid})")],

@@ -132,7 +132,7 @@ async fn nothing_runs_after_an_error() {
     assert!(session.run(&[]).await.unwrap().is_empty());
     assert!(
         restore(Sqlite).is_none()
-            && session.backend().is_none()
+            && session.backend().await.unwrap().is_none()
             && session.take_notices().is_empty()
     );
 }

@@ -141,7 +141,7 @@ pub async fn targets(project: &OpenProject, environment: &str) -> Arc<Targets> {
 /// A planner for the environment `dev`.
 pub async fn planner(project: &OpenProject, goal: Goal) -> Planner {
     let targets = targets(project, "dev").await;
-    Planner::new(project, targets, plugins(project), goal).unwrap()
+    Planner::new(project, targets, plugins(project), goal)
 }
 
 /// The only target of `dev`.

@@ -1,0 +1,223 @@
+//! A project that is being opened: project and environments first, so that databases can be asked for their histories
+//! while the migrations are read.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use whimbrel_config::{
+    Control as Documents, Definitions, FolderTree, load, load_control, load_migrations,
+    load_own_migrations,
+};
+use whimbrel_core::environment::Environment;
+use whimbrel_core::lineage::Revision;
+use whimbrel_core::project::{PluginSource, Project};
+use whimbrel_git::{Followed, Repository};
+
+use crate::control::{self, Control, Controlling};
+use crate::open::{Tree, environment_of, load_options};
+use crate::{Location, OpenOptions, OpenProject, ProjectError};
+
+/// The name of the project's own document.
+const PROJECT_FILE: &str = "whimbrel.yaml";
+
+/// A project of which the migrations are still to be read.
+pub struct Opening {
+    folder: PathBuf,
+    tree: Tree,
+    /// Where project and environments are read from; none when that is the same tree.
+    controlling: Option<Controlling>,
+    documents: Documents,
+    repository: Option<Repository>,
+    prefix: String,
+    revision: Option<Revision>,
+    is_revision: bool,
+}
+
+impl Opening {
+    /// Finds the project, and reads its own document and its environments.
+    ///
+    /// # Errors
+    /// The folder or revision isn't there, or the definitions are wrong: then everything that is wrong is told, also in
+    /// the migrations.
+    pub fn begin(location: &Location, options: &OpenOptions) -> Result<Self, ProjectError> {
+        let folder = location.folder.as_path();
+        if !folder.is_dir() {
+            return Err(ProjectError::NoFolder(folder.to_path_buf()));
+        }
+        let repository = Repository::discover(folder)?;
+        let bare = repository
+            .as_ref()
+            .is_some_and(|repository| repository.work_tree().is_none());
+        let no_repository = |reference: &str| ProjectError::NoRepository {
+            folder: folder.to_path_buf(),
+            reference: reference.to_owned(),
+        };
+        let prefix = match &repository {
+            Some(repository) => repository.prefix(folder)?,
+            None => String::new(),
+        };
+        let at = |reference: &str| -> Result<(Tree, Revision), ProjectError> {
+            let repository = repository
+                .as_ref()
+                .ok_or_else(|| no_repository(reference))?;
+            let revision = repository.resolve(reference)?;
+            let tree = repository.tree(&revision, &prefix)?;
+            Ok((Arc::new(tree), revision))
+        };
+        let is_revision = location.reference.is_some() || bare;
+        // A bare repository has no files, so its HEAD is meant.
+        let reference = location.reference.as_deref().unwrap_or("HEAD");
+        let (mut tree, mut revision): (Tree, Option<Revision>) = if is_revision {
+            let (tree, revision) = at(reference)?;
+            (tree, Some(revision))
+        } else {
+            let tree = FolderTree::open(folder).map_err(|source| ProjectError::Folder {
+                folder: folder.to_path_buf(),
+                source,
+            })?;
+            let head = repository.as_ref().map(Repository::head).transpose()?;
+            (Arc::new(tree), head.flatten())
+        };
+        let controlling = match (&options.control, &repository) {
+            (Control::AtHand, _) | (Control::Environment(_), None) => None,
+            (Control::Ref(reference), None) => return Err(no_repository(reference)),
+            (Control::Ref(reference), Some(repository)) => Some(
+                Controlling::read(repository, &prefix, reference)?
+                    .ok_or_else(|| ProjectError::NoControlRef(reference.clone()))?,
+            ),
+            (Control::Environment(name), Some(repository)) => {
+                let reference = control::reference(repository, &prefix, &tree)?;
+                let read = Controlling::read(repository, &prefix, &reference)?;
+                let branch = read
+                    .as_ref()
+                    .and_then(|read| read.environment(name.as_deref())?.branch.clone());
+                if let (Some(branch), None, true) = (&branch, &location.reference, bare) {
+                    let followed = repository.follow(branch)?;
+                    let newest = followed.as_ref().and_then(Followed::newest);
+                    let (followed, commit) = at(newest.map_or(branch, |newest| &newest.commit))?;
+                    (tree, revision) = (followed, Some(commit));
+                }
+                if is_revision {
+                    Some(read.ok_or(ProjectError::NoControlRef(reference))?)
+                } else {
+                    read.filter(|_| branch.is_some())
+                }
+            }
+        };
+        let documents = match &controlling {
+            Some(read) => read.documents.clone(),
+            None => match load_control(&*tree, &load_options()) {
+                Ok(documents) => documents,
+                // All of the tree's problems at once; if none is left, somebody has repaired it in this moment.
+                Err(problems) => {
+                    let all = load(&*tree, &load_options()).err();
+                    return Err(ProjectError::Definitions(all.unwrap_or(problems)));
+                }
+            },
+        };
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            tree,
+            controlling,
+            documents,
+            repository,
+            prefix,
+            revision,
+            is_revision,
+        })
+    }
+
+    /// The folder that relative paths of databases and secret files are counted from.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
+    /// What the project's own document and its environments say.
+    #[must_use]
+    pub const fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// The tree that the project's own document and its plugins are read from.
+    pub(crate) fn control(&self) -> Tree {
+        let controlling = self.controlling.as_ref();
+        Arc::clone(controlling.map_or(&self.tree, |read| &read.tree))
+    }
+
+    /// An environment by its name.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn environment(&self, name: &str) -> Result<&Environment, ProjectError> {
+        environment_of(&self.documents.environments, name)
+    }
+
+    /// Reads the migrations.
+    ///
+    /// # Errors
+    /// They are wrong: then everything that is wrong is told.
+    pub fn finish(mut self) -> Result<OpenProject, ProjectError> {
+        let read = if self.controlling.is_some() {
+            load_migrations
+        } else {
+            load_own_migrations
+        };
+        let migrations = read(&*self.tree, &self.documents, &load_options())
+            .map_err(ProjectError::Definitions)?;
+        let definitions = Definitions::new(self.documents, migrations);
+        if let (false, Some(revision), Some(repository)) =
+            (self.is_revision, &mut self.revision, &self.repository)
+        {
+            let is_controlled = self.controlling.is_some();
+            let paths = definition_paths(&self.prefix, &definitions.project, is_controlled);
+            let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+            revision.dirty = repository.is_dirty(&paths)?;
+        }
+        let control_ref = self
+            .controlling
+            .as_ref()
+            .map(|read| (read.reference.clone(), read.revision.clone()));
+        let control = self.controlling.map(|read| read.tree);
+        Ok(OpenProject {
+            folder: self.folder,
+            definitions,
+            desired: OnceLock::new(),
+            control: control.unwrap_or_else(|| Arc::clone(&self.tree)),
+            tree: self.tree,
+            control_ref,
+            repository: self.repository,
+            prefix: self.prefix,
+            revision: self.revision,
+            is_revision: self.is_revision,
+        })
+    }
+}
+
+/// The files and folders of the repository that definitions are read from: a database file or a README beside them
+/// makes nothing dirty, nor does what is read from a control ref.
+fn definition_paths(prefix: &str, project: &Project, is_controlled: bool) -> Vec<String> {
+    let plugins = project
+        .plugins
+        .values()
+        .filter_map(|plugin| match &plugin.source {
+            PluginSource::Path(file) => Some(file.as_str()),
+            PluginSource::Builtin(_) => None,
+        });
+    let control = [PROJECT_FILE, &project.environments]
+        .into_iter()
+        .chain(plugins)
+        .filter(|_| !is_controlled);
+    [project.migrations.as_str()]
+        .into_iter()
+        .chain(control)
+        .map(|path| {
+            let path = path.trim_matches('/');
+            if prefix.is_empty() {
+                path.to_owned()
+            } else {
+                format!("{prefix}/{path}")
+            }
+        })
+        .collect()
+}
