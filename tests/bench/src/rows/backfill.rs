@@ -19,15 +19,21 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result {
     let url = stage.cluster.url("backfill_ours");
     let project = Project::new(&stage.whimbrel, &[("db".to_owned(), url)], "")?;
     project.write(
-        "migrations/0001-fill.yaml",
-        &format!(
-            "apiVersion: whimbrel.dev/v1alpha1\nkind: Migration\nmetadata: {{ name: 0001-fill }}\nspec:\n  database: db\n  \
+        "migrations/0000-first.sql",
+        "CREATE TABLE first (id bigint);\n",
+    )?;
+    let step = "migrations/0001-fill.yaml";
+    let definition = format!(
+        "apiVersion: whimbrel.dev/v1alpha1\nkind: Migration\nmetadata: {{ name: 0001-fill }}\nspec:\n  database: db\n  \
              steps:\n    - uses: backfill\n      timeout: 30m\n      with: {{ table: items, key: id, set: \"total = amount * 2\", \
              where: \"total IS NULL\", batchSize: {BATCH} }}\n"
-        ),
-    )?;
+    );
     let ours = || {
         fill(stage, "backfill_ours")?;
+        // The history's tables are there before, as the client's checkpoint table is.
+        let _ = std::fs::remove_file(project.path().join(step));
+        project.run("apply")?;
+        project.write(step, &definition)?;
         project.run("apply")
     };
     let theirs = || {
