@@ -1,6 +1,6 @@
 """A Strongbox to try the plugin with: `python3 server.py 8700` serves what the README says, from memory.
 
-The client `whimbrel` with the key `open sesame` may read `shop/database` (versions 1 and 2) and borrow by the role `app`.
+A second argument names a JSON file of more secrets: names with their versions, oldest first. The client `whimbrel` with the key `open sesame` may read `shop/database` (versions 1 and 2) and borrow by the role `app`.
 """
 
 import json
@@ -8,6 +8,7 @@ import secrets
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 CLIENTS = {"whimbrel": "open sesame"}
@@ -120,4 +121,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        KEPT.update(json.loads(Path(sys.argv[2]).read_text()))
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use vaultrs::api::database::requests::{
     PostgreSQLConnectionRequest, SetRoleRequest, SetStaticRoleRequest,
 };
@@ -120,12 +120,10 @@ impl Database<'_> {
             .await
             .expect("credentials");
         let text = |pointer: &str| {
-            let text = answer.pointer(pointer).and_then(|value| value.as_str());
+            let text = answer.pointer(pointer).and_then(Json::as_str);
             text.unwrap_or_default().to_owned()
         };
-        let seconds = answer
-            .pointer("/lease_duration")
-            .and_then(|value| value.as_u64());
+        let seconds = answer.pointer("/lease_duration").and_then(Json::as_u64);
         Lent {
             lease: text("/lease_id"),
             time_to_live: Duration::from_secs(seconds.unwrap_or_default()),
@@ -138,10 +136,8 @@ impl Database<'_> {
     pub async fn leases(&self, role: &str) -> Vec<String> {
         let path = format!("sys/leases/lookup/{}/creds/{role}?list=true", self.mount);
         let answer = self.vault.call(&path, None).await.unwrap_or_default();
-        let keys = answer
-            .pointer("/data/keys")
-            .and_then(|keys| keys.as_array());
-        let keys = keys.into_iter().flatten().filter_map(|key| key.as_str());
+        let keys = answer.pointer("/data/keys").and_then(Json::as_array);
+        let keys = keys.into_iter().flatten().filter_map(Json::as_str);
         keys.map(|key| format!("{}/creds/{role}/{key}", self.mount))
             .collect()
     }

@@ -1,6 +1,6 @@
 //! Ways to log in: AppRole, JWT, Kubernetes.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use vaultrs::api::auth::approle::requests::SetAppRoleRequest;
 use vaultrs::api::auth::kubernetes::requests::CreateKubernetesRoleRequest;
 use vaultrs::api::auth::oidc::requests::{SetConfigurationRequest, SetRoleRequest};
@@ -87,10 +87,8 @@ impl VaultServer {
             .header("x-vault-wrap-ttl", "60s")
             .send();
         let text = answer.await.expect("an answer").text().await;
-        let answer: serde_json::Value = serde_json::from_str(&text.expect("a body")).expect("JSON");
-        let token = answer
-            .pointer("/wrap_info/token")
-            .and_then(|token| token.as_str());
+        let answer: Json = serde_json::from_str(&text.expect("a body")).expect("JSON");
+        let token = answer.pointer("/wrap_info/token").and_then(Json::as_str);
         token.expect("a wrapping token").to_owned()
     }
 

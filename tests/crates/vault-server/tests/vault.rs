@@ -183,7 +183,7 @@ async fn what_is_lent_is_a_user_of_postgresql() {
     let lent = database.lend("migrator").await;
     assert_eq!(lent.time_to_live, Duration::from_secs(2));
     assert!(known(&lent.username) && !lent.password.is_empty());
-    assert_eq!(database.leases("migrator").await, [lent.lease.clone()]);
+    assert_eq!(database.leases("migrator").await, [lent.lease]);
     while known(&lent.username) {
         sleep(Duration::from_millis(100)).await;
     }

@@ -1,0 +1,56 @@
+//! What every secret backend must do, whoever wrote it. A backend is set up before a real server, behind a proxy that fails
+//! as it is told; then everything is asked twice, and once with every fault.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a suite of tests: what isn't as it must be ends it"
+)]
+
+mod faults;
+mod store;
+mod twice;
+
+pub use faults::every_fault;
+pub use store::{Setup, component, value};
+pub use twice::{closes_twice, lends_twice, misses_twice, reads_twice, reads_versions};
+
+use whimbrel_core::environment::SecretReference;
+use whimbrel_core::fault::FaultClass;
+use whimbrel_faulty_proxy::{FaultyProxy, Rule};
+use whimbrel_plugin::SecretStore;
+
+/// A secret that is kept, and what is in it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// How it is asked for.
+    pub reference: SecretReference,
+    /// One of its fields.
+    pub field: String,
+    /// The value of that field.
+    pub value: String,
+}
+
+/// A backend under test.
+pub struct Subject<'a> {
+    /// The backend, as the product runs it.
+    pub store: SecretStore,
+    /// What stands before its server; none for a backend that asks nobody.
+    pub proxy: Option<&'a FaultyProxy>,
+    /// A secret that is kept.
+    pub kept: Kept,
+    /// An earlier version of it, where there are versions.
+    pub earlier: Option<Kept>,
+    /// One that isn't there.
+    pub missing: SecretReference,
+    /// One that is lent, where the backend lends.
+    pub lent: Option<SecretReference>,
+    /// The request by which the kept one is read.
+    pub request: Option<Rule>,
+    /// Whether its server says by `Retry-After` when to ask again; AWS has no such header.
+    pub says_when: bool,
+    /// What the backend makes of refusals by its server, by status.
+    pub refusals: &'a [(u16, FaultClass)],
+}
