@@ -6,12 +6,13 @@ everything that the product said, wrote and recorded is searched.
 
 import hashlib
 import json
+import random
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-from support.canary import FORMS, Canary
+from support.canary import FORMS, LENT_LETTERS, Canary
 from support.evidence import Evidence
 from support.product import FAILED, OK, RETRY, Whimbrel, eventually, guest_file
 
@@ -214,6 +215,17 @@ def test_the_search_finds_every_form(tmp_path, form, evidence):
         planted.keep(["apply"], f"error: it is {canary.written(form)}!")
         assert [find.canary for find in planted.search([canary])] == ["planted"]
         assert planted.search([Canary.hatch("another")]) == []
+    finally:
+        planted.remove()
+
+
+@pytest.mark.parametrize("form", PROMISED)
+def test_the_search_finds_what_a_store_made_up(form):
+    lent = "".join(random.choices(LENT_LETTERS, k=40))
+    planted = Evidence()
+    try:
+        planted.keep(["apply"], f"error: it is {FORMS[form](lent)}!")
+        assert [find.canary for find in planted.search([])] == ["a lent password"]
     finally:
         planted.remove()
 

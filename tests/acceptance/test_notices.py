@@ -7,7 +7,8 @@ def test_an_outer_transaction_is_left_out_with_a_note(whimbrel, project, dev):
     project.plain("0001-people", "BEGIN;\nCREATE TABLE people (id bigint PRIMARY KEY);\nCOMMIT;", "DROP TABLE people;")
     place = "migrations/0001-people.sql:2"
     for command in ("lint", "plan"):
-        said = whimbrel.run(command, "--environment", "dev").said
+        assert "1 outer-transaction" in whimbrel.run(command, "--environment", "dev").said
+        said = whimbrel.run(command, "--environment", "dev", "--verbose").said
         [line] = [line for line in said.splitlines() if NOTE in line]
         assert place in said and "note" in line, said
     found = whimbrel.json("plan", "--environment", "dev")["targets"][0]["findings"]
@@ -37,7 +38,7 @@ spec:
     if dev.dialect == "sqlite":
         text = (project.folder / "migrations/0001-people.yaml").read_text()
         project.write("migrations/0001-people.yaml", text.replace("START TRANSACTION", "BEGIN"))
-    said = whimbrel.run("plan", "--environment", "dev").said
+    said = whimbrel.run("plan", "--environment", "dev", "--verbose").said
     for line in (9, 12):
         assert f"at migrations/0001-people.yaml:{line}\n" in said, said
     assert said.count(NOTE) == 2

@@ -7,6 +7,7 @@ import urllib.request
 import psycopg
 import pytest
 from support.aws import REGION
+from support.canary import LENT_LETTERS
 from support.openbao import Refused
 from support.waiting import eventually
 
@@ -37,6 +38,7 @@ def test_a_lease_is_a_user_for_a_while(openbao, cluster, lending):
     answer = openbao.call(f"{mount}/creds/migrator")
     credentials = answer["data"]
     assert credentials["username"].startswith("lent-")
+    assert set(credentials["password"]) <= set(LENT_LETTERS)
     assert login(cluster, database, credentials) == credentials["username"]
     assert login(cluster, database, credentials | {"password": "guessed"}) is None
     assert openbao.leases(mount, "migrator") == [answer["lease_id"]]

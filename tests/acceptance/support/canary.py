@@ -7,6 +7,7 @@ base64 are looked for by themselves.
 
 import base64
 import json
+import re
 import secrets
 import string
 import urllib.parse
@@ -16,6 +17,15 @@ _LETTERS = string.ascii_letters + string.digits
 # What of base64 belongs to a text alone that begins at a byte's first, third or fifth bit.
 _FIRST_WHOLE = (0, 2, 3)
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+# What a store makes up can't be planted, so it makes passwords of these letters only. However such a password is written,
+# it is a long run of few characters: groups of three letters are groups of four characters in base64, wherever it begins.
+LENT_LETTERS = "QXZJ"
+LENT = {
+    "plain": re.compile(rb"[QXZJ]{24,}"),
+    "hex": re.compile(rb"(?:51|58|5a|4a){24,}", re.IGNORECASE),
+    "base64": re.compile(rb"(?:[UWS][VUFElk][Fhp][RYaK]){8,}"),
+}
 
 # The forms in which a secret can be written, by name.
 FORMS = {

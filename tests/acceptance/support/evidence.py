@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.canary import traces
+from support.canary import LENT, traces
 
 # Characters shown around a find.
 _AROUND = 60
@@ -116,7 +116,14 @@ def _look(wanted, where, content):
     for name, form, trace in wanted:
         at = content.find(trace)
         if at >= 0:
-            yield Find(name, form, where, content[max(0, at - _AROUND):at + len(trace) + _AROUND])
+            yield Find(name, form, where, _around(content, at, at + len(trace)))
+    for form, pattern in LENT.items():
+        if match := pattern.search(content):
+            yield Find("a lent password", form, where, _around(content, match.start(), match.end()))
+
+
+def _around(content, start, end):
+    return content[max(0, start - _AROUND):end + _AROUND]
 
 
 # What the whole suite leaves behind.

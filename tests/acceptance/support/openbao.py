@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from support.canary import LENT_LETTERS
 from support.parts import free_port, program, surroundings
 from support.waiting import eventually
 
@@ -116,10 +117,16 @@ class OpenBao:
         self.call(f"{mount}/config/shop", {
             "plugin_name": "postgresql-database-plugin", "allowed_roles": ["*"],
             "connection_url": f"user='{{{{username}}}}' password='{{{{password}}}}' host={cluster.folder} dbname={name}",
-            "username": "lender", "password": cluster.lender(), "disable_escaping": True,
+            "password_policy": self._recognizable(), "username": "lender", "password": cluster.lender(), "disable_escaping": True,
             "username_template": "lent-{{random 16 | lowercase}}",
         })
         return mount
+
+    def _recognizable(self):
+        """The policy of passwords that are recognized wherever they are seen."""
+        rules = f'length = 40\nrule "charset" {{ charset = "{LENT_LETTERS}" }}'
+        self.call("sys/policies/password/recognizable", {"policy": rules})
+        return "recognizable"
 
     def dynamic_role(self, mount, name, group, time_to_live="3s", at_most="24h"):
         """Makes a role: each reader gets a user of its own in a group."""

@@ -1,0 +1,87 @@
+"""Credentials from AWS Secrets Manager, by signed requests that are checked."""
+
+import json
+
+import pytest
+from support.aws import REGION
+from support.canary import Canary
+from support.product import FAILED, RETRY
+
+
+class Shop:
+    """A project whose database credentials are in AWS Secrets Manager."""
+
+    def __init__(self, project, cluster, aws, proxy):
+        self.project, self.cluster, self.aws, self.proxy = project, cluster, aws, proxy
+        self.database = cluster.create_database()
+        self.secret = f"shop/{self.database}"
+        self.canary, self.user = Canary.hatch("a password kept in AWS"), f"aws_{self.database}"
+        cluster.also(self.canary)
+        with cluster.connect() as connection:
+            cluster.create_user(connection, self.user, self.canary.value)
+        fields = json.dumps({"username": self.user, "password": self.canary.value})
+        aws.call("secretsmanager", "create_secret", Name=self.secret, SecretString=fields)
+        reader = aws.user(f"reader_{self.database}", "secretsmanager:*")
+        self.known = {
+            "AWS_ACCESS_KEY_ID": reader["access_key_id"], "AWS_SECRET_ACCESS_KEY": reader["secret_access_key"],
+        }
+        key = reader["secret_access_key"]
+        cluster.also(Canary("a secret access key", key, key))
+
+    def environment(self, path=None, **more):
+        """An environment whose credentials are in the secret."""
+        certificate = self.project.write("certificates/aws.pem", self.proxy.certificate.read_text())
+        self.project.declare(plugins={"aws-secrets-manager": {"builtin": "aws-secrets-manager", "grants": {
+            "clock": True, "environment": list(self.known),
+            "http": [{"to": "config:/endpoint", "ca": {"file": str(certificate)}}],
+        }}})
+        reference = {"secret": "aws", "path": path or self.secret} | more
+        url = f"postgres://localhost/{self.database}?host={self.cluster.folder}"
+        self.project.environment("dev", {"shop": {
+            "url": url, "username": reference | {"key": "username"}, "password": reference | {"key": "password"},
+        }}, secrets={"aws": {"plugin": "aws-secrets-manager", "with": {
+            "region": REGION, "endpoint": self.proxy.address, "credentials": "environment",
+        }}})
+        self.project.table("0001-people")
+
+    def tables(self):
+        """How many tables of the migration there are."""
+        with self.cluster.connect(self.database) as connection:
+            return connection.execute("SELECT count(*) FROM pg_tables WHERE tablename = 'people'").fetchone()[0]
+
+
+@pytest.fixture
+def shop(project, cluster, aws, before_aws):
+    """A project with its credentials in AWS."""
+    return Shop(project, cluster, aws, before_aws)
+
+
+def test_a_password_from_aws(whimbrel, shop):
+    shop.environment()
+    whimbrel.run("apply", "--environment", "dev", **shop.known)
+    assert shop.tables() == 1
+    assert len(shop.proxy.seen()) == 1
+
+
+def test_a_signature_that_is_wrong_is_said_and_not_repeated(whimbrel, shop):
+    shop.environment()
+    known = shop.known | {"AWS_SECRET_ACCESS_KEY": "guessed"}
+    ended = whimbrel.run("apply", "--environment", "dev", code=None, **known)
+    assert ended.code in (FAILED, RETRY)
+    assert "ignature" in ended.said
+    assert shop.tables() == 0
+
+
+def test_a_secret_that_is_not_there(whimbrel, shop):
+    shop.environment(path="shop/nowhere")
+    ended = whimbrel.run("status", "--environment", "dev", code=None, **shop.known)
+    assert ended.code in (FAILED, RETRY)
+    assert "shop/nowhere" in ended.said
+
+
+def test_throttled_and_broken_answers_are_tried_again(whimbrel, shop):
+    shop.environment()
+    for fault in ({"status": 500}, {"status": 503}, "reset-before", {"truncate": 5}):
+        shop.proxy.inject("/", fault, times=1)
+    whimbrel.run("apply", "--environment", "dev", **shop.known)
+    assert shop.tables() == 1

@@ -1,0 +1,206 @@
+"""Credentials from a real Vault: read when a connection is made, lent for a run, given back after it, seen nowhere."""
+
+import json
+
+import psycopg
+import pytest
+from support.canary import Canary
+from support.openbao import Refused
+from support.product import FAILED, RETRY, eventually
+
+ROWS = 2000
+
+
+class Shop:
+    """A project whose database credentials are in OpenBao, behind a proxy that counts and fails as told."""
+
+    def __init__(self, project, cluster, openbao, proxy):
+        self.project, self.cluster, self.openbao, self.proxy = project, cluster, openbao, proxy
+        self.database = cluster.create_database()
+        self.url = f"postgres://localhost/{self.database}?host={cluster.folder}"
+        self.owner = f"owner_of_{self.database}"
+        with cluster.connect(self.database) as connection:
+            connection.execute(f"CREATE ROLE {self.owner}; GRANT CREATE ON DATABASE {self.database} TO {self.owner}; "
+                               f"GRANT CREATE, USAGE ON SCHEMA public TO {self.owner}")
+        self.rules = []
+
+    def allow(self, path, *capabilities):
+        """Lets the product do this in OpenBao."""
+        may = json.dumps(list(capabilities or ["read"]))
+        self.rules.append(f'path "{path}" {{ capabilities = {may} }}')
+
+    def environment(self, name="dev", role=None, **database):
+        """An environment that logs in by AppRole; its database as these references say."""
+        for path in ("sys/leases/renew", "sys/leases/revoke", "auth/token/renew-self", "auth/token/revoke-self"):
+            self.allow(path, "update")
+        auth, role_id, secret_id = self.openbao.app_role(self.openbao.policy("\n".join(self.rules)))
+        certificate = self.project.write("certificates/vault.pem", self.proxy.certificate.read_text())
+        self.project.declare(plugins={"vault": {"builtin": "vault", "grants": {
+            "clock": True, "random": True,
+            "http": [{"to": "config:/address", "ca": {"file": str(certificate)}}],
+        }}})
+        self.cluster.also(Canary("a secret id", secret_id, secret_id))
+        database = {"url": self.url} | ({"role": role} if role else {}) | database
+        self.project.environment(name, {"shop": database}, secrets={
+            "vault": {"plugin": "vault", "with": {
+                "address": self.proxy.address,
+                "login": {"appRole": {"roleId": role_id, "secretId": {"secret": "env", "path": "SHOP_SECRET_ID"},
+                                      "mount": auth}},
+            }},
+        })
+        return {"SHOP_SECRET_ID": secret_id}
+
+    def kept(self, version=2):
+        """A user whose name and password, a canary, are kept in a KV engine; gives the reference without its key."""
+        canary, user = Canary.hatch("a password kept in Vault"), f"kept_{self.database}"
+        self.cluster.also(canary)
+        with self.cluster.connect() as connection:
+            self.cluster.create_user(connection, user, canary.value)
+        mount = self.openbao.kv(version)
+        fields = {"user": user, "password": canary.value}
+        middle = "data/" if version == 2 else ""
+        self.openbao.call(f"{mount}/{middle}shop", {"data": fields} if version == 2 else fields)
+        self.allow(f"{mount}/{middle}shop")
+        return {"secret": "vault", "path": f"{mount}/shop"}
+
+    def lent(self, time_to_live="1h", at_most="24h"):
+        """A dynamic role; gives its mount and the reference without its key."""
+        mount = self.openbao.database(self.cluster, self.database)
+        self.openbao.dynamic_role(mount, "migrator", self.owner, time_to_live, at_most)
+        self.allow(f"{mount}/creds/migrator")
+        return mount, {"secret": "vault", "path": f"{mount}/creds/migrator"}
+
+    def rows(self, query):
+        """The rows of a query, past the product."""
+        with self.cluster.connect(self.database) as connection:
+            return connection.execute(query).fetchall()
+
+    def users_left(self):
+        """Users that were lent and are still there."""
+        return self.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE 'lent-%' AND pg_has_role(rolname, "
+                         f"'{self.owner}', 'MEMBER')")
+
+
+def of(reference, **fields):
+    """References to fields of one secret."""
+    return {name: reference | {"key": key} for name, key in fields.items()}
+
+
+@pytest.fixture
+def shop(project, cluster, openbao, before_openbao):
+    """A project with its credentials in OpenBao."""
+    return Shop(project, cluster, openbao, before_openbao)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_password_kept_in_kv(whimbrel, shop, version):
+    known = shop.environment(**of(shop.kept(version), username="user", password="password"))
+    shop.project.table("0001-people")
+    whimbrel.run("apply", "--environment", "dev", **known)
+    assert shop.rows("SELECT count(*) FROM people") == [(0,)]
+    # One login and one reading for all connections of a run.
+    assert len([seen for seen in shop.proxy.seen("/v1/auth/") if seen["target"].endswith("/login")]) == 1
+    assert len([seen for seen in shop.proxy.seen() if seen["target"].endswith("/shop") and "/sys/" not in seen["target"]]) == 1
+
+
+def test_what_is_not_there_or_not_permitted(whimbrel, shop):
+    reference = shop.kept()
+    missing = reference | {"path": reference["path"].replace("/shop", "/bank")}
+    known = shop.environment(username=reference | {"key": "user"}, password=missing | {"key": "password"})
+    shop.project.table("0001-people")
+    ended = whimbrel.run("status", "--environment", "dev", code=None, **known)
+    assert ended.code in (FAILED, RETRY)
+    assert "/bank" in ended.said
+    assert "permi" in ended.said
+
+
+def test_lent_users_own_nothing_and_are_given_back(whimbrel, shop):
+    mount, reference = shop.lent()
+    known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))
+    shop.project.table("0001-people")
+    whimbrel.run("apply", "--environment", "dev", **known)
+    assert shop.rows("SELECT tableowner FROM pg_tables WHERE tablename = 'people'") == [(shop.owner,)]
+    assert shop.openbao.leases(mount, "migrator") == []
+    assert shop.users_left() == []
+
+
+def test_a_run_outlives_its_leases(whimbrel, shop):
+    """A backfill that takes several times as long as a lease may: every row once, and no failure."""
+    mount, reference = shop.lent("2s", at_most="4s")
+    known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))
+    filled = f"INSERT INTO people SELECT i, 0 FROM generate_series(1, {ROWS}) i"
+    shop.project.migration("0001-people", "CREATE TABLE people (id bigint PRIMARY KEY, touched bigint)", filled)
+    shop.project.migration("0002-fill", {"uses": "backfill", "with": {
+        "table": "people", "key": "id", "set": "touched = touched + 1", "batchSize": 50, "pause": "300ms",
+    }})
+    whimbrel.run("apply", "--environment", "dev", **known)
+    assert shop.rows("SELECT touched, count(*) FROM people GROUP BY touched") == [(1, ROWS)]
+    assert shop.openbao.leases(mount, "migrator") == []
+
+
+def test_what_a_killed_run_was_lent_is_given_back_by_the_next(whimbrel, shop):
+    mount, reference = shop.lent()
+    known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))
+    shop.project.migration("0001-people", "SELECT pg_sleep(60)")
+    run = whimbrel.start("apply", "--environment", "dev", **known)
+    eventually(lambda: shop.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' "
+                                 "AND pid <> pg_backend_pid()"), "it sleeps")
+    run.kill()
+    run.end(code=-9)
+    assert shop.openbao.leases(mount, "migrator") != []
+    shop.project.migration("0001-people", "CREATE TABLE people (id bigint)")
+    whimbrel.run("apply", "--environment", "dev", **known)
+    eventually(lambda: not shop.openbao.leases(mount, "migrator"), "nothing is lent any more")
+
+
+@pytest.mark.parametrize("fault", [
+    {"status": 412}, {"retry-after": 1}, {"status": 500}, {"status": 502}, {"status": 503}, "reset-before",
+    "reset-after", {"truncate": 10},
+], ids=str)
+def test_what_passes_is_tried_again(whimbrel, shop, fault):
+    known = shop.environment(**of(shop.kept(), username="user", password="password"))
+    shop.project.table("0001-people")
+    shop.proxy.inject("/v1/", fault, method="GET", times=1)
+    whimbrel.run("apply", "--environment", "dev", **known)
+    assert shop.rows("SELECT count(*) FROM people") == [(0,)]
+
+
+@pytest.mark.parametrize("status", [472, 503])
+def test_what_lasts_is_worth_a_retry_and_named(whimbrel, shop, status):
+    known = shop.environment(**of(shop.kept(), username="user", password="password"))
+    shop.project.table("0001-people")
+    shop.proxy.inject("/v1/", {"status": status})
+    ended = whimbrel.run("apply", "--environment", "dev", code=RETRY, **known)
+    assert "vault" in ended.said.lower()
+    assert shop.rows("SELECT count(*) FROM pg_tables WHERE tablename = 'people'") == [(0,)]
+
+
+def test_a_secret_id_of_one_environment_is_none_of_another(whimbrel, shop):
+    reference = shop.kept()
+    shop.environment("production", **of(reference, username="user", password="password"))
+    shop.project.environment("dev", {"shop": {"url": shop.url} | of(reference, username="user", password="password")})
+    shop.project.table("0001-people")
+    ended = whimbrel.run("apply", "--environment", "dev", code=None)
+    assert ended.code != 0
+    assert "vault" in ended.said
+    assert shop.proxy.seen() == []
+
+
+def test_secrets_check_reveals_nothing_and_lends_nothing(whimbrel, shop):
+    mount, reference = shop.lent("2s")
+    known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))
+    shop.project.table("0001-people")
+    ended = whimbrel.run("secrets", "check", "--environment", "dev", code=None, **known)
+    assert "vault" in ended.said
+    assert "lent-" not in ended.said
+    assert shop.openbao.leases(mount, "migrator") == []
+
+
+def test_lent_credentials_are_real(shop):
+    """What the tests above rely on: the cluster asks for the password."""
+    mount, _ = shop.lent()
+    lent = shop.openbao.call(f"{mount}/creds/migrator")["data"]
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(host=str(shop.cluster.folder), dbname=shop.database, user=lent["username"], password="guessed")
+    with pytest.raises(Refused):
+        shop.openbao.call(f"{mount}/creds/migrator", token="guessed")
