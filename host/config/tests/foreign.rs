@@ -20,6 +20,7 @@ fn references_of_other_tools_lead_to_the_backend_of_the_environment() {
     ];
     let options = LoadOptions {
         builtin_plugins: plugins.map(str::to_owned).into(),
+        ..options()
     };
     for (text, expected) in [
         (

@@ -141,7 +141,8 @@ async fn connections_that_read_go_on_to_write_and_are_never_more_than_the_policy
     };
 
     let sessions = read().await;
-    let (_, mut session) = sessions.take(&one).unwrap();
+    let mut kept = sessions.take(&one).unwrap();
+    let session = &mut kept.session;
     ask(session.as_mut(), "SELECT count(*) FROM pg_class").await;
     let write = [Command::text("CREATE TABLE kept (id integer)")];
     session.run(&write).await.unwrap();

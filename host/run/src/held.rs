@@ -68,9 +68,10 @@ pub(crate) async fn hold(
     });
     let fence = same_epoch(session.as_mut(), fence).await;
     let locked = read_locked(session.as_mut()).await?;
+    let backend = session.backend().await?;
     let heartbeat = access.heartbeats.join(
         &endpoint,
-        session.backend().as_ref(),
+        backend.as_ref(),
         &fence,
         access.settings.heartbeat,
     );

@@ -18,13 +18,14 @@ fn watchful() -> LockSettings {
 }
 
 /// Starts to beat for a session that holds the fence.
-fn beat(
+async fn beat(
     heartbeats: &Heartbeats,
     target: &Target,
-    session: &dyn Session,
+    session: &mut dyn Session,
     fence: &Fence,
 ) -> Heartbeat {
-    heartbeats.join(&target.endpoint, session.backend().as_ref(), fence, BEAT)
+    let backend = session.backend().await.unwrap();
+    heartbeats.join(&target.endpoint, backend.as_ref(), fence, BEAT)
 }
 
 /// What the heartbeats of a run say, one for each connection.
@@ -86,7 +87,7 @@ async fn a_beating_holder_is_left_alone() {
     let (mut busy, mut contender) = (target.session().await, target.session().await);
     let fence = take(busy.as_mut(), "busy").await;
     let heartbeats = Heartbeats::default();
-    let heartbeat = beat(&heartbeats, &target, busy.as_ref(), &fence);
+    let heartbeat = beat(&heartbeats, &target, busy.as_mut(), &fence).await;
     let working =
         tokio::spawn(
             async move { texts(busy.as_mut(), &["SELECT pg_sleep(2)", "SELECT 1"]).await },
@@ -134,7 +135,7 @@ async fn the_fence_never_blocks_the_heartbeat() {
     let (mut session, mut other) = (target.session().await, target.session().await);
     let fence = take(session.as_mut(), "me").await;
     let heartbeats = Heartbeats::default();
-    let heartbeat = beat(&heartbeats, &target, session.as_ref(), &fence);
+    let heartbeat = beat(&heartbeats, &target, session.as_mut(), &fence).await;
     texts(session.as_mut(), &["BEGIN"]).await.unwrap();
     session.run(&[fence.assert()]).await.unwrap();
     let before = said(other.as_mut(), &fence).await;
@@ -154,7 +155,7 @@ async fn it_goes_on_after_a_lost_connection() {
     let mut session = target.session().await;
     let fence = take(session.as_mut(), "me").await;
     let heartbeats = Heartbeats::default();
-    let _heartbeat = beat(&heartbeats, &target, session.as_ref(), &fence);
+    let _heartbeat = beat(&heartbeats, &target, session.as_mut(), &fence).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                WHERE application_name LIKE 'whimbrel heartbeat%' AND datname = current_database()";
@@ -178,7 +179,7 @@ async fn a_server_needs_one_connection() {
         let fence = lock::take(session.as_mut(), &run, &impatient(), |_| {})
             .await
             .unwrap();
-        let heartbeat = beat(&heartbeats, target, session.as_ref(), &fence);
+        let heartbeat = beat(&heartbeats, target, session.as_mut(), &fence).await;
         held.push((session, fence, heartbeat));
     }
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -209,7 +210,7 @@ async fn a_run_beats_for_the_sessions_that_it_has() {
         let fence = lock::take(session.as_mut(), &run, &impatient(), |_| {})
             .await
             .unwrap();
-        let heartbeat = beat(&heartbeats, target, session.as_ref(), &fence);
+        let heartbeat = beat(&heartbeats, target, session.as_mut(), &fence).await;
         held.push((session, fence, heartbeat));
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -231,7 +232,7 @@ async fn sqlite_needs_none() {
     let mut session = target.session().await;
     let fence = take(session.as_mut(), "me").await;
     let heartbeats = Heartbeats::default();
-    let heartbeat = beat(&heartbeats, &target, session.as_ref(), &fence);
+    let heartbeat = beat(&heartbeats, &target, session.as_mut(), &fence).await;
     assert!(format!("{heartbeat:?}").contains("None"));
     let error = lock::take(
         target.session().await.as_mut(),

@@ -123,7 +123,7 @@ async fn the_fence_works_on_a_server_with_repeatable_read() {
     let mut session = target.session().await;
     let fence = take(session.as_mut(), "me").await;
     let heartbeats = Heartbeats::default();
-    let backend = session.backend();
+    let backend = session.backend().await.unwrap();
     let often = Duration::from_millis(20);
     let heartbeat = heartbeats.join(&target.endpoint, backend.as_ref(), &fence, often);
     let work = Command::text("SELECT pg_sleep(0.3)");

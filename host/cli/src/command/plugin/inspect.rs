@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use whimbrel_plugin::{Grants, HttpGrant, Need, Plugin};
+use whimbrel_plugin::{Grants, HttpGrant, Plugin};
 use whimbrel_report::{count, strong};
 
 use super::component;
