@@ -108,6 +108,7 @@ def shop(project, openbao, cluster, postgres):
     return Shop(project, openbao, cluster, postgres)
 
 
+@pytest.mark.timeout(SECONDS * 4 + 300)
 def test_leases_of_seconds_under_a_long_backfill(whimbrel, shop, measured):
     variables = shop.lend(LEASE)
     shop.fill(SECONDS)

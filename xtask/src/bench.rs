@@ -4,11 +4,12 @@ use crate::command::Call;
 use crate::failure::Result;
 use crate::requirement;
 use crate::workspace::Workspace;
-use crate::{plugins, postgresql};
+use crate::{plugins, postgresql, real_parts};
 
 /// Runs the benchmark with the arguments given to `cargo xtask bench`.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     postgresql::present()?;
+    real_parts::present(workspace)?;
     plugins::build(workspace)?;
     Call::cargo()
         .args([

@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
-use std::fmt;
+mod format;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use whimbrel_core::gate::Gate;
 use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
+
+pub(crate) use format::{Format, LogFormat};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -67,42 +70,6 @@ pub(crate) struct Global {
     /// When to use colour; `auto` honours NO_COLOR
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
-}
-
-/// Formats of data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-    /// For pull requests
-    Markdown,
-    /// For pipelines
-    Junit,
-    /// For code hosts
-    Sarif,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Markdown => "markdown",
-            Self::Junit => "junit",
-            Self::Sarif => "sarif",
-        })
-    }
-}
-
-/// Formats of progress and logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people: bars on a terminal, lines elsewhere
-    Text,
-    /// One JSON object per line
-    Json,
 }
 
 /// What to do.

@@ -126,7 +126,7 @@ mod tests {
             backend: "lender".to_owned(),
             id: "creds/1".to_owned(),
         };
-        assert_eq!(lent.leases(), [own.clone()]);
+        assert_eq!(lent.leases(), std::slice::from_ref(&own));
         assert_eq!(lent.standing(), Standing::Lasting);
         let left = |id: &str, backend: &str| LeaseRecord {
             backend: backend.to_owned(),

@@ -59,6 +59,10 @@ mod armed {
     /// Dies.
     pub(crate) fn die() {
         if let Ok(words) = std::env::var("WHIMBREL_CRASH_WORDS") {
+            #[allow(
+                clippy::panic,
+                reason = "the canary suite provokes it; compiled in for tests only"
+            )]
             std::panic::panic_any(words);
         }
         let _ =

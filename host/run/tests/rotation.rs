@@ -137,7 +137,10 @@ async fn what_a_crashed_run_left_is_ended_by_the_next() {
     let next = Arc::new(Lender::new(&stage, Duration::from_secs(600)));
     stage.lender = Some(Arc::clone(&next));
     stage.succeed().await;
-    assert_eq!(*next.ended_later.lock().unwrap(), [left.clone()]);
+    assert_eq!(
+        *next.ended_later.lock().unwrap(),
+        std::slice::from_ref(left)
+    );
     let recorded = stage.query("SELECT id FROM whimbrel.lease").await;
     assert_eq!(recorded.len(), 1, "{recorded:?}");
     assert_ne!(recorded[0], [Value::Text(left.clone())]);

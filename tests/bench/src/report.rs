@@ -6,29 +6,56 @@ use serde_json::{Value as Json, json};
 
 use crate::failure::{Doing, Result};
 
-/// The suite's name; later suites add their rows to the same command.
-const SUITE: &str = "foundation";
+/// The first suite; others say their names before their rows.
+const FOUNDATION: &str = "foundation";
 
 /// One figure.
 #[derive(Debug)]
 struct Row {
+    suite: &'static str,
     name: String,
     value: f64,
     unit: &'static str,
-    bar: f64,
+    /// What it must not be above; none when it is only told.
+    bar: Option<f64>,
     note: String,
 }
 
 /// All figures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Report {
+    suite: &'static str,
     rows: Vec<Row>,
 }
 
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            suite: FOUNDATION,
+            rows: Vec::new(),
+        }
+    }
+}
+
 impl Report {
+    /// What follows belongs to this suite.
+    pub const fn suite(&mut self, suite: &'static str) {
+        self.suite = suite;
+    }
+
+    /// Adds a figure that has no bar.
+    pub fn told(&mut self, name: &str, value: f64, unit: &'static str, note: String) {
+        self.row(name, value, unit, None, note);
+    }
+
     /// Adds a figure that must not be above `bar`; the note says what it was made of.
     pub fn at_most(&mut self, name: &str, value: f64, unit: &'static str, bar: f64, note: String) {
+        self.row(name, value, unit, Some(bar), note);
+    }
+
+    fn row(&mut self, name: &str, value: f64, unit: &'static str, bar: Option<f64>, note: String) {
         self.rows.push(Row {
+            suite: self.suite,
             name: name.to_owned(),
             value,
             unit,
@@ -42,10 +69,14 @@ impl Report {
         println!("| what | measured | bar | holds | |");
         println!("|---|---|---|---|---|");
         for row in &self.rows {
-            let holds = if row.holds() { "yes" } else { "**no**" };
+            let (bar, holds) = match (row.bar, row.holds()) {
+                (Some(bar), true) => (format!("≤ {bar} {}", row.unit), "yes"),
+                (Some(bar), false) => (format!("≤ {bar} {}", row.unit), "**no**"),
+                (None, _) => (String::new(), ""),
+            };
             println!(
-                "| {} | {:.2} {} | ≤ {} {} | {holds} | {} |",
-                row.name, row.value, row.unit, row.bar, row.unit, row.note
+                "| {} | {:.2} {} | {bar} | {holds} | {} |",
+                row.name, row.value, row.unit, row.note
             );
         }
     }
@@ -60,12 +91,12 @@ impl Report {
 
 impl Row {
     fn holds(&self) -> bool {
-        self.value <= self.bar
+        self.bar.is_none_or(|bar| self.value <= bar)
     }
 
     fn json(&self) -> Json {
         json!({
-            "suite": SUITE, "name": self.name, "value": self.value, "unit": self.unit, "bar": self.bar,
+            "suite": self.suite, "name": self.name, "value": self.value, "unit": self.unit, "bar": self.bar,
             "holds": self.holds(),
         })
     }

@@ -7,6 +7,7 @@ mod fanout;
 mod idle;
 mod noop;
 mod sandbox;
+mod secrets;
 
 use std::ffi::OsString;
 
@@ -27,7 +28,7 @@ pub struct Stage {
 
 type Benchmark = fn(&Stage, &mut Report) -> Result;
 
-/// Every benchmark of the suite.
+/// Every benchmark.
 pub const ALL: &[(&str, Benchmark)] = &[
     ("noop-plain", noop::plain),
     ("noop-yaml", noop::yaml),
@@ -35,6 +36,7 @@ pub const ALL: &[(&str, Benchmark)] = &[
     ("backfill-1000000", backfill::run),
     ("sandbox", sandbox::run),
     ("fanout-100", fanout::run),
+    ("secrets", secrets::run),
 ];
 
 impl Stage {
