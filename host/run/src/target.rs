@@ -53,9 +53,15 @@ impl TargetRun<'_> {
             let before = done.len();
             let (result, committed) = self.once(&mut done, first).await;
             first = false;
+            let forward = committed || done.len() > before;
+            if forward {
+                // What bounds the work bounds the connections, too, as long as each brings it forward.
+                reconnects = 0;
+                delay = self.request.access.settings.reconnect_delay;
+            }
             match result {
-                // Credentials that were lent ended: no failure, as long as each connection brings the work forward.
-                Err(RunError::CredentialsEnded) if committed || done.len() > before => {
+                // Credentials that were lent ended: no failure.
+                Err(RunError::CredentialsEnded) if forward => {
                     tracing::info!(target_name = %self.target, "the credentials end; going on with new ones");
                 }
                 Err(error)
@@ -81,8 +87,8 @@ impl TargetRun<'_> {
         };
         let before = held.writer.commits();
         let mut result = self.planned(&held, done, first).await;
-        if let Err(RunError::Database(error)) = &result
-            && !error.is_connection_lost()
+        // A connection that is lost with its user is the same: whoever takes users away ends their sessions.
+        if matches!(&result, Err(RunError::Database(_)))
             && held.writer.credentials().ask().await == Standing::Gone
         {
             result = Err(RunError::CredentialsEnded);

@@ -40,6 +40,20 @@ async fn stage(pause: u64) -> Stage {
     stage
 }
 
+/// As a secrets engine does it: ends the sessions in a database, takes the users away.
+fn drop_lent_users(database: &str) {
+    PostgresServer::shared().psql(
+        "postgres",
+        &format!(
+            "DO $$ DECLARE who text; BEGIN FOR who IN SELECT rolname FROM pg_roles WHERE rolname LIKE 'lent\\_{}\\_%' \
+             AND EXISTS (SELECT 1 FROM pg_stat_activity WHERE usename = rolname AND datname = '{database}') LOOP \
+             PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = who; \
+             EXECUTE format('DROP ROLE %I', who); END LOOP; END $$",
+            std::process::id()
+        ),
+    );
+}
+
 async fn lent_users(stage: &Stage) -> i64 {
     let pattern = format!("lent\\_{}\\_%", std::process::id());
     let mine = stage.lender.as_ref().unwrap().ended.lock().unwrap().clone();
@@ -94,21 +108,12 @@ async fn a_user_that_is_dropped_in_the_middle_ends_at_a_checkpoint_and_another_g
     let mut stage = stage(5).await;
     stage.lender = Some(Arc::new(Lender::new(&stage, Duration::from_secs(600))));
     let dropped = std::sync::atomic::AtomicBool::new(false);
+    let database = stage.endpoint().database();
     stage.on_signal(move |signal| {
         if matches!(signal, Signal::StepProgress { progress, .. } if progress.done == 500)
             && !dropped.swap(true, Ordering::Relaxed)
         {
-            // As a secrets engine does it: end the sessions, take the user away.
-            PostgresServer::shared().psql(
-                "postgres",
-                &format!(
-                    "DO $$ DECLARE who text; BEGIN FOR who IN SELECT rolname FROM pg_roles WHERE rolname LIKE 'lent\\_{}\\_%' \
-                     AND EXISTS (SELECT 1 FROM pg_stat_activity WHERE usename = rolname) LOOP \
-                     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = who; \
-                     EXECUTE format('DROP ROLE %I', who); END LOOP; END $$",
-                    std::process::id()
-                ),
-            );
+            drop_lent_users(&database);
         }
     });
     stage.succeed().await;
@@ -119,6 +124,27 @@ async fn a_user_that_is_dropped_in_the_middle_ends_at_a_checkpoint_and_another_g
         2000
     );
     assert!(stage.lender.as_ref().unwrap().lent.load(Ordering::Relaxed) >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_that_are_dropped_again_and_again_cost_no_failure_while_each_does_something() {
+    let mut stage = stage(5).await;
+    stage.lender = Some(Arc::new(Lender::new(&stage, Duration::from_secs(600))));
+    stage.settings.reconnects = 1;
+    let database = stage.endpoint().database();
+    stage.on_signal(move |signal| {
+        if matches!(signal, Signal::StepProgress { progress, .. } if progress.done % 500 == 0) {
+            drop_lent_users(&database);
+        }
+    });
+    stage.succeed().await;
+    assert_eq!(
+        stage
+            .count("SELECT count(*) FROM many WHERE touched = 1")
+            .await,
+        2000
+    );
+    assert!(stage.lender.as_ref().unwrap().lent.load(Ordering::Relaxed) >= 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
