@@ -1,6 +1,6 @@
 """Databases whose credentials come from real stores: kept, lent for seconds, taken away in the middle, and left by a crash.
 
-The long rotation takes about WHIMBREL_ROTATION_SECONDS with leases of WHIMBREL_LEASE_SECONDS: 720 and 30 are eight minutes of
+The long rotation takes about WHIMBREL_ROTATION_SECONDS with leases of WHIMBREL_LEASE_SECONDS: 480 and 30 are eight minutes of
 half-minute leases.
 """
 
