@@ -248,8 +248,7 @@ async fn ask(
                     .map_err(|error| error.error)?;
             }
             // The catalog decides whether the tables are missing, or only hidden from this user.
-            let may_be_missing = matches!(failed.error.code.as_str(), "42P01" | "3F000");
-            if may_be_missing && !exists(session).await? {
+            if failed.error.is_table_missing() && !exists(session).await? {
                 return Ok(Vec::new());
             }
             Err(failed.error.into())

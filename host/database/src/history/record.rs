@@ -13,7 +13,7 @@ use whimbrel_core::value::Value;
 
 use super::event::{self, NewEvent};
 use super::sql::{exactly_one, json, now, optional, optional_integer, table, text};
-use crate::lock::Fence;
+use crate::lock::{Fence, fence};
 use crate::session::Command;
 
 /// A migration's row at its first commit. A state that is complete sets the finishing time and, unless it is given, the
@@ -87,13 +87,9 @@ pub fn record_insert_with_event(
     let record_insert = insert(dialect, record);
     let event_insert = event::insert(dialect, all.len() + 1);
     all.extend(event::parameters(event));
-    let fence_at = all.len() + 1;
-    all.extend([Value::Integer(fence.epoch()), text(&fence.run())]);
-    let sql = format!(
-        "WITH record AS ({record_insert}), event AS ({event_insert}) \
-         SELECT whimbrel.assert_fence(${fence_at}, ${}, true)",
-        fence_at + 1
-    );
+    let assert = fence::postgres(all.len() + 1, true);
+    all.extend(fence.parameters());
+    let sql = format!("WITH record AS ({record_insert}), event AS ({event_insert}) {assert}");
     vec![Command::with(sql, all)]
 }
 

@@ -58,21 +58,37 @@ impl Fence {
     }
 
     fn look(&self, share: bool) -> Command {
-        let mut parameters = vec![
-            Value::Integer(self.epoch),
-            Value::Text(self.run.to_string()),
-        ];
         match self.dialect {
-            Dialect::Postgres => {
-                parameters.push(Value::Boolean(share));
-                Command::with("SELECT whimbrel.assert_fence($1, $2, $3)", parameters)
-            }
+            Dialect::Postgres => Command::with(postgres(1, share), self.parameters()),
             // BEGIN IMMEDIATE locked the whole file already.
             Dialect::Sqlite => Command::with(
                 "SELECT 1 FROM whimbrel_lock WHERE epoch = $1 AND run = $2",
-                parameters,
+                self.parameters(),
             )
             .guarded(FENCED, "another run took over this database"),
         }
     }
+
+    /// What [`postgres`] has places for.
+    pub(crate) fn parameters(&self) -> Vec<Value> {
+        vec![
+            Value::Integer(self.epoch),
+            Value::Text(self.run.to_string()),
+        ]
+    }
+}
+
+/// The look at the fence on PostgreSQL, with epoch and run in two places from `first` on.
+///
+/// The row is read, and locked, by plain SQL. Only when it isn't found, the function looks again, and raises: a server
+/// process that never meets a lost fence doesn't have to load the function's language. The operators are named with
+/// their schema, as a `search_path` may put others before them.
+pub(crate) fn postgres(first: usize, share: bool) -> String {
+    let (epoch, run) = (first, first + 1);
+    let lock = if share { " FOR SHARE" } else { "" };
+    format!(
+        "SELECT whimbrel.assert_fence(${epoch}, ${run}, {share}) WHERE NOT EXISTS (\
+         SELECT 1 FROM whimbrel.lock WHERE epoch OPERATOR(pg_catalog.=) ${epoch} \
+         AND run OPERATOR(pg_catalog.=) ${run}{lock})"
+    )
 }

@@ -4,7 +4,7 @@
 //! epoch, and from then on nobody else's COMMIT passes the fence. No wall clock decides anything.
 
 mod contender;
-mod fence;
+pub(crate) mod fence;
 mod release;
 mod tables;
 mod takeover;

@@ -16,11 +16,7 @@ pub(super) async fn prepare(session: &mut dyn Session) -> Result<(), LockError> 
     let dialect = session.dialect();
     let mut attempt = 1;
     loop {
-        let version = if exists(session).await? {
-            version(session).await?
-        } else {
-            0
-        };
+        let version = version(session).await?;
         check_version(dialect, version)?;
         let Some(steps) = steps(dialect, version) else {
             return Ok(());
@@ -34,9 +30,18 @@ pub(super) async fn prepare(session: &mut dyn Session) -> Result<(), LockError> 
     }
 }
 
+/// The version that the tables have; zero when there are none. PostgreSQL is asked for it at once, as they nearly always
+/// are there; when it finds none, the catalog decides whether they are missing.
 async fn version(session: &mut dyn Session) -> Result<i64, DatabaseError> {
+    if session.dialect() == Dialect::Sqlite && !exists(session).await? {
+        return Ok(0);
+    }
     let sql = format!("SELECT version FROM {}", table(session.dialect(), "owner"));
-    let done = session.run(&[Command::with(sql, Vec::new())]).await?;
+    let done = match session.run(&[Command::with(sql, Vec::new())]).await {
+        Ok(done) => done,
+        Err(failed) if failed.error.is_table_missing() && !exists(session).await? => return Ok(0),
+        Err(failed) => return Err(failed.error),
+    };
     Ok(match done.first().and_then(|done| done.rows.single()) {
         Some(Value::Integer(version)) => *version,
         _ => 0,

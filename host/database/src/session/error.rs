@@ -110,6 +110,11 @@ impl DatabaseError {
         )
     }
 
+    /// Whether PostgreSQL finds no such table or schema: it may also have been dropped a moment ago.
+    pub(crate) fn is_table_missing(&self) -> bool {
+        matches!(self.code.as_str(), "42P01" | "3F000")
+    }
+
     /// Whether something that must be unique is there already.
     #[must_use]
     pub fn is_unique_violation(&self) -> bool {

@@ -67,6 +67,34 @@ async fn epoch_and_run_must_both_match() {
     }
 }
 
+/// The fence compares with PostgreSQL's own operators, whatever stands before them in the `search_path`.
+#[tokio::test]
+async fn operators_of_others_open_no_fence() {
+    let target = Target::new(Postgres, "operators");
+    let mut session = target.session().await;
+    let fence = take(session.as_mut(), "me").await;
+    let setup = "CREATE SCHEMA other; \
+        CREATE FUNCTION other.always(bigint, bigint) RETURNS boolean LANGUAGE sql AS 'SELECT true'; \
+        CREATE FUNCTION other.always(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'; \
+        CREATE OPERATOR other.= (FUNCTION = other.always, LEFTARG = bigint, RIGHTARG = bigint); \
+        CREATE OPERATOR other.= (FUNCTION = other.always, LEFTARG = text, RIGHTARG = text); \
+        SET search_path = other, pg_catalog";
+    session.run(&[Command::text(setup)]).await.unwrap();
+    assert_eq!(
+        value(session.as_mut(), "SELECT 1::bigint = 2::bigint").await,
+        Value::Boolean(true)
+    );
+    let outdated = Fence::new(Postgres, fence.epoch() - 1, Uuid::new_v4());
+    for command in [outdated.glance(), outdated.assert()] {
+        let failed = session.run(&[command]).await.unwrap_err();
+        assert!(failed.error.is_fenced(), "{failed:?}");
+    }
+    session
+        .run(&[fence.glance(), fence.assert()])
+        .await
+        .unwrap();
+}
+
 /// [ran] Without a share lock, the zombie reads the old row, the contender takes over, and the zombie commits. With it the
 /// takeover waits for the zombie's COMMIT, and reads the journal only afterwards.
 #[tokio::test]
