@@ -1,0 +1,109 @@
+//! What Google says when it doesn't give what was asked, told apart by the status of `google.rpc`.
+//!
+//! <https://cloud.google.com/apis/design/errors#error_model>
+
+use whimbrel_sdk::http::Response;
+use whimbrel_sdk::prelude::*;
+
+/// The longest part of Google's own words that goes into a message, in characters.
+const LONGEST: usize = 400;
+
+/// What a refusal means: class, code, hint and advice.
+type Meaning = (FaultClass, &'static str, &'static str, Retry);
+
+/// The fault of a refusal by the service.
+pub(crate) fn of_service(response: &Response, resource: &str) -> Fault {
+    let body: Json = response.json().unwrap_or_default();
+    let part = |name: &str| {
+        let part = body.pointer(&format!("/error/{name}"));
+        part.and_then(Json::as_str).unwrap_or_default()
+    };
+    let (class, code, hint, retry) = meaning(response, part("status"), resource);
+    let said: String = part("message").chars().take(LONGEST).collect();
+    let name = match part("status") {
+        "" => format!("status {}", response.status),
+        status => status.to_owned(),
+    };
+    let message = format!("reading {resource}: {name} {said}");
+    let fault = Fault::new(class, code, message.trim_end()).with_retry(retry);
+    if hint.is_empty() {
+        fault
+    } else {
+        fault.with_hint(hint)
+    }
+}
+
+fn meaning(response: &Response, status: &str, resource: &str) -> Meaning {
+    use FaultClass::{Denied, Internal, Invalid, NotFound, Unavailable};
+    let never = |class, code, hint| (class, code, hint, Retry::Never);
+    match (status, response.status) {
+        ("UNAUTHENTICATED", _) | ("", 401) => never(
+            Denied,
+            "gcp.credentials",
+            "is the access token over, or of another issuer?",
+        ),
+        ("PERMISSION_DENIED", _) | ("", 403) => never(
+            Denied,
+            "gcp.denied",
+            if resource.ends_with(":access") {
+                "the account needs `secretmanager.versions.access` (`roles/secretmanager.secretAccessor`) on this secret, and a token of the scope `cloud-platform`"
+            } else {
+                "to say something of a secret without reading it the account needs `secretmanager.versions.get` (`roles/secretmanager.viewer`) on it"
+            },
+        ),
+        ("NOT_FOUND", _) | ("", 404) => never(
+            NotFound,
+            "gcp.not-found",
+            "look at the project, the name and the version: a reference is PROJECT/NAME, or NAME in the configured project",
+        ),
+        ("FAILED_PRECONDITION", _) => never(
+            NotFound,
+            "gcp.version-off",
+            "the secret is there, this version is disabled or destroyed",
+        ),
+        ("INVALID_ARGUMENT", _) => never(Invalid, "gcp.invalid", ""),
+        ("RESOURCE_EXHAUSTED", _) | ("", 429) => {
+            (Unavailable, "gcp.throttled", "", after(response))
+        }
+        (_, 500..=599) => (Unavailable, "gcp.unavailable", "", after(response)),
+        _ => never(
+            Internal,
+            "gcp.unexpected",
+            "is `endpoint` that of Secret Manager?",
+        ),
+    }
+}
+
+/// The fault of a refusal by the metadata server.
+pub(crate) fn of_metadata(response: &Response) -> Fault {
+    let message = format!(
+        "asking the metadata server for a token: status {}",
+        response.status
+    );
+    match response.status {
+        429 | 500..=599 => Fault::new(FaultClass::Unavailable, "gcp.metadata-unavailable", message)
+            .with_retry(after(response)),
+        404 => Fault::new(FaultClass::Denied, "gcp.no-account", message)
+            .with_hint("attach a service account to the machine, or give another source of tokens"),
+        _ => Fault::new(FaultClass::Denied, "gcp.metadata", message)
+            .with_hint("is this the metadata server of Google Cloud?"),
+    }
+}
+
+fn after(response: &Response) -> Retry {
+    response
+        .header("retry-after")
+        .and_then(|text| text.trim().parse::<u64>().ok())
+        .map_or(Retry::Backoff, |seconds| {
+            Retry::After(seconds.saturating_mul(1_000))
+        })
+}
+
+/// An answer that isn't what was asked for. Says nothing of what it holds.
+pub(crate) fn unreadable(who: &str) -> Fault {
+    Fault::new(
+        FaultClass::Internal,
+        "gcp.unreadable",
+        format!("the answer of {who} can't be read"),
+    )
+}

@@ -1,0 +1,114 @@
+//! The backend `gcp-secret-manager` before a fake: a small server that answers as Google's published description of the API
+//! says, with a metadata server that gives tokens. No Google Cloud was asked.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use whimbrel_conformance::{
+    Kept, Setup, Subject, closes_twice, component, every_fault, lends_twice, misses_twice,
+    reads_twice, reads_versions,
+};
+use whimbrel_core::fault::FaultClass::{Denied, NotFound};
+use whimbrel_faulty_proxy::{FaultyProxy, Rule};
+use whimbrel_test_server::{Connection, Listener, Request, Response};
+
+const TOKEN: &str = "token.of.the-metadata-server";
+/// Payloads with their CRC32C, which another program worked out.
+const FIRST: (&str, &str) = (r#"{"password":"the first password"}"#, "1637924165");
+const SECOND: (&str, &str) = (r#"{"password":"the second password"}"#, "4197701792");
+const PLACE: &str = "/v1/projects/shop/secrets/database/versions/";
+
+fn answer(request: &Request) -> Response {
+    let refused = |code: u16, status: &str| {
+        let error = json!({ "code": code, "status": status, "message": format!("{status}: {}", request.target) });
+        Response::json(code, json!({ "error": error }).to_string())
+    };
+    if request.target == "/computeMetadata/v1/instance/service-accounts/default/token" {
+        return match request.header("metadata-flavor") {
+            Some("Google") => Response::json(
+                200,
+                json!({ "access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer" })
+                    .to_string(),
+            ),
+            _ => Response::json(403, "{}"),
+        };
+    }
+    if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
+        return refused(401, "UNAUTHENTICATED");
+    }
+    let Some(rest) = request.target.strip_prefix(PLACE) else {
+        return refused(404, "NOT_FOUND");
+    };
+    let (version, is_access) = rest
+        .strip_suffix(":access")
+        .map_or((rest, false), |version| (version, true));
+    let (number, (text, checksum)) = match version {
+        "1" => (1, FIRST),
+        "2" | "latest" => (2, SECOND),
+        _ => return refused(404, "NOT_FOUND"),
+    };
+    let name = format!("projects/4242/secrets/database/versions/{number}");
+    let body = if is_access {
+        json!({ "name": name, "payload": { "data": STANDARD.encode(text), "dataCrc32c": checksum } })
+    } else {
+        json!({ "name": name, "state": "ENABLED", "createTime": "2026-01-01T00:00:00Z" })
+    };
+    Response::json(200, body.to_string())
+}
+
+fn serve(mut connection: Connection) {
+    use std::io::Write as _;
+    if let Ok(Some(request)) = Request::read(&mut connection) {
+        let _ = connection.write_all(&answer(&request).bytes());
+        connection.finish();
+    }
+}
+
+fn kept(reference: &str, value: &str) -> Kept {
+    Kept {
+        reference: format!("secret://gcp/{reference}").parse().unwrap(),
+        field: "password".to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gcp_secret_manager_is_a_secret_backend() {
+    let server = Listener::start(None, serve);
+    let metadata = format!("http://{}", server.address());
+    let proxy = FaultyProxy::start(&metadata, None);
+    let setup = Setup {
+        with: json!({
+            "project": "shop", "endpoint": proxy.address(),
+            "credentials": { "metadata": { "endpoint": metadata } },
+        }),
+        grants: json!({
+            "http": [{ "to": "config:/endpoint", "ca": { "file": "ca" } }, { "to": format!("{metadata}/*") }],
+            "clock": true,
+        }),
+        files: BTreeMap::from([("ca".to_owned(), proxy.certificate())]),
+    };
+    let subject = Subject {
+        store: setup
+            .store("gcp-secret-manager", component("gcp-secret-manager"))
+            .await,
+        proxy: Some(&proxy),
+        kept: kept("shop/database", "the second password"),
+        earlier: Some(kept("database?version=1", "the first password")),
+        missing: "secret://gcp/shop/nobody".parse().unwrap(),
+        lent: None,
+        request: Some(Rule::on(format!("{PLACE}latest:access"))),
+        says_when: true,
+        refusals: &[(403, Denied), (404, NotFound)],
+    };
+    reads_twice(&subject).await;
+    reads_versions(&subject).await;
+    misses_twice(&subject).await;
+    lends_twice(&subject).await;
+    every_fault(&subject).await;
+    closes_twice(&subject).await;
+}
