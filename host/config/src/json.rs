@@ -147,7 +147,7 @@ impl Reader<'_> {
         let span = start..self.at;
         serde_json::from_str(self.source.slice(&span)).map_err(|_| {
             self.problem(&span, "this is no JSON text")
-                .expected("no control characters, and no escapes but `\\n`, `\\t`, `\\\"`, `\\\\`, `\\/`, `\\b`, `\\f`, `\\r`, `\\uXXXX`")
+                .expected("no control characters, and no escapes but `\\n`, `\\t`, `\\\"`, `\\\\`, `\\/`, `\\b`, `\\f`, `\\r`, `\\u` with four hexadecimal digits")
         })
     }
 

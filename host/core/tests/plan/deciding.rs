@@ -1,0 +1,181 @@
+//! What is to be done to a target: applied, reverted, renamed, or nothing because something blocks.
+
+use whimbrel_core::history::{History, MigrationState, Owner};
+use whimbrel_core::lineage::{Absence, Lineage};
+use whimbrel_core::plan::{BlockerCode, Decision, Goal, RevertReason, decide};
+
+use super::{
+    applied, apply, codes, desired, desired_as, history, lineage, name, owner, record, run,
+};
+
+#[test]
+fn an_empty_target_gets_everything_in_order() {
+    let items = [desired("1"), desired("2")];
+    let out = run(&items, &History::default(), &Lineage::default());
+    assert_eq!(out.decisions, [apply("1"), apply("2")]);
+    assert!(out.blockers.is_empty());
+}
+
+#[test]
+fn what_is_applied_is_left_alone_and_what_was_skipped_is_out_of_order() {
+    let items = [desired("1"), desired("2"), desired("3")];
+    let out = run(
+        &items,
+        &applied(&[&items[0], &items[2]]),
+        &Lineage::default(),
+    );
+    assert_eq!(
+        out.decisions,
+        [Decision::Apply {
+            name: name("2"),
+            resumed: false,
+            out_of_order: true
+        }]
+    );
+}
+
+#[test]
+fn an_edited_applied_migration_blocks() {
+    let before = desired_as("1", "SELECT 1", &[]);
+    let after = desired_as("1", "SELECT 2", &[]);
+    let out = run(&[after], &applied(&[&before]), &Lineage::default());
+    assert_eq!(codes(&out), [BlockerCode::Edited]);
+    assert!(out.blockers[0].hint.contains("verify --accept 1"));
+}
+
+#[test]
+fn removal_by_descent_reverts_newest_first() {
+    let items = [desired("1"), desired("2"), desired("3")];
+    let lineage = Lineage {
+        absences: [
+            ("2", Absence::Removed { by: None }),
+            ("3", Absence::Removed { by: None }),
+        ]
+        .map(|(text, absence)| (name(text), absence))
+        .into(),
+    };
+    let out = run(
+        &items[..1],
+        &applied(&[&items[0], &items[1], &items[2]]),
+        &lineage,
+    );
+    let revert = |text| Decision::Revert {
+        name: name(text),
+        reason: RevertReason::Removed,
+    };
+    assert_eq!(out.decisions, [revert("3"), revert("2")]);
+}
+
+#[test]
+fn absence_alone_reverts_nothing() {
+    let items = [desired("1"), desired("2")];
+    let there = applied(&[&items[0], &items[1]]);
+    for (absence, code) in [
+        (Absence::NotDescendant, BlockerCode::NotDescendant),
+        (Absence::Uncommitted, BlockerCode::Absent),
+        (Absence::NeverCommitted, BlockerCode::Absent),
+        (Absence::NoHistory, BlockerCode::Absent),
+    ] {
+        let out = run(&items[..1], &there, &lineage("2", absence));
+        assert_eq!(codes(&out), [code]);
+        assert!(out.decisions.is_empty());
+    }
+    let out = run(&items[..1], &there, &Lineage::default());
+    assert_eq!(
+        codes(&out),
+        [BlockerCode::Absent],
+        "not knowing is not a reason to revert"
+    );
+}
+
+#[test]
+fn an_empty_tree_is_refused() {
+    let item = desired("1");
+    let out = run(
+        &[],
+        &applied(&[&item]),
+        &lineage("1", Absence::Removed { by: None }),
+    );
+    assert_eq!(codes(&out), [BlockerCode::EmptyTree]);
+    assert!(out.decisions.is_empty());
+}
+
+#[test]
+fn a_rename_with_equal_content_is_followed() {
+    let before = desired_as("2-old", "SELECT 2", &[]);
+    let after = desired_as("2-new", "SELECT 2", &[]);
+    let there = applied(&[&before]);
+    let out = run(
+        std::slice::from_ref(&after),
+        &there,
+        &lineage("2-old", Absence::Removed { by: None }),
+    );
+    assert_eq!(
+        out.decisions,
+        [Decision::Rename {
+            from: name("2-old"),
+            to: name("2-new")
+        }]
+    );
+    let out = run(&[after], &there, &lineage("2-old", Absence::NotDescendant));
+    assert_eq!(codes(&out), [BlockerCode::NotDescendant]);
+}
+
+#[test]
+fn nothing_goes_that_something_applied_depends_on() {
+    let items = [desired("1"), desired_as("2", "SELECT 2", &["1"])];
+    let out = run(
+        &items[1..],
+        &applied(&[&items[0], &items[1]]),
+        &lineage("1", Absence::Removed { by: None }),
+    );
+    assert_eq!(codes(&out), [BlockerCode::DependedOn]);
+    let out = decide(
+        &items,
+        &applied(&[&items[0], &items[1]]),
+        &Lineage::default(),
+        &owner(),
+        &Goal::Revert(vec![name("1"), name("2")]),
+    );
+    assert!(out.blockers.is_empty(), "both go: {:?}", out.blockers);
+    assert_eq!(out.decisions.len(), 2);
+}
+
+#[test]
+fn only_what_is_applied_can_be_reverted_by_name() {
+    let item = desired("1");
+    let out = decide(
+        &[item],
+        &History::default(),
+        &Lineage::default(),
+        &owner(),
+        &Goal::Revert(vec![name("1")]),
+    );
+    assert_eq!(codes(&out), [BlockerCode::NotApplied]);
+}
+
+#[test]
+fn another_owner_blocks() {
+    let item = desired("1");
+    let mut there = applied(&[&item]);
+    there.owner = Some(Owner {
+        project: "other".parse().unwrap(),
+        ..owner()
+    });
+    assert_eq!(
+        codes(&run(&[item], &there, &Lineage::default())),
+        [BlockerCode::Owner]
+    );
+}
+
+#[test]
+fn an_unfinished_revert_is_finished_and_then_the_definition_is_applied_again() {
+    let item = desired("1");
+    let there = history(vec![record(&item, 1, MigrationState::Reverting)]);
+    let out = run(&[item], &there, &Lineage::default());
+    let revert = Decision::Revert {
+        name: name("1"),
+        reason: RevertReason::Unfinished,
+    };
+    assert_eq!(out.decisions, [revert, apply("1")]);
+}
