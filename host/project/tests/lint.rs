@@ -10,39 +10,10 @@
 
 mod support;
 
+use support::linting::{careless, findings, lenient, of, rules};
 use support::{DEV, Shop, plugins};
-use whimbrel_core::finding::{Finding, Severity};
+use whimbrel_core::finding::Severity;
 use whimbrel_project::{LintOptions, OUTER_TRANSACTION, ProjectError, lint};
-
-async fn findings(shop: &Shop, options: &LintOptions) -> Vec<Finding> {
-    let project = shop.open();
-    lint(&project, plugins(&project), options).await.unwrap()
-}
-
-fn rules(findings: &[Finding]) -> Vec<(&str, Severity)> {
-    findings
-        .iter()
-        .map(|finding| (finding.rule.as_str(), finding.severity))
-        .collect()
-}
-
-fn of<'a>(findings: &'a [Finding], rule: &str) -> &'a Finding {
-    findings
-        .iter()
-        .find(|finding| finding.rule == rule)
-        .unwrap_or_else(|| panic!("no `{rule}` among {:?}", rules(findings)))
-}
-
-/// An environment whose policy lets data be lost.
-fn careless() -> Shop {
-    let shop = Shop::new();
-    shop.write("environments/dev.yaml", &lenient(DEV));
-    shop
-}
-
-fn lenient(environment: &str) -> String {
-    environment.replace("apply: Auto", "apply: Auto, destructive: Allow")
-}
 
 #[tokio::test]
 async fn a_clean_project_has_no_findings() {

@@ -15,7 +15,7 @@ use whimbrel_database::history::{
     record_insert,
 };
 use whimbrel_database::lock::Terminated;
-use whimbrel_database::{Command, Holder, lock};
+use whimbrel_database::{Command, Holder, LockError, Session, lock};
 
 use crate::RunError;
 use crate::held::{Held, hold};
@@ -212,19 +212,10 @@ pub async fn adopt(
 ///
 /// [`RunError::Lock`] while the holder lives.
 pub async fn unlock(access: &Access, target: &TargetName) -> Result<Option<String>, RunError> {
-    let Connection {
-        mut session,
-        credentials,
-        ..
-    } = access.connector.connect(target).await?;
-    let holder = Holder {
-        run: Uuid::now_v7(),
-        description: access.actor.clone(),
-    };
-    let unlocked = lock::unlock(session.as_mut(), &holder).await;
-    drop(session);
-    credentials.end().await;
-    Ok(unlocked?.previous)
+    let unlocked = unlocked(access, target, async |session, holder| {
+        lock::unlock(session, &holder).await
+    });
+    Ok(unlocked.await?.previous)
 }
 
 /// Ends the session that holds the lock of a target, because a person says so, and clears what it left. The reason is
@@ -238,6 +229,18 @@ pub async fn terminate(
     target: &TargetName,
     reason: &str,
 ) -> Result<Terminated, RunError> {
+    unlocked(access, target, async |session, holder| {
+        lock::terminate(session, &holder, reason).await
+    })
+    .await
+}
+
+/// Does something to the lock of a target without taking it, over a connection of its own.
+async fn unlocked<T>(
+    access: &Access,
+    target: &TargetName,
+    deed: impl AsyncFnOnce(&mut dyn Session, Holder) -> Result<T, LockError>,
+) -> Result<T, RunError> {
     let Connection {
         mut session,
         credentials,
@@ -247,10 +250,10 @@ pub async fn terminate(
         run: Uuid::now_v7(),
         description: access.actor.clone(),
     };
-    let terminated = lock::terminate(session.as_mut(), &holder, reason).await;
+    let done = deed(session.as_mut(), holder).await;
     drop(session);
     credentials.end().await;
-    Ok(terminated?)
+    Ok(done?)
 }
 
 /// Takes the lock, writes what `records` gives in one fenced transaction, and releases the lock.

@@ -40,6 +40,11 @@ async fn stage(pause: u64) -> Stage {
     stage
 }
 
+async fn every_row_once(stage: &Stage) {
+    let once = "SELECT count(*) FROM many WHERE touched = 1";
+    assert_eq!(stage.count(once).await, 2000);
+}
+
 /// As a secrets engine does it: ends the sessions in a database, takes the users away.
 fn drop_lent_users(database: &str) {
     PostgresServer::shared().psql(
@@ -77,12 +82,7 @@ async fn leases_that_end_again_and_again_cost_no_row_and_no_failure() {
     // More rotations than lost connections would be forgiven.
     stage.settings.reconnects = 1;
     stage.succeed().await;
-    assert_eq!(
-        stage
-            .count("SELECT count(*) FROM many WHERE touched = 1")
-            .await,
-        2000
-    );
+    every_row_once(&stage).await;
     let lender = stage.lender.clone().unwrap();
     let lent = lender.lent.load(Ordering::Relaxed);
     assert!(lent >= 3, "{lent} users were lent");
@@ -117,12 +117,7 @@ async fn a_user_that_is_dropped_in_the_middle_ends_at_a_checkpoint_and_another_g
         }
     });
     stage.succeed().await;
-    assert_eq!(
-        stage
-            .count("SELECT count(*) FROM many WHERE touched = 1")
-            .await,
-        2000
-    );
+    every_row_once(&stage).await;
     assert!(stage.lender.as_ref().unwrap().lent.load(Ordering::Relaxed) >= 2);
 }
 
@@ -138,12 +133,7 @@ async fn users_that_are_dropped_again_and_again_cost_no_failure_while_each_does_
         }
     });
     stage.succeed().await;
-    assert_eq!(
-        stage
-            .count("SELECT count(*) FROM many WHERE touched = 1")
-            .await,
-        2000
-    );
+    every_row_once(&stage).await;
     assert!(stage.lender.as_ref().unwrap().lent.load(Ordering::Relaxed) >= 4);
 }
 

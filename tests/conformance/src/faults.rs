@@ -10,11 +10,7 @@ use crate::{Subject, value};
 const BUSY: [u16; 4] = [429, 500, 502, 503];
 
 /// Breaks the reading of the kept secret in every way, each time until it is mended, and then for one request only.
-///
-/// # Panics
-///
-/// A fault isn't told as what it is, or the backend doesn't recover.
-pub async fn every_fault(subject: &Subject<'_>) {
+pub(crate) async fn every(subject: &Subject<'_>) {
     let (Some(proxy), Some(request)) = (subject.proxy, &subject.request) else {
         return;
     };

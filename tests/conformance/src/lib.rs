@@ -13,9 +13,7 @@ mod faults;
 mod store;
 mod twice;
 
-pub use faults::every_fault;
 pub use store::{Setup, component, value};
-pub use twice::{closes_twice, lends_twice, misses_twice, reads_twice, reads_versions};
 
 use whimbrel_core::environment::SecretReference;
 use whimbrel_core::fault::FaultClass;
@@ -31,6 +29,22 @@ pub struct Kept {
     pub field: String,
     /// The value of that field.
     pub value: String,
+}
+
+impl Kept {
+    /// A field of a secret, by its reference.
+    ///
+    /// # Panics
+    ///
+    /// It is no reference.
+    #[must_use]
+    pub fn new(reference: &str, field: &str, value: &str) -> Self {
+        Self {
+            reference: reference.parse().expect("a reference"),
+            field: field.to_owned(),
+            value: value.to_owned(),
+        }
+    }
 }
 
 /// A backend under test.
@@ -53,4 +67,20 @@ pub struct Subject<'a> {
     pub says_when: bool,
     /// What the backend makes of refusals by its server, by status.
     pub refusals: &'a [(u16, FaultClass)],
+}
+
+impl Subject<'_> {
+    /// Asks everything of it: all that there is twice, with every fault, and from the login to its end.
+    ///
+    /// # Panics
+    ///
+    /// It isn't as every backend must be.
+    pub async fn conforms(&self) {
+        twice::reads(self).await;
+        twice::versions(self).await;
+        twice::misses(self).await;
+        twice::lends(self).await;
+        faults::every(self).await;
+        twice::closes(self).await;
+    }
 }

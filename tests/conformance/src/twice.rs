@@ -11,11 +11,7 @@ use crate::{Subject, value};
 const WANTED: Duration = Duration::from_secs(20);
 
 /// A kept secret is read, and its shape told without it, as often as one likes.
-///
-/// # Panics
-///
-/// It isn't so.
-pub async fn reads_twice(subject: &Subject<'_>) {
+pub(crate) async fn reads(subject: &Subject<'_>) {
     let kept = &subject.kept;
     let mut versions = Vec::new();
     for _ in 0..2 {
@@ -48,11 +44,7 @@ pub async fn reads_twice(subject: &Subject<'_>) {
 }
 
 /// An earlier version is still there, and the newest one is what is meant without saying so.
-///
-/// # Panics
-///
-/// It isn't so.
-pub async fn reads_versions(subject: &Subject<'_>) {
+pub(crate) async fn versions(subject: &Subject<'_>) {
     let Some(earlier) = &subject.earlier else {
         return;
     };
@@ -71,11 +63,7 @@ pub async fn reads_versions(subject: &Subject<'_>) {
 }
 
 /// What isn't there isn't there the second time either, and nobody should try again.
-///
-/// # Panics
-///
-/// It isn't so.
-pub async fn misses_twice(subject: &Subject<'_>) {
+pub(crate) async fn misses(subject: &Subject<'_>) {
     for _ in 0..2 {
         let fault = subject.store.read(&subject.missing).await.err();
         let fault = fault.expect("it isn't there");
@@ -87,11 +75,7 @@ pub async fn misses_twice(subject: &Subject<'_>) {
 }
 
 /// Two readings are two leases; each is lengthened and ended twice, and then it is gone.
-///
-/// # Panics
-///
-/// It isn't so.
-pub async fn lends_twice(subject: &Subject<'_>) {
+pub(crate) async fn lends(subject: &Subject<'_>) {
     let store = &subject.store;
     let Some(reference) = &subject.lent else {
         let unknown = LeaseId("nobody/lent/this".to_owned());
@@ -133,18 +117,14 @@ pub async fn lends_twice(subject: &Subject<'_>) {
 }
 
 /// The login is ended twice, and whoever asks afterwards logs in anew.
-///
-/// # Panics
-///
-/// It isn't so.
-pub async fn closes_twice(subject: &Subject<'_>) {
+pub(crate) async fn closes(subject: &Subject<'_>) {
     subject
         .store
         .close()
         .await
         .expect("before anything was asked");
     for _ in 0..2 {
-        reads_twice(subject).await;
+        reads(subject).await;
         subject.store.close().await.expect("the login is ended");
         subject.store.close().await.expect("the second time, too");
     }

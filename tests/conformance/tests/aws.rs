@@ -6,10 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use whimbrel_aws_server::{AwsServer, REGION};
-use whimbrel_conformance::{
-    Kept, Setup, Subject, closes_twice, component, every_fault, lends_twice, misses_twice,
-    reads_twice, reads_versions,
-};
+use whimbrel_conformance::{Kept, Setup, Subject, component};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,10 +36,8 @@ async fn aws_secrets_manager_is_a_secret_backend() {
         grants: json!({ "http": [{ "to": "config:/endpoint", "ca": { "file": "ca" } }], "clock": true }),
         files: BTreeMap::from([("ca".to_owned(), proxy.certificate())]),
     };
-    let kept = |version: &str, value: &str| Kept {
-        reference: format!("secret://aws/{name}{version}").parse().unwrap(),
-        field: "password".to_owned(),
-        value: value.to_owned(),
+    let kept = |version: &str, value: &str| {
+        Kept::new(&format!("secret://aws/{name}{version}"), "password", value)
     };
     let subject = Subject {
         store: setup
@@ -57,10 +52,5 @@ async fn aws_secrets_manager_is_a_secret_backend() {
         says_when: false,
         refusals: &[],
     };
-    reads_twice(&subject).await;
-    reads_versions(&subject).await;
-    misses_twice(&subject).await;
-    lends_twice(&subject).await;
-    every_fault(&subject).await;
-    closes_twice(&subject).await;
+    subject.conforms().await;
 }

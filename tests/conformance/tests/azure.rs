@@ -7,13 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use whimbrel_conformance::{
-    Kept, Setup, Subject, closes_twice, component, every_fault, lends_twice, misses_twice,
-    reads_twice, reads_versions,
-};
+use whimbrel_conformance::{Kept, Setup, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
-use whimbrel_test_server::{Connection, Listener, Request, Response};
+use whimbrel_test_server::{Listener, Request, Response};
 
 const TOKEN: &str = "token.of.the-login";
 const METADATA: &str =
@@ -75,20 +72,8 @@ fn answer(request: &Request) -> Response {
     }
 }
 
-fn serve(mut connection: Connection) {
-    use std::io::Write as _;
-    if let Ok(Some(request)) = Request::read(&mut connection) {
-        let _ = connection.write_all(&answer(&request).bytes());
-        connection.finish();
-    }
-}
-
 fn kept(reference: &str, value: &str) -> Kept {
-    Kept {
-        reference: format!("secret://azure/{reference}").parse().unwrap(),
-        field: "password".to_owned(),
-        value: value.to_owned(),
-    }
+    Kept::new(&format!("secret://azure/{reference}"), "password", value)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +81,7 @@ async fn azure_key_vault_is_a_secret_backend_by_each_login() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("token"), "token.of-the.pod").unwrap();
     let place = folder.path().to_str().unwrap();
-    let server = Listener::start(None, serve);
+    let server = Listener::answering(None, answer);
     let login = format!("http://{}", server.address());
     for credentials in [
         json!({ "managedIdentity": { "endpoint": login } }),
@@ -132,11 +117,6 @@ async fn azure_key_vault_is_a_secret_backend_by_each_login() {
             says_when: true,
             refusals: &[(403, Denied), (404, NotFound)],
         };
-        reads_twice(&subject).await;
-        reads_versions(&subject).await;
-        misses_twice(&subject).await;
-        lends_twice(&subject).await;
-        every_fault(&subject).await;
-        closes_twice(&subject).await;
+        subject.conforms().await;
     }
 }

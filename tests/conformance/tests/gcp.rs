@@ -8,13 +8,10 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use whimbrel_conformance::{
-    Kept, Setup, Subject, closes_twice, component, every_fault, lends_twice, misses_twice,
-    reads_twice, reads_versions,
-};
+use whimbrel_conformance::{Kept, Setup, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
-use whimbrel_test_server::{Connection, Listener, Request, Response};
+use whimbrel_test_server::{Listener, Request, Response};
 
 const TOKEN: &str = "token.of.the-metadata-server";
 /// Payloads with their CRC32C, which another program worked out.
@@ -60,25 +57,13 @@ fn answer(request: &Request) -> Response {
     Response::json(200, body.to_string())
 }
 
-fn serve(mut connection: Connection) {
-    use std::io::Write as _;
-    if let Ok(Some(request)) = Request::read(&mut connection) {
-        let _ = connection.write_all(&answer(&request).bytes());
-        connection.finish();
-    }
-}
-
 fn kept(reference: &str, value: &str) -> Kept {
-    Kept {
-        reference: format!("secret://gcp/{reference}").parse().unwrap(),
-        field: "password".to_owned(),
-        value: value.to_owned(),
-    }
+    Kept::new(&format!("secret://gcp/{reference}"), "password", value)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gcp_secret_manager_is_a_secret_backend() {
-    let server = Listener::start(None, serve);
+    let server = Listener::answering(None, answer);
     let metadata = format!("http://{}", server.address());
     let proxy = FaultyProxy::start(&metadata, None);
     let setup = Setup {
@@ -105,10 +90,5 @@ async fn gcp_secret_manager_is_a_secret_backend() {
         says_when: true,
         refusals: &[(403, Denied), (404, NotFound)],
     };
-    reads_twice(&subject).await;
-    reads_versions(&subject).await;
-    misses_twice(&subject).await;
-    lends_twice(&subject).await;
-    every_fault(&subject).await;
-    closes_twice(&subject).await;
+    subject.conforms().await;
 }

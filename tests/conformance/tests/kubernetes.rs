@@ -8,14 +8,11 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use whimbrel_conformance::{
-    Kept, Setup, Subject, closes_twice, component, every_fault, lends_twice, misses_twice,
-    reads_twice,
-};
+use whimbrel_conformance::{Kept, Setup, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 use whimbrel_secrets::UNNAMED_FIELD;
-use whimbrel_test_server::{Connection, Listener, Request, Response};
+use whimbrel_test_server::{Listener, Request, Response};
 
 const TOKEN: &str = "token.of.the-service-account";
 const PASSWORD: &str = "the password in the Secret";
@@ -47,20 +44,8 @@ fn answer(request: &Request) -> Response {
     }
 }
 
-fn serve(mut connection: Connection) {
-    use std::io::Write as _;
-    if let Ok(Some(request)) = Request::read(&mut connection) {
-        let _ = connection.write_all(&answer(&request).bytes());
-        connection.finish();
-    }
-}
-
 fn kept(path: &str, field: &str) -> Kept {
-    Kept {
-        reference: format!("secret://kubernetes/{path}").parse().unwrap(),
-        field: field.to_owned(),
-        value: PASSWORD.to_owned(),
-    }
+    Kept::new(&format!("secret://kubernetes/{path}"), field, PASSWORD)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +54,7 @@ async fn kubernetes_is_a_secret_backend_through_the_api() {
     fs::write(account.path().join("token"), TOKEN).unwrap();
     fs::write(account.path().join("namespace"), "shop").unwrap();
     let folder = account.path().to_str().unwrap();
-    let server = Listener::start(None, serve);
+    let server = Listener::answering(None, answer);
     let proxy = FaultyProxy::start(&format!("http://{}", server.address()), None);
     let setup = Setup {
         with: json!({ "from": { "api": { "address": proxy.address(), "account": folder } } }),
@@ -89,11 +74,7 @@ async fn kubernetes_is_a_secret_backend_through_the_api() {
         says_when: true,
         refusals: &[(403, Denied), (404, NotFound)],
     };
-    reads_twice(&subject).await;
-    misses_twice(&subject).await;
-    lends_twice(&subject).await;
-    every_fault(&subject).await;
-    closes_twice(&subject).await;
+    subject.conforms().await;
     // One Secret by its name, never a list.
     let seen = proxy.seen();
     assert!(
@@ -124,8 +105,5 @@ async fn kubernetes_is_a_secret_backend_from_a_mounted_folder() {
         says_when: true,
         refusals: &[],
     };
-    reads_twice(&subject).await;
-    misses_twice(&subject).await;
-    lends_twice(&subject).await;
-    closes_twice(&subject).await;
+    subject.conforms().await;
 }

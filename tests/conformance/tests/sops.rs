@@ -7,9 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use whimbrel_conformance::{
-    Kept, Setup, Subject, closes_twice, component, lends_twice, misses_twice, reads_twice, value,
-};
+use whimbrel_conformance::{Kept, Setup, Subject, component, value};
 use whimbrel_core::fault::FaultClass::Denied;
 use whimbrel_secrets::Backend as _;
 
@@ -50,10 +48,7 @@ async fn sops_is_a_secret_backend() {
         ("shop.json", "password", "the password in the file"),
     ] {
         let subject = subject(file, field, text).await;
-        reads_twice(&subject).await;
-        misses_twice(&subject).await;
-        lends_twice(&subject).await;
-        closes_twice(&subject).await;
+        subject.conforms().await;
     }
 }
 

@@ -9,10 +9,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use serde_json::json;
-use whimbrel_conformance::{
-    Kept, Setup, Subject, closes_twice, component, every_fault, lends_twice, misses_twice,
-    reads_twice, reads_versions,
-};
+use whimbrel_conformance::{Kept, Setup, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 use whimbrel_test_server::free_port;
@@ -53,12 +50,12 @@ async fn strongbox_is_a_secret_backend() {
         grants: json!({ "http": [{ "to": "config:/address", "ca": { "file": "ca" } }], "clock": true }),
         files: BTreeMap::from([("ca".to_owned(), proxy.certificate())]),
     };
-    let kept = |version: &str, value: &str| Kept {
-        reference: format!("secret://box/shop/database{version}")
-            .parse()
-            .unwrap(),
-        field: "password".to_owned(),
-        value: value.to_owned(),
+    let kept = |version: &str, value: &str| {
+        Kept::new(
+            &format!("secret://box/shop/database{version}"),
+            "password",
+            value,
+        )
     };
     let subject = Subject {
         store: setup.store("strongbox", component("strongbox")).await,
@@ -71,10 +68,5 @@ async fn strongbox_is_a_secret_backend() {
         says_when: true,
         refusals: &[(403, Denied), (404, NotFound)],
     };
-    reads_twice(&subject).await;
-    reads_versions(&subject).await;
-    misses_twice(&subject).await;
-    lends_twice(&subject).await;
-    every_fault(&subject).await;
-    closes_twice(&subject).await;
+    subject.conforms().await;
 }

@@ -6,10 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 use vaultrs::kv2;
-use whimbrel_conformance::{
-    Kept, Setup, Subject, closes_twice, component, every_fault, lends_twice, misses_twice,
-    reads_twice, reads_versions,
-};
+use whimbrel_conformance::{Kept, Setup, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound, Unavailable};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 use whimbrel_postgres_server::PostgresServer;
@@ -51,12 +48,12 @@ async fn vault_is_a_secret_backend() {
         grants: json!({ "http": [{ "to": "config:/address", "ca": { "file": "ca" } }], "clock": true }),
         files: BTreeMap::from([("ca".to_owned(), proxy.certificate())]),
     };
-    let kept = |version: &str, value: &str| Kept {
-        reference: format!("secret://vault/{mount}/shop{version}")
-            .parse()
-            .unwrap(),
-        field: "password".to_owned(),
-        value: value.to_owned(),
+    let kept = |version: &str, value: &str| {
+        Kept::new(
+            &format!("secret://vault/{mount}/shop{version}"),
+            "password",
+            value,
+        )
     };
     let subject = Subject {
         store: setup.store("vault", component("vault")).await,
@@ -79,12 +76,7 @@ async fn vault_is_a_secret_backend() {
             (473, Unavailable),
         ],
     };
-    reads_twice(&subject).await;
-    reads_versions(&subject).await;
-    misses_twice(&subject).await;
-    lends_twice(&subject).await;
-    every_fault(&subject).await;
-    closes_twice(&subject).await;
+    subject.conforms().await;
     // What was lent is gone from the database, too.
     let left = postgres.psql(
         "postgres",

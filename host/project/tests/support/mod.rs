@@ -1,6 +1,8 @@
 //! Real projects in temporary Git repositories, on real SQLite files.
 
-#![allow(dead_code, clippy::unwrap_used)] // each test file uses its part; a test may panic
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)] // each test file uses its part; a test may panic
+
+pub mod linting;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

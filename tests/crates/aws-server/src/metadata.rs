@@ -1,11 +1,10 @@
 //! Where a workload on AWS gets its credentials: the instance metadata service (version 2 only), and the agent of EKS Pod
 //! Identity.
 
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
-use whimbrel_test_server::{Connection, Listener, Request, Response};
+use whimbrel_test_server::{Listener, Request, Response};
 
 use crate::Credentials;
 
@@ -31,17 +30,12 @@ impl Metadata {
         let pod_token = "token-of-the-pod".to_owned();
         let credentials = Arc::new(Mutex::new(credentials));
         let (shared, expected) = (Arc::clone(&credentials), pod_token.clone());
-        let listener = Listener::start(None, move |mut connection: Connection| {
-            let Ok(Some(request)) = Request::read(&mut connection) else {
-                return;
-            };
+        let listener = Listener::answering(None, move |request| {
             let credentials = shared
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
-            let response = answer(&request, &credentials, &expected);
-            let _ = connection.write_all(&response.bytes());
-            connection.finish();
+            answer(request, &credentials, &expected)
         });
         Self {
             listener,

@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection, StreamOwned};
 
 use crate::authority::{Identity, client};
+use crate::http::{Request, Response};
 
 /// How long a peer may say nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,6 +62,24 @@ impl Listener {
             }
         });
         Self { address, ended }
+    }
+
+    /// Answers one request on each connection, as a fake of a server does.
+    ///
+    /// # Panics
+    ///
+    /// No port is free.
+    #[must_use]
+    pub fn answering(
+        identity: Option<&Identity>,
+        answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(identity, move |mut connection| {
+            if let Ok(Some(request)) = Request::read(&mut connection) {
+                let _ = connection.write_all(&answer(&request).bytes());
+                connection.finish();
+            }
+        })
     }
 
     /// Where it listens.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
-use whimbrel_test_server::{Authority, Connection, Listener, Request, Response};
+use whimbrel_test_server::{Authority, Listener, Request, Response};
 
 use crate::ServiceAccount;
 
@@ -25,8 +25,8 @@ impl Default for TokenReviewer {
         let authority = Authority::default();
         let users = Users::default();
         let known = Arc::clone(&users);
-        let listener = Listener::start(Some(&authority.identity()), move |connection| {
-            answer(connection, &known);
+        let listener = Listener::answering(Some(&authority.identity()), move |request| {
+            answer(request, &known)
         });
         Self {
             listener,
@@ -65,12 +65,7 @@ impl TokenReviewer {
     }
 }
 
-fn answer(mut connection: Connection, users: &Users) {
-    use std::io::Write as _;
-
-    let Ok(Some(request)) = Request::read(&mut connection) else {
-        return;
-    };
+fn answer(request: &Request, users: &Users) -> Response {
     let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
     let token = body.pointer("/spec/token").and_then(Json::as_str);
     let known = users.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,6 +84,5 @@ fn answer(mut connection: Connection, users: &Users) {
         "apiVersion": "authentication.k8s.io/v1",
         "status": status,
     });
-    let _ = connection.write_all(&Response::json(201, review.to_string()).bytes());
-    connection.finish();
+    Response::json(201, review.to_string())
 }
