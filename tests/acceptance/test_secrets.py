@@ -162,8 +162,9 @@ def test_what_kill_9_left_lent_is_ended_by_the_next_run(whimbrel, shop, openbao)
 def test_without_a_role_nothing_is_made(whimbrel, shop):
     variables = shop.lend(60, role=False)
     shop.project.table("0001-people")
-    ended = whimbrel.run("apply", "--environment", "dev", code=None, **variables)
-    assert ended.code != OK and "`role:`" in ended.err
+    # Trying again wouldn't help.
+    ended = whimbrel.run("apply", "--environment", "dev", code=FAILED, **variables)
+    assert "`role:`" in ended.err
     assert shop.postgres.rows("SELECT count(*) FROM pg_namespace WHERE nspname = 'whimbrel'") == [(0,)]
     eventually(lambda: not shop.users(), "what was lent is given back")
 
@@ -225,6 +226,35 @@ def test_check_says_the_shape_and_reveals_nothing(whimbrel, project, openbao, cl
     openbao.call(f"{mount}/metadata/shop", method="DELETE")
     ended = whimbrel.run("secrets", "check", "--environment", "dev", code=FAILED, **variables)
     assert "not found or not permitted" in ended.said
+
+
+def test_what_is_wrong_with_a_backend_is_said_where_it_stands(whimbrel, project, openbao, cluster, postgres):
+    _, database, store, variables = kept(openbao, project, cluster, postgres)
+    store["with"]["adress"] = store["with"].pop("address")
+    project.environment("base", {"shop": database}, secrets={"store": store}, abstract=True)
+    project.write("environments/dev.yaml", {
+        "apiVersion": "whimbrel.dev/v1alpha1", "kind": "Environment", "metadata": {"name": "dev"},
+        "spec": {"extends": "base"},
+    })
+    document = (project.folder / "environments/base.yaml").read_text().splitlines()
+    line = next(number for number, text in enumerate(document, 1) if '"adress"' in text)
+    for command in ("lint",), ("secrets", "check", "--environment", "dev"), ("plan", "--environment", "dev"):
+        # Without the variable that the login refers to: nothing secret is needed to see it.
+        ended = whimbrel.run(*command, code=None)
+        assert ended.code not in (OK, PENDING), ended
+        assert f"environments/base.yaml:{line}" in ended.said, ended
+        assert "unknown key `adress`" in ended.said and "did you mean `address`?" in ended.said, ended
+        assert "couldn't be ended" not in ended.said, ended
+
+
+def test_what_is_said_of_a_path_can_be_read(whimbrel, shop):
+    variables = shop.lend(60)
+    document = shop.project.folder / "environments/dev.yaml"
+    document.write_text(document.read_text().replace("/creds/migrator#password", "/creds/nobody#password"))
+    ended = whimbrel.run("secrets", "check", "--environment", "dev", code=FAILED, **variables)
+    assert f"{shop.mount}/creds/nobody" in ended.said.split("error:")[1], ended
+    ended = whimbrel.run("secrets", "check", "--environment", "dev", code=FAILED)
+    assert ended.said.count("(env.not-set)") == 2, ended  # once for each reference
 
 
 def test_check_compares_the_lease_with_what_the_run_will_take(whimbrel, shop):

@@ -179,9 +179,10 @@ pub(crate) fn of_run(error: &RunError, interrupted: Exit) -> Exit {
         | RunError::Database(error)
         | RunError::Connect(ConnectError::Database(error))
         | RunError::History(HistoryError::Database(error)) => of_database(error),
-        RunError::Connect(ConnectError::Credentials { .. }) | RunError::CredentialsEnded => {
-            Exit::Retry
-        }
+        RunError::Connect(ConnectError::Credentials {
+            is_temporary: true, ..
+        })
+        | RunError::CredentialsEnded => Exit::Retry,
         _ => Exit::Failed,
     }
 }

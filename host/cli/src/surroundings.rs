@@ -79,12 +79,17 @@ fn plan_error(error: ProjectError) -> PlanError {
 /// The database's own error where there is one, because a run looks at its code.
 fn connect_error(error: ProjectError) -> ConnectError {
     let (message, hint) = (error.to_string(), error.hint());
+    let is_temporary = error.is_temporary();
     if let ProjectError::Connect { source, .. } = error
         && let whimbrel_project::ConnectError::Database(error) = *source
     {
         return ConnectError::Database(error);
     }
-    ConnectError::Credentials { message, hint }
+    ConnectError::Credentials {
+        message,
+        hint,
+        is_temporary,
+    }
 }
 
 #[cfg(test)]

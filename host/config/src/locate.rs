@@ -1,12 +1,17 @@
-//! Where a part of a migration stands, found again when there is something to say about it.
+//! Where a part of a definition stands, found again when there is something to say about it.
 
+use serde_json::{Map, Value as Json};
 use whimbrel_core::definition::{Action, Migration, Origin};
 use whimbrel_core::history::Direction;
+use whimbrel_core::name::EnvironmentName;
+use whimbrel_core::project::Project;
 
+use crate::check::Completeness;
 use crate::document::{Document, language};
-use crate::files::Files;
+use crate::files::{Files, join};
 use crate::node::{Part, way};
 use crate::problem::Problem;
+use crate::shape::Kind;
 use crate::tree::SourceTree;
 
 /// The file, and the line in it, where the SQL of a step begins; its own file, or a line of the document.
@@ -61,6 +66,70 @@ pub fn with_problem(
         return None;
     }
     way.push("with".into());
+    Some(within(&document, way, pointer, message))
+}
+
+/// The same in the `with:` of a secret backend: in its environment's document, or in the one of those that it extends
+/// which says it.
+///
+/// None when no document says it any more.
+#[must_use]
+pub fn backend_problem(
+    tree: &dyn SourceTree,
+    project: &Project,
+    environment: &EnvironmentName,
+    backend: &str,
+    pointer: &str,
+    message: &str,
+) -> Option<Problem> {
+    let files = Files::new(tree);
+    let mut nearest = None;
+    let mut next = Some(environment.to_string());
+    // Loading has refused circles, but these are the files as they are now.
+    for _ in 0..ANCESTORS {
+        let Some(name) = next else { break };
+        let (document, parent) = environment_document(&files, &project.environments, &name)?;
+        let with = way!["spec", "secrets", backend, "with"];
+        if document.has(&with) {
+            let whole = has(&document, &with, pointer);
+            let problem = within(&document, with, pointer, message);
+            if whole {
+                return Some(problem);
+            }
+            nearest = nearest.or(Some(problem));
+        }
+        next = parent;
+    }
+    nearest
+}
+
+/// More environments than anybody lets extend each other.
+const ANCESTORS: usize = 32;
+
+/// An environment's document, and the name of the one that it extends.
+fn environment_document(
+    files: &Files<'_>,
+    folder: &str,
+    name: &str,
+) -> Option<(Document, Option<String>)> {
+    ["yaml", "yml", "json"].iter().find_map(|ending| {
+        let path = join(folder, &format!("{name}.{ending}"));
+        let (_, language) = language(&path)?;
+        let source = files.read(&path).ok()??;
+        let (document, envelope) = Document::read::<Map<String, Json>>(
+            source,
+            language,
+            Kind::Environment,
+            Completeness::Overlay,
+        )
+        .ok()?;
+        let parent = envelope.spec.get("extends").and_then(Json::as_str);
+        Some((document, parent.map(str::to_owned)))
+    })
+}
+
+/// The way that a pointer leads from a place, as far as the document goes along.
+fn along(document: &Document, mut way: Vec<Part>, pointer: &str) -> Vec<Part> {
     for segment in pointer.split('/').skip(1) {
         let key = segment.replace("~1", "/").replace("~0", "~");
         let index = key.parse::<usize>().ok().map(Part::Index);
@@ -70,5 +139,13 @@ pub fn with_problem(
             way.push(index);
         }
     }
-    Some(document.key_problem(&way, message))
+    way
+}
+
+fn has(document: &Document, place: &[Part], pointer: &str) -> bool {
+    document.has(&along(document, place.to_vec(), pointer))
+}
+
+fn within(document: &Document, place: Vec<Part>, pointer: &str, message: &str) -> Problem {
+    document.key_problem(&along(document, place, pointer), message)
 }

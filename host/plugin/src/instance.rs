@@ -37,6 +37,8 @@ pub struct Scope {
     pub working: Option<Working>,
     log: LogSink,
     lasting: Option<Scrubber>,
+    /// What a call that reveals is about, which is no secret.
+    about: String,
 }
 
 /// The context of a call that isn't pure.
@@ -59,6 +61,7 @@ impl Scope {
             working: None,
             log,
             lasting: None,
+            about: String::new(),
         }
     }
 
@@ -80,6 +83,7 @@ impl Scope {
                 outgoing,
             }),
             lasting: None,
+            about: String::new(),
         }
     }
 
@@ -101,7 +105,14 @@ impl Scope {
                 outgoing: Some(outgoing),
             }),
             lasting: Some(lasting),
+            about: String::new(),
         }
+    }
+
+    /// The same about something that whoever asked may read again.
+    pub fn about(mut self, about: String) -> Self {
+        self.about = about;
+        self
     }
 }
 
@@ -160,7 +171,7 @@ impl State {
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
-        let hush = Hush::new(scope.lasting.clone(), limits);
+        let hush = Hush::new(scope.lasting.clone(), limits).about(scope.about.clone());
         Self {
             hush,
             requests: 0,

@@ -94,7 +94,8 @@ impl Session {
         *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = gate;
     }
 
-    fn is_live(&self) -> bool {
+    /// Whether there is a login that holds.
+    pub fn is_live(&self) -> bool {
         let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
         login.as_ref().is_some_and(|login| !login.is_over())
     }

@@ -9,10 +9,13 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use serde_json::Value as Json;
 use tokio::sync::OnceCell;
+use whimbrel_config::{Problem, backend_problem};
 use whimbrel_core::environment::{Environment, SecretBackend, SecretReference};
 use whimbrel_core::fault::{Fault, FaultClass};
+use whimbrel_core::finding::{Finding, Severity};
+use whimbrel_core::name::EnvironmentName;
 use whimbrel_core::project::{Material, Project};
-use whimbrel_plugin::{Materials, SecretStore, StoreSettings};
+use whimbrel_plugin::{Materials, Mismatch, SecretStore, StoreSettings};
 use whimbrel_secrets::{Backend, LeaseId, Renewal, Resolver, Secret, SecretError, Shape};
 use whimbrel_signal::Scrubber;
 use zeroize::Zeroizing;
@@ -34,6 +37,7 @@ pub fn resolver(
     for (name, backend) in in_order(plugins.project(), &environment.secrets) {
         // Those before it are all that its own configuration can refer to.
         let configured = Configured {
+            environment: environment.name.clone(),
             name: name.clone(),
             backend: backend.clone(),
             plugins: Arc::clone(plugins),
@@ -92,9 +96,10 @@ impl Materials for Resolving {
 }
 
 fn fault(error: &SecretError) -> Fault {
-    if let SecretError::Backend { fault, .. } = error {
+    if let SecretError::Backend { reference, fault } = error {
+        // Whoever shows the fault adds its code.
         return Fault {
-            message: error.to_string(),
+            message: format!("{reference}: {}", fault.message),
             ..(**fault).clone()
         };
     }
@@ -105,6 +110,7 @@ fn fault(error: &SecretError) -> Fault {
 
 /// A backend that becomes a store when it is first asked.
 struct Configured {
+    environment: EnvironmentName,
     name: String,
     backend: SecretBackend,
     plugins: Arc<Plugins>,
@@ -131,6 +137,84 @@ impl Configured {
     }
 }
 
+impl Configured {
+    /// What is wrong with its `with:`, each thing where it stands. Nothing secret is read for it.
+    async fn mismatches(&self) -> Result<Vec<(Option<Problem>, Mismatch)>, Fault> {
+        let mismatches = self.store().await?.mismatches().await?;
+        let located = mismatches.into_iter().map(|mismatch| {
+            let place = self.place(&mismatch.pointer, &mismatch.message);
+            (place, mismatch)
+        });
+        Ok(located.collect())
+    }
+
+    /// Where in the environment a part of its `with:` stands.
+    fn place(&self, pointer: &str, message: &str) -> Option<Problem> {
+        backend_problem(
+            &**self.plugins.tree(),
+            self.plugins.project(),
+            &self.environment,
+            &self.name,
+            pointer,
+            message,
+        )
+    }
+
+    /// The fault with file, line and column, if it is about the configuration.
+    fn located(&self, mut fault: Fault) -> Fault {
+        let pointer = fault.pointer.as_deref();
+        if let Some(at) = pointer.and_then(|pointer| self.place(pointer, "")) {
+            let message = &fault.message;
+            fault.message = format!("{}:{}:{}: {message}", at.path, at.line, at.column);
+        }
+        fault
+    }
+}
+
+/// What is wrong with the backends of an environment, without reaching any of them and without reading any secret.
+pub(crate) async fn backend_findings(
+    plugins: &Arc<Plugins>,
+    environment: &Environment,
+) -> Vec<Finding> {
+    let resolver = Resolver::new(plugins.base(), Scrubber::default());
+    let mut findings = Vec::new();
+    for (name, backend) in &environment.secrets {
+        let configured = Configured {
+            environment: environment.name.clone(),
+            name: name.clone(),
+            backend: backend.clone(),
+            plugins: Arc::clone(plugins),
+            materials: Arc::new(Resolving(resolver.clone())),
+            scrubber: Scrubber::default(),
+            store: OnceCell::new(),
+        };
+        let finding = |message: String, place: Option<Problem>, help: Option<String>| Finding {
+            rule: "definition".to_owned(),
+            severity: Severity::Error,
+            message: format!("secret backend `{name}`: {message}"),
+            help,
+            migration: None,
+            target: None,
+            line: place
+                .as_ref()
+                .and_then(|place| u32::try_from(place.line).ok()),
+            path: place.map(|place| place.path),
+        };
+        match configured.mismatches().await {
+            Ok(mismatches) => findings.extend(
+                mismatches
+                    .into_iter()
+                    .map(|(place, mismatch)| finding(mismatch.message, place, mismatch.hint)),
+            ),
+            Err(fault) => {
+                let place = configured.place("", "");
+                findings.push(finding(fault.message, place, fault.hint));
+            }
+        }
+    }
+    findings
+}
+
 fn unavailable(error: &PluginUnavailable) -> Fault {
     let mut fault = Fault::new(FaultClass::Invalid, "plugin.unavailable", error.to_string());
     fault.hint = error.hint();
@@ -147,19 +231,27 @@ impl Backend for Configured {
     }
 
     async fn read(&self, reference: &SecretReference) -> Result<Secret, Fault> {
-        self.store().await?.read(reference).await
+        let store = self.store().await?;
+        let answer = store.read(reference).await;
+        answer.map_err(|fault| self.located(fault))
     }
 
     async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
-        self.store().await?.shape(reference).await
+        let store = self.store().await?;
+        let answer = store.shape(reference).await;
+        answer.map_err(|fault| self.located(fault))
     }
 
     async fn renew(&self, lease: &LeaseId, want: Duration) -> Result<Renewal, Fault> {
-        self.store().await?.renew(lease, want).await
+        let store = self.store().await?;
+        let answer = store.renew(lease, want).await;
+        answer.map_err(|fault| self.located(fault))
     }
 
     async fn revoke(&self, lease: &LeaseId) -> Result<(), Fault> {
-        self.store().await?.revoke(lease).await
+        let store = self.store().await?;
+        let answer = store.revoke(lease).await;
+        answer.map_err(|fault| self.located(fault))
     }
 
     async fn close(&self) -> Result<(), Fault> {

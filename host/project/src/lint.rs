@@ -10,6 +10,7 @@ use whimbrel_core::name::{DatabaseName, EnvironmentName};
 use whimbrel_core::statement::Dialect;
 
 use crate::absence::names;
+use crate::backends::backend_findings;
 use crate::notices::notices;
 use crate::plain_text::plain_text;
 use crate::plugins::Plugins;
@@ -46,6 +47,9 @@ pub async fn lint(
     let mut findings = Findings::default();
     for environment in &environments {
         in_environment(project, &plugins, environment, &mut findings).await?;
+        for finding in backend_findings(&plugins, environment).await {
+            findings.add(finding);
+        }
     }
     for finding in plain_text(project) {
         findings.add(finding);

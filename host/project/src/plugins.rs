@@ -136,6 +136,11 @@ impl Plugins {
         &self.project
     }
 
+    /// The tree that the project's document, its environments and its plugins are read from.
+    pub(crate) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// The folder that relative paths are counted from.
     pub(crate) fn base(&self) -> &Path {
         &self.base

@@ -94,7 +94,7 @@ impl SecretsView {
 fn row(line: &SecretLine) -> Vec<Cell> {
     let state = match line.error {
         None => Cell::styled("found", |text| good(text)),
-        Some(_) => Cell::styled("missing", |text| bad(text)),
+        Some(_) => Cell::styled("failed", |text| bad(text)),
     };
     let some = |label: &str, text: Option<String>| {
         Cell::plain(

@@ -157,6 +157,7 @@ fn require_role(credentials: &dyn Credentials, endpoint: &Endpoint) -> Result<()
                 "set `role:` of the database to a role that stays and that the user is a member of"
                     .to_owned(),
             ),
+            is_temporary: false,
         });
     }
     Ok(())

@@ -41,6 +41,8 @@ pub enum ConnectError {
         message: String,
         /// What to do about it.
         hint: Option<String>,
+        /// Whether the same may work later without anybody changing anything.
+        is_temporary: bool,
     },
 }
 

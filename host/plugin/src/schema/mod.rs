@@ -24,6 +24,8 @@ pub struct Mismatch {
     pub message: String,
     /// What would make it right, when that is more than was expected.
     pub hint: Option<String>,
+    /// Whether it is about something that isn't written.
+    pub is_missing: bool,
 }
 
 /// A schema can't be used.
@@ -132,6 +134,7 @@ fn whole(message: &str) -> Mismatch {
         pointer: String::new(),
         message: message.to_owned(),
         hint: None,
+        is_missing: false,
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn mismatches(
         pointer: pointer.clone(),
         message,
         hint: None,
+        is_missing: false,
     };
     match error.kind() {
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
@@ -35,6 +36,7 @@ pub(super) fn mismatches(
                 pointer: format!("{pointer}/{}", escaped(key)),
                 message: format!("`{key}` is missing"),
                 hint: about.map(|about| format!("`{key}`: {about}")),
+                is_missing: true,
             }]
         }
         Kind::Type { kind } => {
@@ -147,6 +149,7 @@ fn none_fits(
         pointer: pointer.to_owned(),
         message,
         hint: None,
+        is_missing: false,
     }]
 }
 
@@ -163,6 +166,7 @@ fn unknown_key(pointer: &str, key: &str, known: &[&str]) -> Mismatch {
         pointer: format!("{pointer}/{}", escaped(key)),
         message: format!("unknown key `{key}`"),
         hint,
+        is_missing: false,
     }
 }
 

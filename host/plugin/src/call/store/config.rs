@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use whimbrel_core::digest::Digest;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::project::Material;
 use whimbrel_core::reference::references;
@@ -11,15 +10,16 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::egress::Materials;
 use crate::limits::Limits;
-use crate::schema::ConfigSchema;
+use crate::schema::{ConfigSchema, Mismatch, SchemaError};
 
 /// A `with:` as it is written.
 pub struct Configuration {
     with: Json,
     materials: Arc<dyn Materials>,
-    /// The last one that was found in order, so that it is checked once.
-    checked: std::sync::Mutex<Option<Digest>>,
 }
+
+/// What stands for a value that is kept elsewhere.
+const REFERRED: &str = "a value that is kept elsewhere";
 
 /// A `with:` with every secret in its place. Wiped when it is dropped.
 pub struct Resolved(Json);
@@ -30,11 +30,7 @@ impl Configuration {
             Json::Null => Json::Object(serde_json::Map::new()),
             with => with,
         };
-        Self {
-            with,
-            materials,
-            checked: std::sync::Mutex::default(),
-        }
+        Self { with, materials }
     }
 
     /// The configuration with its secrets as they are now.
@@ -60,30 +56,26 @@ impl Configuration {
         Ok(resolved)
     }
 
-    /// Checks a configuration against the plugin's schema, once for each.
-    pub fn check(&self, schema: &Json, config: &Resolved, limits: &Limits) -> Result<(), Fault> {
-        let digest = Digest::of(config.text().as_bytes());
-        let mut checked = self
-            .checked
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if *checked == Some(digest) {
-            return Ok(());
+    /// What is wrong with it by the plugin's schema, before anything secret is read. A reference stands for any value: what
+    /// it leads to is the guest's to judge.
+    ///
+    /// # Errors
+    /// The schema can't be used.
+    pub fn mismatches(&self, schema: &Json, limits: &Limits) -> Result<Vec<Mismatch>, SchemaError> {
+        let schema = ConfigSchema::new(schema, limits)?;
+        let mut with = self.with.clone();
+        let referred: Vec<String> = references(&self.with)
+            .into_iter()
+            .map(|(pointer, _)| pointer)
+            .collect();
+        for pointer in &referred {
+            if let Some(place) = with.pointer_mut(pointer) {
+                *place = Json::String(REFERRED.to_owned());
+            }
         }
-        let fitting = ConfigSchema::new(schema, limits).map_err(|error| {
-            Fault::new(FaultClass::Internal, "plugin.schema", error.to_string())
-        })?;
-        if let Some(mismatch) = fitting.mismatches(&config.0).into_iter().next() {
-            let hint = mismatch
-                .hint
-                .unwrap_or_else(|| "look at the backend's `with:` in the environment".to_owned());
-            let mut fault = Fault::new(FaultClass::Invalid, "config.mismatch", mismatch.message)
-                .with_hint(hint);
-            fault.pointer = Some(mismatch.pointer);
-            return Err(fault);
-        }
-        *checked = Some(digest);
-        Ok(())
+        let mut found = schema.mismatches(&with);
+        found.retain(|mismatch| !referred.contains(&mismatch.pointer));
+        Ok(found)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::egress::{Egress, Materials};
 use crate::error::PluginError;
 use crate::instance::{Scope, State};
 use crate::plugin::Plugin;
+use crate::schema::Mismatch;
 use crate::session::Session;
 use answer::Answers;
 use config::Configuration;
@@ -55,6 +56,8 @@ pub struct SecretStore {
     scrubber: Scrubber,
     log: LogSink,
     schema: OnceCell<Json>,
+    /// Filled once `with:` was found to fit the schema.
+    fits: OnceCell<()>,
     keeps_session: bool,
 }
 
@@ -82,6 +85,7 @@ impl SecretStore {
             scrubber: settings.scrubber,
             log: settings.log.unwrap_or_else(traced),
             schema: OnceCell::new(),
+            fits: OnceCell::new(),
         })
     }
 
@@ -94,20 +98,38 @@ impl SecretStore {
         schema.await.map_err(|error| self.clean(fault(&error)))
     }
 
-    /// Runs one function of the guest, configured, in a store of its own.
+    /// What is wrong with its `with:` by that schema. Nothing secret is read for it.
+    ///
+    /// # Errors
+    /// The plugin misbehaves, or its schema can't be used.
+    pub async fn mismatches(&self) -> Result<Vec<Mismatch>, Fault> {
+        let schema = self.schema().await?;
+        let limits = self.plugin.sandbox().limits();
+        self.with
+            .mismatches(schema, limits)
+            .map_err(|error| Fault::new(FaultClass::Internal, "plugin.schema", error.to_string()))
+    }
+
+    async fn fits(&self) -> Result<(), Fault> {
+        let check = async || match mismatched(&self.mismatches().await?) {
+            Some(fault) => Err(self.clean(fault)),
+            None => Ok(()),
+        };
+        self.fits.get_or_try_init(check).await.copied()
+    }
+
+    /// Runs one function of the guest, configured, in a store of its own. What it is asked about stays readable.
     async fn call<T: Send + 'static>(
         &self,
         function: &'static str,
+        about: &str,
         guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
     ) -> Result<T, Fault> {
+        self.fits().await?;
         let config = self
             .with
             .resolved()
             .await
-            .map_err(|fault| self.clean(fault))?;
-        let schema = self.schema().await?;
-        self.with
-            .check(schema, &config, self.plugin.sandbox().limits())
             .map_err(|fault| self.clean(fault))?;
         let outgoing = self
             .egress
@@ -124,7 +146,8 @@ impl SecretStore {
         let mut call = Call::new("", &format!("secrets/{}/{function}", self.name));
         call.log = Arc::clone(&self.log);
         let session = Arc::clone(&self.session);
-        let scope = Scope::store(function, call, session, outgoing, self.scrubber.clone());
+        let scope = Scope::store(function, call, session, outgoing, self.scrubber.clone())
+            .about(about.to_owned());
         let limit = self.plugin.sandbox().limits().store_timeout;
         let store = self.plugin.store().map_err(|error| fault(&error))?.clone();
         let stop = StopFlag::new();
@@ -191,7 +214,7 @@ impl Backend for SecretStore {
     async fn read(&self, reference: &SecretReference) -> Result<Secret, Fault> {
         let asked = asked(reference);
         let answers = self.answers("read");
-        let secret = self.call("read", move |exports, store| {
+        let secret = self.call("read", &reference.path, move |exports, store| {
             Box::pin(async move {
                 let backend = exports.whimbrel_secrets_backend();
                 backend.call_read(store, &asked).await
@@ -203,7 +226,7 @@ impl Backend for SecretStore {
     async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
         let asked = asked(reference);
         let answers = self.answers("describe");
-        let shape = self.call("describe", move |exports, store| {
+        let shape = self.call("describe", &reference.path, move |exports, store| {
             Box::pin(async move {
                 let backend = exports.whimbrel_secrets_backend();
                 backend.call_describe(store, &asked).await
@@ -215,7 +238,7 @@ impl Backend for SecretStore {
     async fn renew(&self, lease: &LeaseId, want: Duration) -> Result<Renewal, Fault> {
         let (id, want) = (lease.0.clone(), want.as_secs());
         let answers = self.answers("renew");
-        let renewal = self.call("renew", move |exports, store| {
+        let renewal = self.call("renew", &lease.0, move |exports, store| {
             Box::pin(async move {
                 let backend = exports.whimbrel_secrets_backend();
                 backend.call_renew(store, &id, want).await
@@ -226,7 +249,7 @@ impl Backend for SecretStore {
 
     async fn revoke(&self, lease: &LeaseId) -> Result<(), Fault> {
         let id = lease.0.clone();
-        let revoked = self.call("revoke", move |exports, store| {
+        let revoked = self.call("revoke", &lease.0, move |exports, store| {
             Box::pin(async move {
                 let backend = exports.whimbrel_secrets_backend();
                 backend.call_revoke(store, &id).await
@@ -236,13 +259,38 @@ impl Backend for SecretStore {
     }
 
     async fn close(&self) -> Result<(), Fault> {
-        let closed = self.call("close", move |exports, store| {
+        // What no call left behind needs no end.
+        if !self.session.is_live() {
+            return Ok(());
+        }
+        let closed = self.call("close", "", move |exports, store| {
             Box::pin(async move { exports.whimbrel_secrets_backend().call_close(store).await })
         });
         closed.await?;
         self.session.forget();
         Ok(())
     }
+}
+
+/// One fault for everything that is wrong with a configuration, at the place of the first thing that is written there.
+fn mismatched(mismatches: &[Mismatch]) -> Option<Fault> {
+    let (last, others) = mismatches.split_last()?;
+    let messages: Vec<&str> = mismatches.iter().map(|one| one.message.as_str()).collect();
+    let mut fault = Fault::new(FaultClass::Invalid, "config.mismatch", messages.join("; "));
+    // What is missing isn't written anywhere; what stands in its place often is.
+    let written = mismatches.iter().find(|one| !one.is_missing);
+    fault.pointer = Some(written.unwrap_or(last).pointer.clone());
+    let hints = others
+        .iter()
+        .chain([last])
+        .filter_map(|one| one.hint.as_deref());
+    let hints: Vec<&str> = hints.collect();
+    fault.hint = Some(if hints.is_empty() {
+        "look at the backend's `with:` in the environment".to_owned()
+    } else {
+        hints.join("; ")
+    });
+    Some(fault)
 }
 
 fn asked(reference: &SecretReference) -> wit::Reference {
