@@ -49,9 +49,11 @@ fn text_that_is_no_object_and_bytes_are_one_value() {
         (r#"{"a":"1"}"#, false, "a"),
     ] {
         let reference = Reference::new("a").with_options(json!({ "raw": raw }));
-        let (secret, _) = call(host(service(200, value(text))), keys(), |store| {
-            store.read(&reference)
-        });
+        let (secret, _) = call(
+            host(service(200, value(text))),
+            keys(),
+            |store: &SecretsManager| store.read(&reference),
+        );
         assert!(secret.unwrap().field(field).is_some(), "{text}");
     }
     let binary = |text: &str| service(200, json!({ "VersionId": ID, "SecretBinary": text }));
@@ -69,19 +71,23 @@ fn text_that_is_no_object_and_bytes_are_one_value() {
 
 #[test]
 fn a_version_is_an_id_or_a_stage() {
-    let (answer, mut host) = call(host(service(200, value("x"))), keys(), |store| {
-        store.read(&Reference::new("a").with_version(ID))?;
-        store.read(&Reference::new("a").with_version("AWSPREVIOUS"))?;
-        assert_eq!(
-            store.read(&Reference::new("")).unwrap_err().code,
-            "aws.name"
-        );
-        assert_eq!(
-            store.read(&Reference::new("a\nb")).unwrap_err().code,
-            "aws.name"
-        );
-        Ok(())
-    });
+    let (answer, mut host) = call(
+        host(service(200, value("x"))),
+        keys(),
+        |store: &SecretsManager| {
+            store.read(&Reference::new("a").with_version(ID))?;
+            store.read(&Reference::new("a").with_version("AWSPREVIOUS"))?;
+            assert_eq!(
+                store.read(&Reference::new("")).unwrap_err().code,
+                "aws.name"
+            );
+            assert_eq!(
+                store.read(&Reference::new("a\nb")).unwrap_err().code,
+                "aws.name"
+            );
+            Ok(())
+        },
+    );
     answer.unwrap();
     let requests = host.take_requests();
     assert_eq!(
@@ -99,17 +105,21 @@ fn a_version_is_an_id_or_a_stage() {
 fn it_is_described_without_its_value() {
     let described = json!({ "ARN": "arn", "RotationEnabled": true, "NextRotationDate": 1_440_938_999.5,
         "VersionIdsToStages": { ID: ["AWSCURRENT"], "other": ["AWSPREVIOUS", "mine"] } });
-    let (answer, mut host) = call(host(service(200, described)), keys(), |store| {
-        let of = |version: &str| store.describe(&Reference::new("a").with_version(version));
-        let shape = store.describe(&Reference::new("a"))?;
-        assert_eq!(
-            (shape.version.as_deref(), shape.next_rotation),
-            (Some(ID), Some(1_440_938_999_500))
-        );
-        assert_eq!(of("mine")?.version.as_deref(), Some("other"));
-        assert_eq!(of(ID)?.version.as_deref(), Some(ID));
-        of("AWSPENDING")
-    });
+    let (answer, mut host) = call(
+        host(service(200, described)),
+        keys(),
+        |store: &SecretsManager| {
+            let of = |version: &str| store.describe(&Reference::new("a").with_version(version));
+            let shape = store.describe(&Reference::new("a"))?;
+            assert_eq!(
+                (shape.version.as_deref(), shape.next_rotation),
+                (Some(ID), Some(1_440_938_999_500))
+            );
+            assert_eq!(of("mine")?.version.as_deref(), Some("other"));
+            assert_eq!(of(ID)?.version.as_deref(), Some(ID));
+            of("AWSPENDING")
+        },
+    );
     assert_eq!(answer.unwrap_err().code, "aws.version-not-found");
     assert!(
         host.take_requests()
@@ -119,7 +129,7 @@ fn it_is_described_without_its_value() {
     let (answer, _) = call(
         self::host(service(200, json!({ "DeletedDate": 1.0 }))),
         keys(),
-        |store| store.describe(&Reference::new("a")),
+        |store: &SecretsManager| store.describe(&Reference::new("a")),
     );
     assert_eq!(answer.unwrap_err().code, "aws.scheduled-for-deletion");
 }
@@ -313,7 +323,7 @@ fn another_endpoint_and_configurations_that_make_no_sense() {
 
 #[test]
 fn closing_forgets() {
-    let (answer, host) = call(host(Answers::new()), keys(), |store| {
+    let (answer, host) = call(host(Answers::new()), keys(), |store: &SecretsManager| {
         whimbrel_sdk::session::put(b"{}", &[], None);
         store.close()?;
         store.close()

@@ -5,7 +5,6 @@
 mod support;
 
 use support::*;
-use whimbrel_sdk::http::Response;
 use whimbrel_sdk::mock::Answers;
 use whimbrel_sdk::prelude::*;
 
@@ -22,7 +21,9 @@ fn item(version: &str, created: u64, is_enabled: bool) -> Json {
 }
 
 fn describe(answers: Answers, reference: &Reference) -> (Result<Shape, Fault>, Vec<String>) {
-    let (shape, host) = call(host(answers), given(), |store| store.describe(reference));
+    let (shape, host) = call(host(answers), given(), |store: &KeyVault| {
+        store.describe(reference)
+    });
     (shape, host.requests())
 }
 
@@ -41,7 +42,7 @@ fn a_document_has_its_fields_unless_it_is_wanted_raw() {
         Some("Bearer t-1")
     );
     let raw = Reference::new("Shop/db").with_options(json!({ "raw": true }));
-    let (answer, _) = call(host, given(), |store| store.read(&raw));
+    let (answer, _) = call(host, given(), |store: &KeyVault| store.read(&raw));
     assert_eq!(answer.unwrap().field("value"), Some(text.as_bytes()));
 }
 
@@ -51,7 +52,7 @@ fn a_version_at_another_address() {
     let mut config = given();
     config["endpoint"] = json!("https://private:8443/");
     let answers = Answers::new().on("GET", url, 200, value("hunter2"));
-    let (answer, _) = call(host(answers), config, |store| {
+    let (answer, _) = call(host(answers), config, |store: &KeyVault| {
         store.read(&Reference::new("db").with_version("abc"))
     });
     assert_eq!(answer.unwrap().field("value"), Some(&b"hunter2"[..]));
@@ -92,12 +93,7 @@ fn refusals_are_told_apart() {
         );
         assert!(fault.message.contains("shop/db") && fault.message.ends_with("what it says"));
     }
-    let busy = Response {
-        status: 429,
-        headers: vec![("Retry-After".into(), "1".into())],
-        body: vec![],
-    };
-    let answers = Answers::new().reply("GET", SECRET, busy);
+    let answers = Answers::new().busy("GET", SECRET, 1);
     let fault = read(host(answers), given()).0.unwrap_err();
     assert_eq!(fault.retry, Retry::After(1_000));
     assert!(fault.message.ends_with("status 429"));
@@ -198,7 +194,7 @@ fn references_that_mean_another_place_are_refused() {
     ] {
         let mut reference = Reference::new(path);
         reference.version = version.map(str::to_owned);
-        let (answer, host) = call(host(Answers::new()), given(), |store| {
+        let (answer, host) = call(host(Answers::new()), given(), |store: &KeyVault| {
             store.read(&reference)
         });
         assert_eq!(answer.unwrap_err().code, code, "{path}");

@@ -3,10 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use gcp_secret_manager::SecretManager;
-use whimbrel_sdk::http::Response;
-use whimbrel_sdk::mock::{Answers, Host};
+use whimbrel_sdk::mock::{Answers, Host, call};
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::serde_json;
 
 const NOW: u64 = 1_800_000_000_000;
 const LATEST: &str =
@@ -28,20 +26,10 @@ fn from_metadata() -> Json {
     json!({ "project": "shop", "credentials": { "metadata": {} } })
 }
 
-fn call<T>(
-    host: Host,
-    config: Json,
-    action: impl FnOnce(&SecretManager) -> Result<T, Fault>,
-) -> (Result<T, Fault>, Host) {
-    host.run(|| {
-        action(&SecretManager::configure(
-            serde_json::from_value(config).unwrap(),
-        )?)
-    })
-}
-
 fn read(host: Host, config: Json) -> (Result<Secret, Fault>, Host) {
-    call(host, config, |store| store.read(&Reference::new("db")))
+    call(host, config, |store: &SecretManager| {
+        store.read(&Reference::new("db"))
+    })
 }
 
 fn access() -> String {
@@ -76,7 +64,7 @@ fn a_document_has_its_fields_unless_it_is_wanted_raw() {
         Some("Bearer t-1")
     );
     let raw = Reference::new("shop/db").with_options(json!({ "raw": true }));
-    let (answer, _) = call(host, given(), |store| store.read(&raw));
+    let (answer, _) = call(host, given(), |store: &SecretManager| store.read(&raw));
     assert_eq!(
         answer.unwrap().field("value"),
         Some(&br#"{"password":"hunter2","port":5432}"#[..])
@@ -92,7 +80,9 @@ fn bytes_of_a_version_of_another_project() {
     let (answer, _) = call(
         host(Answers::new().on("GET", place, 200, body)),
         given(),
-        |store| store.read(&Reference::new("example.com:other/db").with_version("3")),
+        |store: &SecretManager| {
+            store.read(&Reference::new("example.com:other/db").with_version("3"))
+        },
     );
     let secret = answer.unwrap();
     assert_eq!(secret.field("value"), Some(&[0, 255, 16][..]));
@@ -125,7 +115,7 @@ fn damage_on_the_way_is_seen() {
 fn a_description_reads_no_payload() {
     let version = |state: &str| json!({ "name": "projects/42/secrets/db/versions/7", "state": state, "createTime": "2026-01-01T00:00:00Z" });
     let describe = |answers| {
-        call(host(answers), given(), |store| {
+        call(host(answers), given(), |store: &SecretManager| {
             store.describe(&Reference::new("db"))
         })
     };
@@ -227,12 +217,7 @@ fn refusals_are_told_apart() {
         assert_eq!(fault.code, expected);
         assert!(fault.message.ends_with(&format!("status {code}")));
     }
-    let busy = Response {
-        status: 429,
-        headers: vec![("Retry-After".into(), "1".into())],
-        body: vec![],
-    };
-    let answers = Answers::new().reply("GET", &access(), busy);
+    let answers = Answers::new().busy("GET", &access(), 1);
     let fault = read(host(answers), given()).0.unwrap_err();
     assert_eq!(fault.retry, Retry::After(1_000));
     for body in [
@@ -317,7 +302,7 @@ fn names_that_mean_another_path_are_refused() {
         "shop/d%2fb",
         "sh op/db",
     ] {
-        let (answer, host) = call(host(Answers::new()), given(), |store| {
+        let (answer, host) = call(host(Answers::new()), given(), |store: &SecretManager| {
             store.read(&Reference::new(path))
         });
         assert_eq!(answer.unwrap_err().code, "gcp.name", "{path}");
@@ -325,7 +310,7 @@ fn names_that_mean_another_path_are_refused() {
     }
     for version in ["", "1:access", "../1"] {
         let reference = Reference::new("db").with_version(version);
-        let (answer, _) = call(host(Answers::new()), given(), |store| {
+        let (answer, _) = call(host(Answers::new()), given(), |store: &SecretManager| {
             store.describe(&reference)
         });
         assert_eq!(answer.unwrap_err().code, "gcp.name", "{version}");

@@ -3,10 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use kubernetes::Kubernetes;
-use whimbrel_sdk::http::Response;
-use whimbrel_sdk::mock::{Answers, Host};
+use whimbrel_sdk::mock::{self, Answers, Host};
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::serde_json;
 
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const PLACE: &str = "https://kubernetes.default.svc/api/v1/namespaces/shop/secrets/db";
@@ -23,12 +21,7 @@ fn call<T>(
     from: Json,
     action: impl FnOnce(&Kubernetes) -> Result<T, Fault>,
 ) -> (Result<T, Fault>, Host) {
-    let config = json!({ "from": from });
-    host.run(|| {
-        action(&Kubernetes::configure(
-            serde_json::from_value(config).unwrap(),
-        )?)
-    })
+    mock::call(host, json!({ "from": from }), action)
 }
 
 fn read(host: Host, from: Json, path: &str) -> (Result<Secret, Fault>, Host) {
@@ -128,12 +121,7 @@ fn refusals_are_told_apart() {
         );
         assert!(fault.message.contains("shop/db") && fault.message.ends_with("what it says"));
     }
-    let busy = Response {
-        status: 429,
-        headers: vec![("Retry-After".into(), "1".into())],
-        body: vec![],
-    };
-    let fault = read(host(Answers::new().reply("GET", PLACE, busy)), api(), "db")
+    let fault = read(host(Answers::new().busy("GET", PLACE, 1)), api(), "db")
         .0
         .unwrap_err();
     assert_eq!(fault.retry, Retry::After(1_000));

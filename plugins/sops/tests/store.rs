@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sops::Sops;
-use whimbrel_sdk::mock::Host;
+use whimbrel_sdk::mock::{self, Host};
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::serde_json;
 
@@ -21,8 +21,7 @@ fn call<T>(
     action: impl FnOnce(&Sops) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let host = Host::without_database().with_file("secrets/shop", text);
-    host.run(|| action(&Sops::configure(serde_json::from_value(with).unwrap())?))
-        .0
+    mock::call(host, with, action).0
 }
 
 fn with(identity: &str) -> Json {

@@ -135,7 +135,7 @@ fn data_after_the_mount_is_explained() {
 
 fn renewal(status: u16, body: Json) -> Result<Renewal, Fault> {
     let answers = answers().on("POST", "/v1/sys/leases/renew", status, body);
-    let (answer, mut host) = call(host(answers), with_token(), |vault| {
+    let (answer, mut host) = call(host(answers), with_token(), |vault: &Vault| {
         vault.renew("database/creds/app/1", Duration::from_secs(60))
     });
     let sent = body_of(host.take_requests());

@@ -251,7 +251,7 @@ fn a_wrapped_secret_id_is_unwrapped_once_and_kept() {
         requests[0], "POST /auth/approle/login -",
         "no second unwrapping"
     );
-    let (_, host) = call(host, config.clone(), |_| {
+    let (_, host) = call(host, config.clone(), |_: &Vault| {
         whimbrel_sdk::session::forget();
         Ok(())
     });
@@ -353,7 +353,8 @@ fn a_configuration_that_makes_no_sense_is_pointed_at() {
         cases.push((config, "/address"));
     }
     for (config, pointer) in cases {
-        let fault = configure(config).err().unwrap();
+        let (answer, _) = call(host(answers()), config, |_: &Vault| Ok(()));
+        let fault = answer.unwrap_err();
         assert_eq!(
             (fault.class, fault.pointer.as_deref()),
             (FaultClass::Invalid, Some(pointer))

@@ -47,7 +47,7 @@ fn kv_2_gives_a_fixed_version_and_tells_deleted_from_destroyed() {
         .on("GET", "/v1/secret/data/a?version=2", 404, gone(false))
         .on("GET", "/v1/secret/data/a?version=1", 404, gone(true))
         .on("GET", "/v1/secret/data/a?version=9", 404, errors(&[]));
-    let (answer, _) = call(host(answers), with_token(), |vault| {
+    let (answer, _) = call(host(answers), with_token(), |vault: &Vault| {
         let read = |version: &str| vault.read(&Reference::new("secret/a").with_version(version));
         assert_eq!(read("3")?.version.as_deref(), Some("3"));
         assert_eq!(read("2").unwrap_err().code, "vault.version-deleted");
@@ -67,7 +67,7 @@ fn kv_2_is_described_without_reading_it() {
         json!({ "data": { "subkeys": { "password": null, "user": null }, "metadata": metadata(4, "", false) } }),
     );
     let answers = answers().on("GET", "/v1/secret/subkeys/a", 200, keys);
-    let (shape, mut host) = call(host(answers), with_token(), |vault| {
+    let (shape, mut host) = call(host(answers), with_token(), |vault: &Vault| {
         vault.describe(&Reference::new("secret/a"))
     });
     let shape = shape.unwrap();
@@ -105,7 +105,7 @@ fn a_policy_that_hides_keys_leaves_metadata_or_the_capability() {
     let (answer, _) = call(
         host(refused().on("GET", "/v1/secret/metadata/a", 200, metadata)),
         with_token(),
-        |vault| {
+        |vault: &Vault| {
             let of =
                 |version: &str| vault.describe(&Reference::new("secret/a").with_version(version));
             assert_eq!(
@@ -145,7 +145,7 @@ fn kv_1_has_no_versions_and_no_lease() {
         200,
         envelope(json!({ "data": { "x": "1" }, "lease_duration": 2_764_800 })),
     );
-    let (answer, _) = call(host(answers), with_token(), |vault| {
+    let (answer, _) = call(host(answers), with_token(), |vault: &Vault| {
         let secret = vault.read(&Reference::new("old/a"))?;
         assert_eq!(secret.field("x"), Some(&b"1"[..]));
         assert!(secret.lease.is_none());
@@ -184,7 +184,7 @@ fn dynamic_credentials_are_described_without_making_any() {
     let answers = answers()
         .on("POST", "/v1/sys/capabilities-self", 200, may)
         .on("GET", "/v1/database/roles/app", 200, role);
-    let (shape, mut host) = call(host(answers), with_token(), |vault| {
+    let (shape, mut host) = call(host(answers), with_token(), |vault: &Vault| {
         vault.describe(&Reference::new("database/creds/app"))
     });
     let shape = shape.unwrap();
@@ -203,7 +203,7 @@ fn a_static_role_tells_when_its_password_changes() {
         json!({ "data": { "username": "app", "password": "p", "ttl": 60, "rotation_period": 300 } }),
     );
     let answers = answers().on("GET", "/v1/database/static-creds/app", 200, creds);
-    let (answer, _) = call(host(answers), with_token(), |vault| {
+    let (answer, _) = call(host(answers), with_token(), |vault: &Vault| {
         let secret = vault.read(&Reference::new("database/static-creds/app"))?;
         assert!(secret.lease.is_none());
         assert_eq!(secret.expires, Some(NOW + 60_000));
@@ -274,7 +274,9 @@ fn parameters_are_written_to_a_path_that_issues() {
         );
     let reference = Reference::new("pki/issue/app")
         .with_options(json!({ "parameters": { "common_name": "app" } }));
-    let (secret, mut host) = call(host(answers), with_token(), |vault| vault.read(&reference));
+    let (secret, mut host) = call(host(answers), with_token(), |vault: &Vault| {
+        vault.read(&reference)
+    });
     assert_eq!(secret.unwrap().field("private_key"), Some(&b"k"[..]));
     assert_eq!(
         body(host.take_requests().last().unwrap()),

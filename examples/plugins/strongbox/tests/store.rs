@@ -1,21 +1,18 @@
 //! The plugin over the SDK's mock host.
 
-use strongbox::{Config, Strongbox};
-use whimbrel_sdk::http::Response;
-use whimbrel_sdk::mock::{Answers, Host};
+use strongbox::Strongbox;
+use whimbrel_sdk::mock::{self, Answers, Host};
 use whimbrel_sdk::prelude::*;
+
+fn with(address: &str) -> Json {
+    json!({ "address": address, "client": "whimbrel", "key": "k" })
+}
 
 fn call<T>(
     host: Host,
     action: impl FnOnce(&Strongbox) -> Result<T, Fault>,
 ) -> (Result<T, Fault>, Host) {
-    host.run(|| {
-        action(&Strongbox::configure(Config {
-            address: "https://box.test".into(),
-            client: "whimbrel".into(),
-            key: "k".into(),
-        })?)
-    })
+    mock::call(host, with("https://box.test"), action)
 }
 
 fn host(answers: Answers) -> Host {
@@ -103,18 +100,19 @@ fn loans_are_renewed_and_given_back() {
 
 #[test]
 fn a_login_that_is_over_is_made_again() {
-    let answers = Answers::new().on("GET", "/secrets/a", 401, "").on(
-        "GET",
-        "/secrets/a",
-        200,
-        json!({ "version": 1, "fields": { "x": "1" } }),
-    );
-    let (_, host) = host(answers).run(|| {
-        whimbrel_sdk::session::put(b"old", &[], None);
-        Ok::<_, Fault>(())
-    });
-    let (answer, _) = call(host, |store| store.read(&Reference::new("a")));
+    let good = json!({ "version": 1, "fields": { "x": "1" } });
+    let answers = Answers::new()
+        .on("GET", "/secrets/a", 200, &good)
+        .on("GET", "/secrets/a", 401, "")
+        .on("GET", "/secrets/a", 200, &good);
+    let read = |host| call(host, |store| store.read(&Reference::new("a")));
+    let (answer, host) = read(host(answers));
     answer.unwrap();
+    let (answer, host) = read(host);
+    answer.unwrap();
+    let place = "GET https://box.test/secrets/a";
+    let login = "POST https://box.test/login";
+    assert_eq!(host.requests(), [login, place, place, login, place]);
 }
 
 #[test]
@@ -132,15 +130,9 @@ fn refusals_are_told_apart() {
         );
         assert_eq!(answer.unwrap_err().code, code);
     }
-    let busy = Response {
-        status: 429,
-        headers: vec![("retry-after".into(), "2".into())],
-        body: vec![],
-    };
-    let (answer, _) = call(
-        host(Answers::new().reply("GET", "/secrets/a", busy)),
-        |store| store.read(&Reference::new("a")),
-    );
+    let (answer, _) = call(host(Answers::new().busy("GET", "/secrets/a", 2)), |store| {
+        store.read(&Reference::new("a"))
+    });
     assert_eq!(answer.unwrap_err().retry, Retry::After(2_000));
     let (answer, _) = call(
         host(Answers::new().on("GET", "/secrets/a", 200, "<html>")),
@@ -173,13 +165,11 @@ fn names_that_mean_something_else_are_refused() {
                 .code,
             "strongbox.version"
         );
-        Strongbox::configure(Config {
-            address: "box".into(),
-            client: String::new(),
-            key: String::new(),
-        })
-        .map(|_| ())
+        Ok(())
     });
+    answer.unwrap();
+    assert!(host.requests().is_empty());
+    let (answer, host) = mock::call(host, with("box"), |_: &Strongbox| Ok(()));
     assert_eq!(answer.unwrap_err().pointer.as_deref(), Some("/address"));
     assert!(host.requests().is_empty());
 }

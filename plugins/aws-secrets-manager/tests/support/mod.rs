@@ -2,8 +2,9 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
-use aws_secrets_manager::SecretsManager;
+pub use aws_secrets_manager::SecretsManager;
 use whimbrel_sdk::http::Request;
+pub use whimbrel_sdk::mock::call;
 use whimbrel_sdk::mock::{Answers, Host};
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::serde_json;
@@ -29,20 +30,8 @@ pub fn host(answers: Answers) -> Host {
         .with_clock(NOW)
 }
 
-pub fn call<T>(
-    host: Host,
-    config: Json,
-    action: impl FnOnce(&SecretsManager) -> Result<T, Fault>,
-) -> (Result<T, Fault>, Host) {
-    host.run(|| {
-        action(&SecretsManager::configure(
-            serde_json::from_value(config).unwrap(),
-        )?)
-    })
-}
-
 pub fn read(host: Host, config: Json) -> (Result<Secret, Fault>, Host) {
-    call(host, config, |store| {
+    call(host, config, |store: &SecretsManager| {
         store.read(&Reference::new("MyTestDatabaseSecret"))
     })
 }

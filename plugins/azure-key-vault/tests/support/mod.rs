@@ -2,10 +2,10 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
-use azure_key_vault::KeyVault;
+pub use azure_key_vault::KeyVault;
+pub use whimbrel_sdk::mock::call;
 use whimbrel_sdk::mock::{Answers, Host};
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::serde_json;
 
 pub const NOW: u64 = 1_800_000_000_000;
 pub const ID: &str = "4387e9f3d6e14c459867679a90fd0f79";
@@ -24,20 +24,10 @@ pub fn host(answers: Answers) -> Host {
         .with_clock(NOW)
 }
 
-pub fn call<T>(
-    host: Host,
-    config: Json,
-    action: impl FnOnce(&KeyVault) -> Result<T, Fault>,
-) -> (Result<T, Fault>, Host) {
-    host.run(|| {
-        action(&KeyVault::configure(
-            serde_json::from_value(config).unwrap(),
-        )?)
-    })
-}
-
 pub fn read(host: Host, config: Json) -> (Result<Secret, Fault>, Host) {
-    call(host, config, |store| store.read(&Reference::new("db")))
+    call(host, config, |store: &KeyVault| {
+        store.read(&Reference::new("db"))
+    })
 }
 
 pub fn value(text: &str) -> Json {

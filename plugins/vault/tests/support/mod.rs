@@ -2,8 +2,9 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
-use vault::Vault;
+pub use vault::Vault;
 use whimbrel_sdk::http::Request;
+pub use whimbrel_sdk::mock::call;
 use whimbrel_sdk::mock::{Answers, Host};
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::serde_json;
@@ -95,21 +96,10 @@ pub fn host(answers: Answers) -> Host {
         .with_clock(NOW)
 }
 
-pub fn configure(config: Json) -> Result<Vault, Fault> {
-    Vault::configure(serde_json::from_value(config).unwrap())
-}
-
-/// One call, as the host makes it: a new instance, configured.
-pub fn call<T>(
-    host: Host,
-    config: Json,
-    action: impl FnOnce(&Vault) -> Result<T, Fault>,
-) -> (Result<T, Fault>, Host) {
-    host.run(|| action(&configure(config)?))
-}
-
 pub fn read(host: Host, config: Json, path: &str) -> (Result<Secret, Fault>, Host) {
-    call(host, config, |vault| vault.read(&Reference::new(path)))
+    call(host, config, |vault: &Vault| {
+        vault.read(&Reference::new(path))
+    })
 }
 
 /// The requests since the last look, as `METHOD /path TOKEN`.

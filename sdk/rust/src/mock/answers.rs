@@ -46,6 +46,17 @@ impl Answers {
         self.push(method, ending, Ok(response))
     }
 
+    /// A response of 429, of which the `Retry-After` says to call again in so many seconds.
+    #[must_use]
+    pub fn busy(self, method: &str, ending: &str, seconds: u64) -> Self {
+        let response = Response {
+            status: 429,
+            headers: vec![("Retry-After".to_owned(), seconds.to_string())],
+            body: Vec::new(),
+        };
+        self.reply(method, ending, response)
+    }
+
     /// No response, because the connection fails.
     #[must_use]
     pub fn fail(self, method: &str, ending: &str) -> Self {

@@ -35,9 +35,12 @@ pub(crate) use imports::*;
 pub use script::Script;
 pub use surroundings::Login;
 
+use serde_json::Value as Json;
+
+use crate::configuration::parse;
 use crate::database::Error;
 use crate::log::Level;
-use crate::{RowSet, Value};
+use crate::{Fault, RowSet, SecretStore, Value};
 
 /// What stands behind [`crate::database`] in a test: a [`Script`], or a real database.
 pub trait Database {
@@ -100,6 +103,34 @@ pub struct Host {
 
 thread_local! {
     static CURRENT: RefCell<Option<Host>> = const { RefCell::new(None) };
+}
+
+/// One call of a secret store, as a real host makes it: a new instance, configured by this `with:`.
+///
+/// ```
+/// # use whimbrel_sdk::prelude::*;
+/// # use whimbrel_sdk::mock::{self, Host};
+/// # struct Shelf;
+/// # impl SecretStore for Shelf {
+/// #     type Config = Json;
+/// #     fn configure(_: Json) -> Result<Self, Fault> { Ok(Self) }
+/// #     fn read(&self, _: &Reference) -> Result<Secret, Fault> { Ok(Secret::of_value("x")) }
+/// #     fn describe(&self, _: &Reference) -> Result<Shape, Fault> { Ok(Shape::default()) }
+/// # }
+/// let with = json!({ "address": "https://shelf.test" });
+/// let (secret, host) = mock::call(Host::without_database(), with, |shelf: &Shelf| shelf.read(&Reference::new("a")));
+/// assert!(secret.unwrap().field("value").is_some() && host.requests().is_empty());
+/// ```
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a document is written where it is used"
+)]
+pub fn call<S: SecretStore, T>(
+    host: Host,
+    with: Json,
+    action: impl FnOnce(&S) -> Result<T, Fault>,
+) -> (Result<T, Fault>, Host) {
+    host.run(|| action(&S::configure(parse(&with.to_string())?)?))
 }
 
 impl Host {
