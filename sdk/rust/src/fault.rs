@@ -39,10 +39,17 @@ impl Fault {
         }
     }
 
-    /// The same fault with one sentence on what the operator can do next.
+    /// An answer isn't what was asked for. Says whose it is, and nothing of what it holds.
+    #[must_use]
+    pub fn unreadable(code: &str, who: &str) -> Self {
+        let message = format!("the answer of {who} can't be read");
+        Self::new(FaultClass::Internal, code, message)
+    }
+
+    /// The same fault with one sentence on what the operator can do next; an empty one is none.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into()).filter(|hint| !hint.is_empty());
         self
     }
 
@@ -51,6 +58,17 @@ impl Fault {
     pub const fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
+    }
+}
+
+impl Retry {
+    /// What the value of a `Retry-After` advises when it is in seconds; else by the host's own steps.
+    #[must_use]
+    pub fn after_header(value: Option<&str>) -> Self {
+        let seconds = value.and_then(|text| text.trim().parse::<u64>().ok());
+        seconds.map_or(Self::Backoff, |seconds| {
+            Self::After(seconds.saturating_mul(1_000))
+        })
     }
 }
 

@@ -5,7 +5,8 @@ use std::fmt;
 #[cfg(target_arch = "wasm32")]
 use crate::bindings::whimbrel::http::client as host;
 pub use crate::bindings::whimbrel::http::client::{Request, Response};
-use crate::{Fault, import};
+pub use crate::refusal::Refusal;
+use crate::{Fault, Retry, import};
 
 /// Sends a request. A response of any status is `Ok`; a fault means that there was none.
 ///
@@ -40,6 +41,22 @@ impl Request {
         }
     }
 
+    /// A POST of a form.
+    pub fn post_form(url: impl Into<String>, fields: &[(&str, &str)]) -> Self {
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+            .collect();
+        Self::post(url, fields.join("&"))
+            .with_header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    /// The same, showing an access token.
+    #[must_use]
+    pub fn with_bearer(self, token: &str) -> Self {
+        self.with_header("authorization", format!("Bearer {token}"))
+    }
+
     /// The same with one more header.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -67,6 +84,19 @@ impl Response {
         matches!(self.status, 200..=299)
     }
 
+    /// Whether an answer is a response that doesn't take who asks (401), for
+    /// [`session::with_token`](crate::session::with_token).
+    #[must_use]
+    pub fn refuses_login(answer: &Result<Self, Fault>) -> bool {
+        matches!(answer, Ok(response) if response.status == 401)
+    }
+
+    /// When to call again, as the server says in seconds; by the host's own steps if it says nothing of that.
+    #[must_use]
+    pub fn retry_after(&self) -> Retry {
+        Retry::after_header(self.header("retry-after"))
+    }
+
     /// The body as JSON, or as whatever reads itself from JSON. No error tells what stood there: it may be a secret.
     ///
     /// # Errors
@@ -77,6 +107,20 @@ impl Response {
             column: error.column(),
         })
     }
+}
+
+/// A text percent-encoded as a form or a query wants it: letters, digits and `-._~` stay.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 /// A body was not the JSON that it should be. Says where, and nothing of what stands there.

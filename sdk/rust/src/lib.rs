@@ -79,6 +79,7 @@
 
 #![warn(missing_docs)]
 
+pub mod address;
 #[doc(hidden)]
 pub mod bindings;
 pub mod call;
@@ -96,6 +97,7 @@ pub mod metrics;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod mock;
 pub mod random;
+mod refusal;
 mod secret;
 pub mod session;
 pub mod sources;

@@ -27,6 +27,12 @@ impl Reference {
         }
     }
 
+    /// Whether the options say `raw`: the secret as it is kept, instead of its parts.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        self.options.get("raw") == Some(&Json::Bool(true))
+    }
+
     /// A fixed version of it.
     #[must_use]
     pub fn with_version(mut self, version: impl Into<String>) -> Self {
@@ -97,6 +103,22 @@ impl Secret {
             (name.clone(), bytes.into_bytes())
         });
         Some(Self::new(fields.collect()))
+    }
+
+    /// What a store keeps without names: the fields of a JSON object, unless the reference wants it
+    /// [raw](Reference::is_raw); anything else is one value.
+    #[must_use]
+    pub fn of_unnamed(bytes: impl Into<Vec<u8>>, reference: &Reference) -> Self {
+        let bytes = bytes.into();
+        let document: Option<Json> = if reference.is_raw() {
+            None
+        } else {
+            serde_json::from_slice(&bytes).ok()
+        };
+        document
+            .as_ref()
+            .and_then(Self::of_json)
+            .unwrap_or_else(|| Self::of_value(bytes))
     }
 
     /// The value of a field.
