@@ -1,7 +1,7 @@
 //! The backend's `with:`.
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{environment, schemars, serde};
+use whimbrel_sdk::{address, environment, schemars, serde};
 
 /// Which region, and who asks.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -126,11 +126,7 @@ impl Config {
             ),
         ];
         for (pointer, endpoint) in endpoints {
-            if endpoint.is_some_and(|endpoint| authority(endpoint).is_none()) {
-                let message =
-                    "expected an address without a path, such as `https://example.org:8443`";
-                return Err(Fault::invalid(pointer, message));
-            }
+            endpoint.map_or(Ok(()), |endpoint| address::check(pointer, endpoint))?;
         }
         Ok(())
     }
@@ -167,14 +163,4 @@ fn check_region(region: &str) -> Result<(), &'static str> {
     } else {
         Err("expected a region such as `eu-central-1`")
     }
-}
-
-/// Host and port of an address without a path.
-pub(crate) fn authority(address: &str) -> Option<&str> {
-    let rest = address
-        .strip_prefix("https://")
-        .or_else(|| address.strip_prefix("http://"))?;
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
-    (!authority.is_empty() && authority.chars().all(is_plain)).then_some(authority)
 }

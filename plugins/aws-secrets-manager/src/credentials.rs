@@ -1,7 +1,7 @@
 //! Credentials kept between calls while they are temporary, and how far the clock is off.
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{clock, serde, serde_json, session};
+use whimbrel_sdk::{clock, serde, session};
 
 use crate::config::Config;
 use crate::sign::Credentials;
@@ -32,24 +32,15 @@ pub(crate) struct Temporary {
 
 impl Kept {
     pub(crate) fn load() -> Self {
-        // What can't be read was put by another release.
-        session::get()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+        session::load().unwrap_or_default()
     }
 
     pub(crate) fn save(&self) -> Result<(), Fault> {
-        let conceal = self.temporary.iter().flat_map(|temporary| {
-            [&temporary.secret_access_key, &temporary.session_token]
-                .map(|text| text.clone().into_bytes())
-        });
-        let expires = self.temporary.as_ref().map(|temporary| temporary.expires);
-        session::put(
-            &serde_json::to_vec(self)?,
-            &conceal.collect::<Vec<_>>(),
-            expires,
-        );
-        Ok(())
+        let Some(temporary) = &self.temporary else {
+            return session::keep(self, &[], None);
+        };
+        let conceal = [&*temporary.secret_access_key, &*temporary.session_token];
+        session::keep(self, &conceal, Some(temporary.expires))
     }
 
     /// The time as AWS has it.

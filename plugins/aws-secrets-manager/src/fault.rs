@@ -3,22 +3,10 @@
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html>, and the errors of
 //! `GetSecretValue`.
 
-use whimbrel_sdk::http::Response;
+use whimbrel_sdk::http::{Refusal, Response};
 use whimbrel_sdk::prelude::*;
 
-/// The longest part of AWS's own words that goes into a message, in characters.
-const LONGEST: usize = 400;
-
 /// A refusal, in AWS's words.
-pub(crate) struct Refusal<'a> {
-    pub(crate) status: u16,
-    /// The exception's name.
-    pub(crate) code: &'a str,
-    pub(crate) message: &'a str,
-    pub(crate) doing: &'a str,
-}
-
-/// The same, owning them.
 pub(crate) struct Owned {
     status: u16,
     code: String,
@@ -86,8 +74,8 @@ impl Owned {
     pub(crate) fn into_fault(self, doing: &str) -> Fault {
         of(&Refusal {
             status: self.status,
-            code: &self.code,
-            message: &self.message,
+            name: &self.code,
+            said: &self.message,
             doing,
         })
     }
@@ -96,42 +84,23 @@ impl Owned {
 /// The fault of a refusal.
 pub(crate) fn of(refusal: &Refusal<'_>) -> Fault {
     let (class, code, hint, retry) = meaning(refusal);
-    let said = refusal
-        .message
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let said: String = said.chars().take(LONGEST).collect();
-    let name = if refusal.code.is_empty() {
-        format!("status {}", refusal.status)
-    } else {
-        refusal.code.to_owned()
-    };
-    let message = if said.is_empty() {
-        format!("{}: {name}", refusal.doing)
-    } else {
-        format!("{}: {name}: {said}", refusal.doing)
-    };
-    let fault = Fault::new(class, code, message).with_retry(retry);
-    if hint.is_empty() {
-        fault
-    } else {
-        fault.with_hint(hint)
-    }
+    Fault::new(class, code, refusal.to_string())
+        .with_retry(retry)
+        .with_hint(hint)
 }
 
 fn meaning(refusal: &Refusal<'_>) -> (FaultClass, &'static str, &'static str, Retry) {
     use FaultClass::{Denied, Internal, Invalid, NotFound, Unavailable};
     let never = |class, code, hint| (class, code, hint, Retry::Never);
     let later = |code, hint| (Unavailable, code, hint, Retry::Backoff);
-    match refusal.code {
+    match refusal.name {
         "ResourceNotFoundException" => never(
             NotFound,
             "aws.not-found",
             "look at the name, the version or stage, the region and the account",
         ),
         "InvalidRequestException"
-            if refusal.message.contains("deletion") || refusal.message.contains("deleted") =>
+            if refusal.said.contains("deletion") || refusal.said.contains("deleted") =>
         {
             never(
                 NotFound,
@@ -200,11 +169,7 @@ fn meaning(refusal: &Refusal<'_>) -> (FaultClass, &'static str, &'static str, Re
     }
 }
 
-/// An answer that isn't what was asked for. Says nothing of what it holds.
+/// An answer that isn't what was asked for.
 pub(crate) fn unreadable(who: &str) -> Fault {
-    Fault::new(
-        FaultClass::Internal,
-        "aws.unreadable",
-        format!("the answer of {who} can't be read"),
-    )
+    Fault::unreadable("aws.unreadable", who)
 }

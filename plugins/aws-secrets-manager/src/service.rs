@@ -3,9 +3,9 @@
 
 use whimbrel_sdk::http::{self, Request, Response};
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{clock, time};
+use whimbrel_sdk::{address, clock, time};
 
-use crate::config::{Config, authority};
+use crate::config::Config;
 use crate::credentials::Kept;
 use crate::fault::{self, Trouble};
 use crate::sign::{Credentials, Signing, authorization};
@@ -80,7 +80,7 @@ impl<'a> Service<'a> {
             service: "secretsmanager",
         };
         let body = input.to_string().into_bytes();
-        let host = authority(&self.address).unwrap_or_default();
+        let host = address::authority(&self.address).unwrap_or_default();
         let mut headers = vec![
             ("content-type".to_owned(), CONTENT_TYPE.to_owned()),
             ("host".to_owned(), without_default_port(host, &self.address)),

@@ -3,7 +3,7 @@
 //! IRSA: `AssumeRoleWithWebIdentity` of STS, unsigned. Pod Identity: the agent's HTTP credential provider. Instance: the
 //! metadata service of version 2, which wants a token first.
 
-use whimbrel_sdk::http::{self, Request, Response};
+use whimbrel_sdk::http::{self, Refusal, Request, Response};
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::{environment, files, serde, time};
 
@@ -42,27 +42,23 @@ fn web_identity(config: &Config, source: &WebIdentity) -> Result<Temporary, Faul
     let file = given_or_variable(source.token_file.as_ref(), "AWS_WEB_IDENTITY_TOKEN_FILE")?;
     let token = read_token(&file)?;
     let name = source.session_name.as_deref().unwrap_or("whimbrel");
-    let body = [
+    let form = [
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),
         ("RoleArn", &role),
         ("RoleSessionName", name),
         ("WebIdentityToken", &token),
-    ]
-    .map(|(name, value)| format!("{name}={}", encoded(value)))
-    .join("&");
+    ];
     let address = Config::address("sts", &config.region()?, source.endpoint.as_ref());
-    let request = Request::post(format!("{address}/"), body)
-        .with_header("content-type", "application/x-www-form-urlencoded");
-    let response = http::send(&request)?;
+    let response = http::send(&Request::post_form(format!("{address}/"), &form))?;
     let text = String::from_utf8_lossy(&response.body);
     if !response.is_success() {
-        let code = element(&text, "Code").unwrap_or_default();
-        let message = element(&text, "Message").unwrap_or_default();
-        return Err(fault::of(&fault::Refusal {
+        let name = element(&text, "Code").unwrap_or_default();
+        let said = element(&text, "Message").unwrap_or_default();
+        return Err(fault::of(&Refusal {
             status: response.status,
-            code,
-            message,
+            name,
+            said,
             doing: "assuming the role of a web identity",
         }));
     }
@@ -137,10 +133,10 @@ fn document(response: &Response, who: &str) -> Result<Temporary, Fault> {
 
 fn text(response: &Response, who: &str) -> Result<String, Fault> {
     if !response.is_success() {
-        return Err(fault::of(&fault::Refusal {
+        return Err(fault::of(&Refusal {
             status: response.status,
-            code: "",
-            message: "",
+            name: "",
+            said: "",
             doing: &format!("asking {who} for credentials"),
         }));
     }
@@ -148,39 +144,13 @@ fn text(response: &Response, who: &str) -> Result<String, Fault> {
 }
 
 fn variable(name: &str) -> Result<String, Fault> {
-    let value = environment::get(name).filter(|value| !value.trim().is_empty());
-    value.ok_or_else(|| {
-        Fault::new(
-            FaultClass::Denied,
-            "aws.no-credentials",
-            format!("the variable {name} isn't set, or isn't granted"),
-        )
-        .with_hint(format!("set it for whoever runs whimbrel, and name it under `grants: environment`, or say under `credentials` what {name} would"))
-    })
+    given_or_variable(None, name)
 }
 
 fn given_or_variable(given: Option<&String>, name: &str) -> Result<String, Fault> {
-    given.map_or_else(|| variable(name), |given| Ok(given.clone()))
+    environment::given_or(given, name, "aws.no-credentials")
 }
 
 fn read_token(path: &str) -> Result<String, Fault> {
-    let token = String::from_utf8(files::read(path)?).unwrap_or_default();
-    let token = token.trim();
-    if token.is_empty() {
-        let message = format!("{path} holds no token");
-        return Err(Fault::new(FaultClass::Invalid, "aws.token-file", message));
-    }
-    Ok(token.to_owned())
-}
-
-/// Percent-encoded as a form wants it.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    files::read_token(path, "aws.token-file")
 }

@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::serde_json;
 
 use crate::fault;
 
@@ -43,15 +42,10 @@ pub(crate) fn request(reference: &Reference) -> Result<Json, Fault> {
     })
 }
 
-/// A text that is a JSON object has its fields, unless the reference's options say `raw`; anything else is one value.
+/// What the service answers as a secret. Bytes are one value, whatever they hold.
 pub(crate) fn secret(answer: &Json, reference: &Reference) -> Result<Secret, Fault> {
     let secret = if let Some(text) = answer.get("SecretString").and_then(Json::as_str) {
-        let is_raw = reference.options.get("raw") == Some(&Json::Bool(true));
-        let document = serde_json::from_str(text).ok().filter(|_| !is_raw);
-        document
-            .as_ref()
-            .and_then(Secret::of_json)
-            .unwrap_or_else(|| Secret::of_value(text))
+        Secret::of_unnamed(text, reference)
     } else if let Some(text) = answer.get("SecretBinary").and_then(Json::as_str) {
         let bytes = STANDARD.decode(text);
         Secret::of_value(bytes.map_err(|_| fault::unreadable("Secrets Manager"))?)

@@ -1,7 +1,7 @@
 //! The backend's `with:`.
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{schemars, serde};
+use whimbrel_sdk::{address, schemars, serde, session};
 
 /// Which vault, and who asks.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -104,24 +104,21 @@ impl Config {
         plain("/vault", &self.vault, "-")?;
         plain("/domain", &self.domain, "-.")?;
         if let Some(endpoint) = &self.endpoint {
-            address("/endpoint", endpoint)?;
+            address::check("/endpoint", endpoint)?;
         }
         match &self.credentials {
-            Source::Token(token) if token.is_empty() || token.contains(char::is_whitespace) => Err(
-                Fault::invalid("/credentials/token", "expected an access token"),
-            ),
-            Source::Token(_) => Ok(()),
+            Source::Token(token) => session::check("/credentials/token", token),
             Source::ManagedIdentity(source) => {
-                address("/credentials/managedIdentity/endpoint", &source.endpoint)
+                address::check("/credentials/managedIdentity/endpoint", &source.endpoint)
             }
             Source::WorkloadIdentity(source) => {
-                address("/credentials/workloadIdentity/authority", &source.authority)?;
+                address::check("/credentials/workloadIdentity/authority", &source.authority)?;
                 source.tenant_id.as_ref().map_or(Ok(()), |tenant| {
                     plain("/credentials/workloadIdentity/tenantId", tenant, "-.")
                 })
             }
             Source::ClientSecret(source) => {
-                address("/credentials/clientSecret/authority", &source.authority)?;
+                address::check("/credentials/clientSecret/authority", &source.authority)?;
                 plain(
                     "/credentials/clientSecret/tenantId",
                     &source.tenant_id,
@@ -147,18 +144,5 @@ pub(crate) fn plain(pointer: &str, text: &str, marks: &str) -> Result<(), Fault>
         return Ok(());
     }
     let message = format!("expected letters, digits and any of `{marks}`");
-    Err(Fault::invalid(pointer, message))
-}
-
-fn address(pointer: &str, address: &str) -> Result<(), Fault> {
-    let rest = address
-        .strip_prefix("https://")
-        .or_else(|| address.strip_prefix("http://"))
-        .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
-    if rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_plain)) {
-        return Ok(());
-    }
-    let message = "expected an address without a path, such as `https://example.org:8443`";
     Err(Fault::invalid(pointer, message))
 }

@@ -3,11 +3,8 @@
 //! <https://learn.microsoft.com/azure/key-vault/general/rest-error-codes>, and the errors of the login:
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
 
-use whimbrel_sdk::http::Response;
+use whimbrel_sdk::http::{Refusal, Response};
 use whimbrel_sdk::prelude::*;
-
-/// The longest part of Azure's own words that goes into a message, in characters.
-const LONGEST: usize = 400;
 
 /// What a refusal means: class, code, hint and advice.
 type Meaning = (FaultClass, &'static str, &'static str, Retry);
@@ -61,8 +58,8 @@ fn vault_meaning(response: &Response, inner: &str) -> Meaning {
             "azure.not-found",
             "look at the name and the version; a deleted secret can be recovered",
         ),
-        (429, _) => (Unavailable, "azure.throttled", "", after(response)),
-        (500..=599, _) => (Unavailable, "azure.unavailable", "", after(response)),
+        (429, _) => (Unavailable, "azure.throttled", "", response.retry_after()),
+        (500..=599, _) => (Unavailable, "azure.unavailable", "", response.retry_after()),
         _ => never(Internal, "azure.unexpected", "is this the vault's address?"),
     }
 }
@@ -81,9 +78,9 @@ pub(crate) fn of_login(response: &Response) -> Fault {
     let part = |name| body.get(name).and_then(Json::as_str).unwrap_or_default();
     let never = |code, hint| (Denied, code, hint, Retry::Never);
     let meaning = match (response.status, part("error")) {
-        (429, _) => (Unavailable, "azure.throttled", "", after(response)),
+        (429, _) => (Unavailable, "azure.throttled", "", response.retry_after()),
         (500..=599, _) | (_, "temporarily_unavailable") => {
-            (Unavailable, "azure.unavailable", "", after(response))
+            (Unavailable, "azure.unavailable", "", response.retry_after())
         }
         (_, "invalid_client") => never(
             "azure.client",
@@ -112,7 +109,7 @@ pub(crate) fn of_metadata(response: &Response) -> Fault {
             Unavailable,
             "azure.metadata-unavailable",
             "",
-            after(response),
+            response.retry_after(),
         ),
         _ => (
             Denied,
@@ -133,35 +130,18 @@ pub(crate) fn of_metadata(response: &Response) -> Fault {
 
 fn fault(meaning: Meaning, doing: &str, response: &Response, name: &str, said: &str) -> Fault {
     let (class, code, hint, retry) = meaning;
-    let name = if name.is_empty() {
-        format!("status {}", response.status)
-    } else {
-        name.to_owned()
+    let refusal = Refusal {
+        doing,
+        status: response.status,
+        name,
+        said,
     };
-    let said: String = said.chars().take(LONGEST).collect();
-    let message = format!("{doing}: {name} {said}");
-    let fault = Fault::new(class, code, message.trim_end()).with_retry(retry);
-    if hint.is_empty() {
-        fault
-    } else {
-        fault.with_hint(hint)
-    }
+    Fault::new(class, code, refusal.to_string())
+        .with_retry(retry)
+        .with_hint(hint)
 }
 
-fn after(response: &Response) -> Retry {
-    response
-        .header("retry-after")
-        .and_then(|text| text.trim().parse::<u64>().ok())
-        .map_or(Retry::Backoff, |seconds| {
-            Retry::After(seconds.saturating_mul(1_000))
-        })
-}
-
-/// An answer that isn't what was asked for. Says nothing of what it holds.
+/// An answer that isn't what was asked for.
 pub(crate) fn unreadable(who: &str) -> Fault {
-    Fault::new(
-        FaultClass::Internal,
-        "azure.unreadable",
-        format!("the answer of {who} can't be read"),
-    )
+    Fault::unreadable("azure.unreadable", who)
 }

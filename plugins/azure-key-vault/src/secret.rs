@@ -1,7 +1,6 @@
 //! References to secrets, and reading one.
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::serde_json;
 
 use crate::config::Config;
 use crate::refusal;
@@ -81,19 +80,13 @@ fn check(text: &str) -> Result<(), Fault> {
     Err(Fault::new(FaultClass::Invalid, "azure.name", message))
 }
 
-/// A text that is a JSON object has its fields, unless the reference's options say `raw`; anything else is one value.
+/// What the vault answers as a secret.
 pub(crate) fn read(answer: &Json, reference: &Reference) -> Result<Secret, Fault> {
     let unreadable = || refusal::unreadable("Key Vault");
     let text = answer.get("value").and_then(Json::as_str);
     let text = text.ok_or_else(unreadable)?;
     let version = version(answer).ok_or_else(unreadable)?;
-    let is_raw = reference.options.get("raw") == Some(&Json::Bool(true));
-    let document: Option<Json> = serde_json::from_str(text).ok().filter(|_| !is_raw);
-    let secret = document
-        .as_ref()
-        .and_then(Secret::of_json)
-        .unwrap_or_else(|| Secret::of_value(text));
-    Ok(secret
+    Ok(Secret::of_unnamed(text, reference)
         .with_version(version)
         .with_expiry(instant(answer, "exp"))
         .with_details(details(answer)))

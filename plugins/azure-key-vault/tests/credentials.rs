@@ -95,7 +95,7 @@ fn a_metadata_service_that_gives_no_token() {
         assert!(
             fault
                 .message
-                .ends_with("invalid_request Identity not found")
+                .ends_with("invalid_request: Identity not found")
         );
     }
     for body in ["<html>", "{}"] {

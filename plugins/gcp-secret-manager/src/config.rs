@@ -1,7 +1,7 @@
 //! The backend's `with:`.
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{schemars, serde};
+use whimbrel_sdk::{address, schemars, serde, session};
 
 use crate::secret;
 
@@ -59,28 +59,12 @@ impl Config {
             secret::check_project(project)
                 .map_err(|fault| Fault::invalid("/project", fault.message))?;
         }
-        address("/endpoint", &self.endpoint)?;
+        address::check("/endpoint", &self.endpoint)?;
         match &self.credentials {
             Source::Metadata(metadata) => {
-                address("/credentials/metadata/endpoint", &metadata.endpoint)
+                address::check("/credentials/metadata/endpoint", &metadata.endpoint)
             }
-            Source::Token(token) if token.is_empty() || token.contains(char::is_whitespace) => Err(
-                Fault::invalid("/credentials/token", "expected an access token"),
-            ),
-            Source::Token(_) => Ok(()),
+            Source::Token(token) => session::check("/credentials/token", token),
         }
     }
-}
-
-fn address(pointer: &str, address: &str) -> Result<(), Fault> {
-    let rest = address
-        .strip_prefix("https://")
-        .or_else(|| address.strip_prefix("http://"))
-        .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
-    if rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_plain)) {
-        return Ok(());
-    }
-    let message = "expected an address without a path, such as `https://example.org:8443`";
-    Err(Fault::invalid(pointer, message))
 }

@@ -2,11 +2,8 @@
 //!
 //! <https://cloud.google.com/apis/design/errors#error_model>
 
-use whimbrel_sdk::http::Response;
+use whimbrel_sdk::http::{Refusal, Response};
 use whimbrel_sdk::prelude::*;
-
-/// The longest part of Google's own words that goes into a message, in characters.
-const LONGEST: usize = 400;
 
 /// What a refusal means: class, code, hint and advice.
 type Meaning = (FaultClass, &'static str, &'static str, Retry);
@@ -19,18 +16,15 @@ pub(crate) fn of_service(response: &Response, resource: &str) -> Fault {
         part.and_then(Json::as_str).unwrap_or_default()
     };
     let (class, code, hint, retry) = meaning(response, part("status"), resource);
-    let said: String = part("message").chars().take(LONGEST).collect();
-    let name = match part("status") {
-        "" => format!("status {}", response.status),
-        status => status.to_owned(),
+    let refusal = Refusal {
+        doing: &format!("reading {resource}"),
+        status: response.status,
+        name: part("status"),
+        said: part("message"),
     };
-    let message = format!("reading {resource}: {name} {said}");
-    let fault = Fault::new(class, code, message.trim_end()).with_retry(retry);
-    if hint.is_empty() {
-        fault
-    } else {
-        fault.with_hint(hint)
-    }
+    Fault::new(class, code, refusal.to_string())
+        .with_retry(retry)
+        .with_hint(hint)
 }
 
 fn meaning(response: &Response, status: &str, resource: &str) -> Meaning {
@@ -63,9 +57,9 @@ fn meaning(response: &Response, status: &str, resource: &str) -> Meaning {
         ),
         ("INVALID_ARGUMENT", _) => never(Invalid, "gcp.invalid", ""),
         ("RESOURCE_EXHAUSTED", _) | ("", 429) => {
-            (Unavailable, "gcp.throttled", "", after(response))
+            (Unavailable, "gcp.throttled", "", response.retry_after())
         }
-        (_, 500..=599) => (Unavailable, "gcp.unavailable", "", after(response)),
+        (_, 500..=599) => (Unavailable, "gcp.unavailable", "", response.retry_after()),
         _ => never(
             Internal,
             "gcp.unexpected",
@@ -82,7 +76,7 @@ pub(crate) fn of_metadata(response: &Response) -> Fault {
     );
     match response.status {
         429 | 500..=599 => Fault::new(FaultClass::Unavailable, "gcp.metadata-unavailable", message)
-            .with_retry(after(response)),
+            .with_retry(response.retry_after()),
         404 => Fault::new(FaultClass::Denied, "gcp.no-account", message)
             .with_hint("attach a service account to the machine, or give another source of tokens"),
         _ => Fault::new(FaultClass::Denied, "gcp.metadata", message)
@@ -90,20 +84,7 @@ pub(crate) fn of_metadata(response: &Response) -> Fault {
     }
 }
 
-fn after(response: &Response) -> Retry {
-    response
-        .header("retry-after")
-        .and_then(|text| text.trim().parse::<u64>().ok())
-        .map_or(Retry::Backoff, |seconds| {
-            Retry::After(seconds.saturating_mul(1_000))
-        })
-}
-
-/// An answer that isn't what was asked for. Says nothing of what it holds.
+/// An answer that isn't what was asked for.
 pub(crate) fn unreadable(who: &str) -> Fault {
-    Fault::new(
-        FaultClass::Internal,
-        "gcp.unreadable",
-        format!("the answer of {who} can't be read"),
-    )
+    Fault::unreadable("gcp.unreadable", who)
 }

@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crc::{CRC_32_ISCSI, Crc};
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::serde_json;
 
 use crate::config::Config;
 use crate::refusal;
@@ -76,7 +75,7 @@ fn check(text: &str, marks: &str, what: &str) -> Result<(), Fault> {
     Err(Fault::new(FaultClass::Invalid, "gcp.name", message))
 }
 
-/// A text that is a JSON object has its fields, unless the reference's options say `raw`; anything else is one value.
+/// What the service answers as a secret, once its checksum holds.
 pub(crate) fn read(answer: &Json, reference: &Reference) -> Result<Secret, Fault> {
     let unreadable = || refusal::unreadable("Secret Manager");
     let name = text(answer, "/name").ok_or_else(unreadable)?;
@@ -95,13 +94,7 @@ pub(crate) fn read(answer: &Json, reference: &Reference) -> Result<Secret, Fault
                 .with_retry(Retry::Backoff));
         }
     }
-    let is_raw = reference.options.get("raw") == Some(&Json::Bool(true));
-    let document: Option<Json> = serde_json::from_slice(&bytes).ok().filter(|_| !is_raw);
-    let secret = document
-        .as_ref()
-        .and_then(Secret::of_json)
-        .unwrap_or_else(|| Secret::of_value(bytes));
-    Ok(secret
+    Ok(Secret::of_unnamed(bytes, reference)
         .with_version(version(name))
         .with_details(json!({ "name": name })))
 }

@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use whimbrel_sdk::http::{self, Request, Response};
+use whimbrel_sdk::http::{self, Refusal, Request, Response};
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::{files, serde};
 
 use crate::config::Api;
 use crate::name;
-
-/// The longest part of the API server's own words that goes into a message, in characters.
-const LONGEST: usize = 400;
 
 /// The parts of a Secret that matter.
 #[derive(Deserialize)]
@@ -50,7 +47,7 @@ pub(crate) fn read(api: &Api, reference: &Reference) -> Result<Secret, Fault> {
     );
     let request = Request::get(url)
         .with_header("accept", "application/json")
-        .with_header("authorization", format!("Bearer {token}"));
+        .with_bearer(&token);
     let response = http::send(&request)?;
     if !response.is_success() {
         return Err(refused(&response, namespace, name));
@@ -118,8 +115,8 @@ fn refused(response: &Response, namespace: &str, name: &str) -> Fault {
             "a reference is NAMESPACE/NAME, or NAME in the configured namespace".to_owned(),
             Retry::Never,
         ),
-        429 => (Unavailable, "kubernetes.busy", String::new(), after(response)),
-        500..=599 => (Unavailable, "kubernetes.unavailable", String::new(), after(response)),
+        429 => (Unavailable, "kubernetes.busy", String::new(), response.retry_after()),
+        500..=599 => (Unavailable, "kubernetes.unavailable", String::new(), response.retry_after()),
         _ => (
             Internal,
             "kubernetes.unexpected",
@@ -129,26 +126,15 @@ fn refused(response: &Response, namespace: &str, name: &str) -> Fault {
     };
     let status: Json = response.json().unwrap_or_default();
     let said = status.get("message").and_then(Json::as_str);
-    let said: String = said.unwrap_or_default().chars().take(LONGEST).collect();
-    let message = format!(
-        "reading Secret {namespace}/{name}: {} {said}",
-        response.status
-    );
-    let fault = Fault::new(class, code, message.trim_end()).with_retry(retry);
-    if hint.is_empty() {
-        fault
-    } else {
-        fault.with_hint(hint)
-    }
-}
-
-fn after(response: &Response) -> Retry {
-    response
-        .header("retry-after")
-        .and_then(|text| text.trim().parse::<u64>().ok())
-        .map_or(Retry::Backoff, |seconds| {
-            Retry::After(seconds.saturating_mul(1_000))
-        })
+    let refusal = Refusal {
+        doing: &format!("reading Secret {namespace}/{name}"),
+        status: response.status,
+        name: "",
+        said: said.unwrap_or_default(),
+    };
+    Fault::new(class, code, refusal.to_string())
+        .with_retry(retry)
+        .with_hint(hint)
 }
 
 fn unreadable() -> Fault {

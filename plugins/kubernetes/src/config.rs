@@ -1,7 +1,7 @@
 //! The backend's `with:`.
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{schemars, serde};
+use whimbrel_sdk::{address, schemars, serde};
 
 use crate::name;
 
@@ -66,16 +66,7 @@ impl Config {
     pub fn check(&self) -> Result<(), Fault> {
         match &self.from {
             Origin::Api(api) => {
-                let rest = ["https://", "http://"]
-                    .iter()
-                    .find_map(|scheme| api.address.strip_prefix(scheme));
-                let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]/_".contains(c);
-                if !rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_plain)) {
-                    return Err(Fault::invalid(
-                        "/from/api/address",
-                        "expected an address such as `https://kubernetes.default.svc`",
-                    ));
-                }
+                address::check_with_path("/from/api/address", &api.address)?;
                 if let Some(namespace) = &api.namespace {
                     name::check(namespace)
                         .map_err(|fault| Fault::invalid("/from/api/namespace", fault.message))?;

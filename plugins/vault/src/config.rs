@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{schemars, serde};
+use whimbrel_sdk::{address, schemars, serde};
 
 /// Where Vault is, and how to log in.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -125,22 +125,7 @@ impl Config {
     /// # Errors
     /// A field is empty or makes no sense beside another.
     pub fn check(&self) -> Result<(), Fault> {
-        let authority = self
-            .address
-            .strip_prefix("https://")
-            .or_else(|| self.address.strip_prefix("http://"))
-            .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-        let is_bare = authority.is_some_and(|authority| {
-            let mut characters = authority.chars();
-            !authority.is_empty()
-                && characters.all(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(c))
-        });
-        if !is_bare {
-            return Err(Fault::invalid(
-                "/address",
-                "expected an address without a path, such as `https://vault.example.org:8200`",
-            ));
-        }
+        address::check("/address", &self.address)?;
         if let Some(namespace) = &self.namespace {
             required("/namespace", namespace)?;
         }

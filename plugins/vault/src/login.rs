@@ -222,16 +222,7 @@ fn own(
 }
 
 fn read_token(path: &str) -> Result<String, Fault> {
-    let text = String::from_utf8(files::read(path)?).ok();
-    let text = text.as_deref().map(str::trim).unwrap_or_default();
-    if text.is_empty() {
-        return Err(Fault::new(
-            FaultClass::Invalid,
-            "vault.token-file",
-            format!("{path} holds no token"),
-        ));
-    }
-    Ok(text.to_owned())
+    files::read_token(path, "vault.token-file")
 }
 
 /// Vault says 0 for ever.

@@ -7,9 +7,6 @@ use vaultrs::error::ClientError;
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::serde_json;
 
-/// The longest part of Vault's own words that goes into a message, in characters.
-const LONGEST: usize = 400;
-
 /// Why a request gave nothing.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -97,21 +94,17 @@ pub(crate) fn unreadable(why: &str) -> Fault {
 
 impl Status {
     fn into_fault(self, doing: &str) -> Fault {
-        // Vault lists several errors on lines of their own.
-        let said = self.errors.join("; ");
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        let said: String = said.chars().take(LONGEST).collect();
-        let (class, code, what, hint, retry) = self.meaning();
-        let message = if said.is_empty() {
-            format!("{doing}: {what}")
-        } else {
-            format!("{doing}: {what}: {said}")
+        let (class, code, name, hint, retry) = self.meaning();
+        let refusal = http::Refusal {
+            doing,
+            status: self.code,
+            name,
+            // Vault lists several errors on lines of their own.
+            said: &self.errors.join("; "),
         };
-        let mut fault = Fault::new(class, code, message).with_retry(retry);
-        if !hint.is_empty() {
-            fault = fault.with_hint(hint);
-        }
-        fault
+        Fault::new(class, code, refusal.to_string())
+            .with_retry(retry)
+            .with_hint(hint)
     }
 
     #[allow(clippy::too_many_lines, reason = "one table, read as one")]
@@ -243,11 +236,6 @@ impl Status {
     }
 
     fn after(&self) -> Retry {
-        self.retry_after
-            .as_deref()
-            .and_then(|seconds| seconds.trim().parse::<u64>().ok())
-            .map_or(Retry::Backoff, |seconds| {
-                Retry::After(seconds.saturating_mul(1_000))
-            })
+        Retry::after_header(self.retry_after.as_deref())
     }
 }

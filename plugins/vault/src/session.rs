@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{clock, serde, serde_json, session};
+use whimbrel_sdk::{clock, serde, session};
 
 use crate::config::EngineName;
 
@@ -36,24 +36,18 @@ pub(crate) enum Due {
 
 impl Login {
     pub(crate) fn load() -> Option<Self> {
-        // What can't be read was put by another release: logging in again cures it.
-        serde_json::from_slice(&session::get()?).ok()
+        session::load()
     }
 
     pub(crate) fn save(&self) -> Result<(), Fault> {
         let conceal = [Some(&self.token), self.secret_id.as_ref()];
-        let conceal: Vec<Vec<u8>> = conceal
-            .into_iter()
-            .flatten()
-            .map(|text| text.clone().into_bytes())
-            .collect();
+        let conceal: Vec<&str> = conceal.into_iter().flatten().map(String::as_str).collect();
         // An unwrapped secret id must outlive the token that it was used for.
         let expires = match self.secret_id {
             Some(_) => None,
             None => self.holds.map(|holds| self.since.saturating_add(holds)),
         };
-        session::put(&serde_json::to_vec(self)?, &conceal, expires);
-        Ok(())
+        session::keep(self, &conceal, expires)
     }
 
     pub(crate) fn due(&self) -> Due {

@@ -3,7 +3,7 @@
 mod wire;
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::{clock, schemars, serde, session, time};
+use whimbrel_sdk::{address, schemars, serde, session, time};
 
 use crate::wire::{Answer, Kept, Lent, LoggedIn, Outline, Role};
 
@@ -32,12 +32,7 @@ impl SecretStore for Strongbox {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self, Fault> {
-        if !config.address.starts_with("https://") && !config.address.starts_with("http://") {
-            return Err(Fault::invalid(
-                "/address",
-                "expected an address such as `https://strongbox.example.org`",
-            ));
-        }
+        address::check("/address", &config.address)?;
         Ok(Self { config })
     }
 
@@ -110,7 +105,7 @@ impl SecretStore for Strongbox {
     }
 
     fn close(&self) -> Result<(), Fault> {
-        if let Some(token) = session::get() {
+        if let Some(token) = session::token(Duration::default()) {
             match wire::send(&self.config.address, "DELETE", "/login", Some(&token), None) {
                 Err(fault) if fault.code == wire::LOGGED_OUT => {}
                 answer => drop(answer?),
@@ -124,32 +119,30 @@ impl SecretStore for Strongbox {
 impl Strongbox {
     /// A request with the login of an earlier call, or a new one when there is none or it is over.
     fn send(&self, method: &str, path: &str, body: Option<Json>) -> Result<Answer, Fault> {
-        let send = |token: &[u8]| {
-            wire::send(
-                &self.config.address,
-                method,
-                path,
-                Some(token),
-                body.clone(),
-            )
-        };
-        if let Some(token) = session::get() {
-            match send(&token) {
-                Err(fault) if fault.code == wire::LOGGED_OUT => session::forget(),
-                answer => return answer,
-            }
-        }
-        send(&self.log_in()?)
+        session::with_token(
+            Duration::default(),
+            || self.log_in(),
+            |token| {
+                wire::send(
+                    &self.config.address,
+                    method,
+                    path,
+                    Some(token),
+                    body.clone(),
+                )
+            },
+            |answer| matches!(answer, Err(fault) if fault.code == wire::LOGGED_OUT),
+        )
     }
 
-    fn log_in(&self) -> Result<Vec<u8>, Fault> {
+    fn log_in(&self) -> Result<session::Token, Fault> {
         let body = json!({ "client": self.config.client, "key": self.config.key });
         let login: LoggedIn =
             wire::send(&self.config.address, "POST", "/login", None, Some(body))?.read()?;
-        let token = login.token.into_bytes();
-        let until = clock::now().saturating_add(login.seconds.saturating_mul(1_000));
-        session::put(&token, std::slice::from_ref(&token), Some(until));
-        Ok(token)
+        Ok(session::Token {
+            text: login.token,
+            holds: Duration::from_secs(login.seconds),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What crosses the wire, and what a refusal means.
 
-use whimbrel_sdk::http::{self, Request, Response};
+use whimbrel_sdk::http::{self, Refusal, Request, Response};
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::serde;
 use whimbrel_sdk::serde::de::DeserializeOwned;
@@ -56,11 +56,7 @@ impl Answer {
 }
 
 pub fn unreadable() -> Fault {
-    Fault::new(
-        FaultClass::Internal,
-        "strongbox.unreadable",
-        "the answer isn't a Strongbox's",
-    )
+    Fault::unreadable("strongbox.unreadable", "the Strongbox")
 }
 
 /// Sends a request; a refusal is a fault.
@@ -68,15 +64,12 @@ pub fn send(
     address: &str,
     method: &str,
     path: &str,
-    token: Option<&[u8]>,
+    token: Option<&str>,
     body: Option<Json>,
 ) -> Result<Answer, Fault> {
     let mut request = Request::new(method, format!("{}{path}", address.trim_end_matches('/')));
     if let Some(token) = token {
-        request = request.with_header(
-            "authorization",
-            format!("Bearer {}", String::from_utf8_lossy(token)),
-        );
+        request = request.with_bearer(token);
     }
     if let Some(body) = body {
         request = request.with_header("content-type", "application/json");
@@ -95,27 +88,17 @@ fn refused(response: &Response, doing: &str) -> Fault {
         401 => (Denied, LOGGED_OUT, Retry::Never),
         403 => (Denied, "strongbox.denied", Retry::Never),
         404 => (NotFound, "strongbox.not-found", Retry::Never),
-        429 => {
-            let seconds = response
-                .header("retry-after")
-                .and_then(|text| text.parse::<u64>().ok());
-            let retry = seconds.map_or(Retry::Backoff, |seconds| {
-                Retry::After(seconds.saturating_mul(1_000))
-            });
-            (Unavailable, "strongbox.busy", retry)
-        }
+        429 => (Unavailable, "strongbox.busy", response.retry_after()),
         500..=599 => (Unavailable, "strongbox.down", Retry::Backoff),
         _ => (Internal, "strongbox.unexpected", Retry::Never),
     };
-    let said = response.json::<Json>().ok();
-    let said = said
-        .as_ref()
-        .and_then(|body| body.get("error"))
-        .and_then(Json::as_str);
-    let message = format!(
-        "{doing}: {} {}",
-        response.status,
-        said.unwrap_or("without a reason")
-    );
-    Fault::new(class, code, message).with_retry(retry)
+    let body: Json = response.json().unwrap_or_default();
+    let said = body.get("error").and_then(Json::as_str);
+    let refusal = Refusal {
+        doing,
+        status: response.status,
+        name: "",
+        said: said.unwrap_or_default(),
+    };
+    Fault::new(class, code, refusal.to_string()).with_retry(retry)
 }
