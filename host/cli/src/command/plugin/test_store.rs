@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use whimbrel_core::fault::Fault;
 use whimbrel_plugin::{Grants, NoMaterials, Plugin, SecretStore, StoreSettings, World};
-use whimbrel_secrets::Backend as _;
 
 use super::Component;
 use super::test::passed;
@@ -40,9 +39,9 @@ pub(super) async fn run(plugin: Plugin, with: Json, output: &Output) -> Result<E
     let store = SecretStore::new(plugin, settings).map_err(failed)?;
     let schema = store.schema().await.map_err(failed)?;
     passed(output, "schema", &schema.to_string());
-    store.close().await.map_err(failed)?;
+    store.rehearse().await.map_err(failed)?;
     passed(output, "configure and close", "done");
-    store.close().await.map_err(failed)?;
+    store.rehearse().await.map_err(failed)?;
     passed(output, "close again", "nothing to do");
     Ok(Exit::Success)
 }

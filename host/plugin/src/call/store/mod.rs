@@ -110,6 +110,19 @@ impl SecretStore {
             .map_err(|error| Fault::new(FaultClass::Internal, "plugin.schema", error.to_string()))
     }
 
+    /// Configures it and closes it, whether or not it holds a login: what can be tried without a secret.
+    ///
+    /// # Errors
+    /// The plugin doesn't take its configuration, or can't be closed.
+    pub async fn rehearse(&self) -> Result<(), Fault> {
+        let closed = self.call("close", "", move |exports, store| {
+            Box::pin(async move { exports.whimbrel_secrets_backend().call_close(store).await })
+        });
+        closed.await?;
+        self.session.forget();
+        Ok(())
+    }
+
     async fn fits(&self) -> Result<(), Fault> {
         let check = async || match mismatched(&self.mismatches().await?) {
             Some(fault) => Err(self.clean(fault)),
@@ -263,12 +276,7 @@ impl Backend for SecretStore {
         if !self.session.is_live() {
             return Ok(());
         }
-        let closed = self.call("close", "", move |exports, store| {
-            Box::pin(async move { exports.whimbrel_secrets_backend().call_close(store).await })
-        });
-        closed.await?;
-        self.session.forget();
-        Ok(())
+        self.rehearse().await
     }
 }
 
