@@ -41,6 +41,31 @@ fn with(steps: &[&str]) -> Stage {
     stage
 }
 
+/// A definition may take away what the session has prepared, seen or unseen.
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_may_deallocate() {
+    let mut stage = stage();
+    for (number, sql) in [
+        (2, "INSERT INTO seen VALUES (102)|"),
+        (3, "INSERT INTO seen VALUES (103)|"),
+        (4, "DEALLOCATE ALL|"),
+        (5, "INSERT INTO seen VALUES (105)|"),
+        (6, "INSERT INTO seen VALUES (106)|"),
+        (
+            7,
+            "DO $$ BEGIN EXECUTE reverse('LLA ETACOLLAED'); INSERT INTO seen VALUES (107); END $$|",
+        ),
+        (8, "INSERT INTO seen VALUES (108)|"),
+    ] {
+        stage
+            .migrations
+            .push(migration(&number.to_string(), &[sql]));
+    }
+    stage.succeed().await;
+    assert_eq!(stage.count("SELECT count(*) FROM seen").await, 106);
+    assert_eq!(stage.states().await.len(), 8);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_outside_of_transactions_are_journalled_between_the_others() {
     let stage = with(&[

@@ -90,7 +90,7 @@ pub fn journal_checkpoint(dialect: Dialect, key: &JournalKey, checkpoint: &Check
         optional_integer(checkpoint.rows_total),
         Value::Integer(checkpoint.expected_batch),
     ]);
-    exactly_one(dialect, &change, &key.describe(), parameters)
+    exactly_one(dialect, &change, &key.describe(), parameters).recurring()
 }
 
 /// Removes one row: its statement was reverted.

@@ -90,7 +90,7 @@ pub fn record_insert_with_event(
     let assert = fence::postgres(all.len() + 1, true);
     all.extend(fence.parameters());
     let sql = format!("WITH record AS ({record_insert}), event AS ({event_insert}) {assert}");
-    vec![Command::with(sql, all)]
+    vec![Command::with(sql, all).recurring()]
 }
 
 /// Writes all of a row anew except its sequence: a failed migration whose definition was edited starts over.

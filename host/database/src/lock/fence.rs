@@ -59,7 +59,7 @@ impl Fence {
 
     fn look(&self, share: bool) -> Command {
         match self.dialect {
-            Dialect::Postgres => Command::with(postgres(1, share), self.parameters()),
+            Dialect::Postgres => Command::with(postgres(1, share), self.parameters()).recurring(),
             // BEGIN IMMEDIATE locked the whole file already.
             Dialect::Sqlite => Command::with(
                 "SELECT 1 FROM whimbrel_lock WHERE epoch = $1 AND run = $2",

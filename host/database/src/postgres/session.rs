@@ -7,22 +7,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use futures::{StreamExt, TryStreamExt};
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::TlsStream;
-use tokio_postgres::types::Type;
-use tokio_postgres::{
-    AsyncMessage, CancelToken, Client, Connection, Error, SimpleQueryMessage, Socket,
-};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::{RowSet, Value};
 
 use super::error;
-use super::parameter::Parameter;
-use super::value::Column;
+use super::prepared::{Prepared, forgotten, may_deallocate};
+use super::send::{simple, typed};
 use crate::session::{
-    Backend, Canceller, Command, CommandError, Control, DatabaseError, Done, ErrorKind,
+    Backend, Canceller, Command, CommandError, Control, DatabaseError, Done, ErrorKind, FORGOTTEN,
     NOT_COMMITTED, Protocol, Session, flight,
 };
 
@@ -50,6 +46,7 @@ pub(super) struct PostgresSession {
     backend: Option<Backend>,
     connection: JoinHandle<()>,
     notices: Arc<Mutex<Notices>>,
+    prepared: Prepared,
     /// Whether a transaction's BEGIN is on its way, during which nothing may be cancelled.
     opening: Arc<AtomicBool>,
     in_transaction: bool,
@@ -88,6 +85,7 @@ impl PostgresSession {
             backend: None,
             connection,
             notices,
+            prepared: Prepared::default(),
             opening: Arc::default(),
             in_transaction: false,
             aborted: false,
@@ -122,6 +120,16 @@ impl PostgresSession {
         })
     }
 
+    /// Prepares what recurs in a transaction that is about to begin.
+    async fn prepare(&mut self, commands: &[Command]) {
+        if may_deallocate(commands) {
+            self.prepared.forget();
+        } else if !self.in_transaction {
+            let waited = self.prepared.ready(&self.client, commands).await;
+            self.round_trips += u64::from(waited);
+        }
+    }
+
     /// Sends commands at once and waits for all answers, in order.
     async fn fly(&mut self, commands: &[Command]) -> Vec<Result<Done, DatabaseError>> {
         self.round_trips += 1;
@@ -133,21 +141,26 @@ impl PostgresSession {
             .first()
             .is_some_and(|command| Control::of(command) == Control::Begin);
         self.opening.store(opens, Ordering::SeqCst);
-        let opening = &self.opening;
-        let client = &self.client;
+        let (opening, client, prepared) = (&self.opening, &self.client, &self.prepared);
         // Each future sends when it is first polled, and join_all polls them in order before any can finish.
         let sent = commands
             .iter()
             .enumerate()
             .map(|(index, command)| async move {
+                let kept = prepared.of(command);
                 let result = match command.protocol() {
                     Protocol::Text => simple(client, command.sql()).await,
-                    Protocol::Typed => typed(client, command).await,
+                    Protocol::Typed => typed(client, command, kept).await,
                 };
                 if index == 0 {
                     opening.store(false, Ordering::SeqCst);
                 }
-                result.map_err(|error| error::of(&error))
+                let result = result.map_err(|error| error::of(&error));
+                if kept.is_some() {
+                    result.map_err(forgotten)
+                } else {
+                    result
+                }
             });
         join_all(sent).await
     }
@@ -160,6 +173,9 @@ impl PostgresSession {
     ) -> Result<Done, DatabaseError> {
         let control = Control::of(command);
         let was_aborted = self.aborted;
+        if result.as_ref().is_err_and(|error| error.code == FORGOTTEN) {
+            self.prepared.forget();
+        }
         self.lost |= result
             .as_ref()
             .is_err_and(DatabaseError::is_connection_lost);
@@ -205,63 +221,6 @@ impl Drop for PostgresSession {
     }
 }
 
-async fn simple(client: &Client, sql: &str) -> Result<Done, Error> {
-    let mut done = Done::default();
-    let mut messages = std::pin::pin!(client.simple_query_raw(sql).await?);
-    while let Some(message) = messages.next().await {
-        match message? {
-            SimpleQueryMessage::RowDescription(columns) => {
-                done.rows = RowSet {
-                    columns: columns
-                        .iter()
-                        .map(|column| column.name().to_owned())
-                        .collect(),
-                    rows: Vec::new(),
-                };
-            }
-            SimpleQueryMessage::Row(row) => {
-                let value = |index| {
-                    Ok::<_, Error>(
-                        row.try_get(index)?
-                            .map_or(Value::Null, |text: &str| Value::Text(text.to_owned())),
-                    )
-                };
-                done.rows
-                    .rows
-                    .push((0..row.len()).map(value).collect::<Result<_, _>>()?);
-            }
-            SimpleQueryMessage::CommandComplete(rows) => done.rows_affected = rows,
-            _ => {}
-        }
-    }
-    Ok(done)
-}
-
-async fn typed(client: &Client, command: &Command) -> Result<Done, Error> {
-    let parameters: Vec<_> = command.parameters().iter().map(Parameter).collect();
-    let typed = parameters
-        .iter()
-        .map(|parameter| (parameter, Type::UNKNOWN));
-    let mut stream = std::pin::pin!(client.query_typed_raw(command.sql(), typed).await?);
-    let mut rows = RowSet::default();
-    while let Some(row) = stream.try_next().await? {
-        if rows.columns.is_empty() {
-            rows.columns = row
-                .columns()
-                .iter()
-                .map(|column| column.name().to_owned())
-                .collect();
-        }
-        let value = |index| Ok::<_, Error>(row.try_get::<_, Column>(index)?.0);
-        rows.rows
-            .push((0..row.len()).map(value).collect::<Result<_, _>>()?);
-    }
-    Ok(Done {
-        rows_affected: stream.rows_affected().unwrap_or_default(),
-        rows,
-    })
-}
-
 #[async_trait]
 impl Session for PostgresSession {
     fn dialect(&self) -> Dialect {
@@ -274,6 +233,7 @@ impl Session for PostgresSession {
         while !rest.is_empty() {
             let (now, later) =
                 rest.split_at(flight(rest, self.in_transaction).max(1).min(rest.len()));
+            self.prepare(now).await;
             let results = self.fly(now).await;
             let mut failed = None;
             for (command, result) in now.iter().zip(results) {

@@ -12,6 +12,7 @@ pub struct Command {
     parameters: Vec<Value>,
     protocol: Protocol,
     guard: Option<Guard>,
+    is_recurring: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,7 @@ impl Command {
             parameters: Vec::new(),
             protocol: Protocol::Text,
             guard: None,
+            is_recurring: false,
         }
     }
 
@@ -50,6 +52,7 @@ impl Command {
             parameters,
             protocol: Protocol::Typed,
             guard: None,
+            is_recurring: false,
         }
     }
 
@@ -58,6 +61,12 @@ impl Command {
             code,
             message: message.into(),
         });
+        self
+    }
+
+    /// The same, of which many will follow with other parameters: worth preparing once for all.
+    pub(crate) const fn recurring(mut self) -> Self {
+        self.is_recurring = true;
         self
     }
 
@@ -75,6 +84,10 @@ impl Command {
 
     pub(crate) const fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    pub(crate) const fn is_recurring(&self) -> bool {
+        self.is_recurring
     }
 
     pub(crate) const fn guard(&self) -> Option<&Guard> {

@@ -36,6 +36,8 @@ pub(crate) const FENCED: &str = "WB001";
 pub(crate) const NOT_ONE_ROW: &str = "WB002";
 /// A COMMIT that the server answered with ROLLBACK.
 pub(crate) const NOT_COMMITTED: &str = "WB003";
+/// A statement that this session had prepared is gone.
+pub(crate) const FORGOTTEN: &str = "WB004";
 
 impl DatabaseError {
     /// An error with a code of Whimbrel's own.
@@ -69,10 +71,11 @@ impl DatabaseError {
             || self.code.starts_with("08")
     }
 
-    /// Whether the same may succeed when it is tried again: lock timeout, deadlock, serialization failure, busy.
+    /// Whether the same may succeed when it is tried again: lock timeout, deadlock, serialization failure, busy, or a
+    /// definition took away what its session had prepared.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.code.as_str(), "40001" | "40P01" | "55P03")
+        matches!(self.code.as_str(), "40001" | "40P01" | "55P03" | FORGOTTEN)
             || self.code.starts_with("SQLITE_BUSY")
             || self.code.starts_with("SQLITE_LOCKED")
     }

@@ -12,7 +12,7 @@ pub(crate) use command::Protocol;
 pub use command::{Command, Done, begin, commit, foreign_key_check, restore, rollback, timeouts};
 pub(crate) use control::{Control, flight};
 pub use error::{CommandError, DatabaseError, ErrorKind};
-pub(crate) use error::{FENCED, NOT_COMMITTED, NOT_ONE_ROW};
+pub(crate) use error::{FENCED, FORGOTTEN, NOT_COMMITTED, NOT_ONE_ROW};
 pub use settings::SessionSettings;
 
 use crate::endpoint::Endpoint;

@@ -9,7 +9,7 @@ use whimbrel_database::session::{begin, commit, restore, rollback, timeouts};
 use whimbrel_database::{Endpoint, SessionSettings, connect};
 use whimbrel_postgres_server::PostgresServer;
 
-use super::{Target, texts, value};
+use super::{Target, take, texts, value};
 
 #[tokio::test]
 async fn a_transaction_is_one_round_trip() {
@@ -32,6 +32,48 @@ async fn a_transaction_is_one_round_trip() {
         .await
         .unwrap();
     assert_eq!(session.round_trips() - before, 3);
+}
+
+/// Whimbrel's own statements are parsed once, and a definition that takes them away costs an attempt at most.
+#[tokio::test]
+async fn what_recurs_is_prepared_and_may_be_taken_away() {
+    let target = Target::postgres("prepared");
+    let mut session = target.session().await;
+    let fence = take(session.as_mut(), "me").await;
+    let kept = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%assert_fence%'";
+    let work = |sql: &str| {
+        let sql = whimbrel_database::Command::text(sql);
+        [
+            begin(Postgres),
+            fence.glance(),
+            sql,
+            fence.assert(),
+            commit(Postgres),
+        ]
+    };
+    for expected in [0, 2, 2] {
+        session.run(&work("SELECT 1")).await.unwrap();
+        assert_eq!(
+            value(session.as_mut(), kept).await,
+            Value::Integer(expected)
+        );
+    }
+    session.run(&work("DEALLOCATE ALL")).await.unwrap();
+    assert_eq!(value(session.as_mut(), kept).await, Value::Integer(0));
+    session.run(&work("SELECT 1")).await.unwrap();
+    session.run(&work("SELECT 1")).await.unwrap();
+    assert_eq!(value(session.as_mut(), kept).await, Value::Integer(2));
+    let unseen = "DO $$ BEGIN EXECUTE reverse('LLA ETACOLLAED'); END $$";
+    let failed = session.run(&work(unseen)).await.unwrap_err();
+    assert!(
+        failed.error.is_retryable() && failed.index == 3,
+        "{failed:?}"
+    );
+    session
+        .run(&[whimbrel_database::session::rollback(Postgres)])
+        .await
+        .unwrap();
+    session.run(&work(unseen)).await.unwrap();
 }
 
 #[tokio::test]
