@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "whimbrel-project",
     "whimbrel-run",
     "whimbrel-report",
+    "whimbrel-engine",
     "whimbrel-server",
     "whimbrel-kubernetes",
     "whimbrel-terraform",

@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-use whimbrel_core::gate::Refusal;
-use whimbrel_core::plan::{Blocker, BlockerCode, Plan};
+use whimbrel_core::plan::{Blocker, BlockerCode};
 use whimbrel_database::history::HistoryError;
 use whimbrel_database::{DatabaseError, LockError};
+use whimbrel_engine::EngineError;
 use whimbrel_project::ProjectError;
 use whimbrel_report::{bad, hint};
 use whimbrel_run::{ConnectError, RunError};
@@ -49,11 +49,6 @@ impl CliError {
         Self::new(Exit::Usage, Message(message.into()))
     }
 
-    /// A gate, or the plan itself, says no.
-    pub(crate) fn refused(message: impl Into<String>) -> Self {
-        Self::new(Exit::Refused, Message(message.into()))
-    }
-
     /// The same of another kind.
     pub(crate) const fn kind(mut self, kind: Exit) -> Self {
         self.kind = kind;
@@ -69,50 +64,6 @@ impl CliError {
     /// How the program ends.
     pub(crate) const fn exit(&self) -> Exit {
         self.kind
-    }
-
-    /// What the gates say.
-    pub(crate) fn gates(refusals: &[Refusal]) -> Self {
-        let mut message = String::from("the gates say no, and nothing was changed");
-        for refusal in refusals {
-            // Writing to a string can't fail.
-            let _ = write!(message, "\n  {}: {}", refusal.gate, refusal.message);
-        }
-        let mut error = Self::refused(message);
-        error.hints = refusals
-            .iter()
-            .map(|refusal| refusal.hint.clone())
-            .collect();
-        error.hints.dedup();
-        error
-    }
-
-    /// Why a plan can't be run at all; none when it can.
-    pub(crate) fn blocked(plan: &Plan) -> Option<Self> {
-        let mut message = String::from("the plan is blocked, and nothing was changed");
-        let mut hints = Vec::new();
-        let mut edited = false;
-        for (target, blocker) in plan.blockers() {
-            let about = blocker
-                .migration
-                .as_ref()
-                .map_or_else(String::new, |name| format!("{name}: "));
-            let lines = blocker.message.replace('\n', "\n    ");
-            let _ = write!(message, "\n  {target}: {about}{lines}");
-            if !hints.contains(&blocker.hint) {
-                hints.push(blocker.hint.clone());
-            }
-            edited |= blocker.code == BlockerCode::Edited;
-        }
-        if hints.is_empty() {
-            return None;
-        }
-        let mut error = Self::refused(message);
-        error.hints = hints;
-        if edited {
-            error.kind = Exit::Drift;
-        }
-        Some(error)
     }
 
     /// As a person reads it, with styles.
@@ -223,6 +174,40 @@ impl From<ProjectError> for CliError {
     }
 }
 
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        let kind = match error {
+            EngineError::Project(error) => return error.into(),
+            EngineError::Run(error) => return error.into(),
+            EngineError::Unread(unread) => {
+                let others = unread.more.into_iter();
+                return others.fold(Self::from(unread.first), |error, other| {
+                    error.hint(format!("also: {other}"))
+                });
+            }
+            _ if error.is_drift() => Exit::Drift,
+            EngineError::Sandbox(_) | EngineError::Task(_) | EngineError::NoEnvironment { .. } => {
+                Exit::Failed
+            }
+            EngineError::WhichEnvironment { .. }
+            | EngineError::WhichMigration { .. }
+            | EngineError::NoName { .. }
+            | EngineError::UnknownMigration(_)
+            | EngineError::NoDigest(_) => Exit::Usage,
+            EngineError::PlanChanged { .. }
+            | EngineError::Blocked(_)
+            | EngineError::Refused(_)
+            | EngineError::Dependency { .. }
+            | EngineError::MayNotApprove { .. } => Exit::Refused,
+        };
+        let hints = error.hints();
+        // The message says its cause already.
+        hints
+            .into_iter()
+            .fold(Self::new(kind, error), CliError::hint)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{CliError, of_run};
@@ -230,6 +215,7 @@ mod tests {
     use whimbrel_core::gate::{Gate, Refusal};
     use whimbrel_database::session::ErrorKind;
     use whimbrel_database::{DatabaseError, LockError};
+    use whimbrel_engine::EngineError;
     use whimbrel_run::{ConnectError, RunError};
 
     #[derive(Debug, thiserror::Error)]
@@ -259,7 +245,10 @@ mod tests {
             message: "not now".to_owned(),
             hint: hint.to_owned(),
         };
-        let error = CliError::gates(&[refusal(Gate::Window, "wait"), refusal(Gate::Lint, "mend")]);
+        let error = CliError::from(EngineError::Refused(vec![
+            refusal(Gate::Window, "wait"),
+            refusal(Gate::Lint, "mend"),
+        ]));
         assert_eq!(error.exit(), Exit::Refused);
         let text = plain(&error);
         assert!(

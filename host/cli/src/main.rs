@@ -2,24 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-mod actor;
-mod apply;
 mod arguments;
-mod closing;
 mod command;
-mod elsewhere;
+mod engine;
 mod error;
-mod estimate;
 mod exit;
 mod folder;
 mod interrupt;
-mod lent;
 mod logging;
-mod opened;
 mod output;
 mod protect;
-mod publish;
-mod surroundings;
+mod run;
 
 use std::process::ExitCode;
 

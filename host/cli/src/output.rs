@@ -3,12 +3,12 @@
 use std::io::{IsTerminal as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use whimbrel_engine::Closing;
 use whimbrel_report::findings::Notes;
 use whimbrel_report::sink::{JsonLines, Lines, Terminal};
 use whimbrel_signal::{Bus, Scrubber, Sink};
 
 use crate::arguments::{Format, Global, LogFormat};
-use crate::closing::Closing;
 use crate::error::CliError;
 
 /// The streams, and what may be written to them.

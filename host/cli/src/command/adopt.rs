@@ -1,11 +1,12 @@
 //! `whimbrel adopt`: makes databases this environment's own.
 
+use whimbrel_engine::Meanwhile;
 use whimbrel_run::{Stop, administration};
 
 use crate::arguments::{Adopt, Global};
+use crate::engine::open;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::Opened;
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -13,7 +14,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let opened = Opened::open(global, output).await?;
+    let opened = open(global, output, Meanwhile::Nothing).await?;
     let access = opened.access(Stop::default());
     for target in opened.names() {
         let before = administration::adopt(&access, &target, &arguments.reason).await?;

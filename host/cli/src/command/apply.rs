@@ -1,13 +1,14 @@
 //! `whimbrel apply`: plan, then run.
 
 use whimbrel_core::plan::Goal;
+use whimbrel_engine::{Meanwhile, Prepared};
 
-use crate::apply::{Prepared, RUN_FORMATS, run as run_plan};
 use crate::arguments::{Apply, Global};
+use crate::engine::{open, passing};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::Opened;
 use crate::output::Output;
+use crate::run::{RUN_FORMATS, run as run_plan};
 
 pub(crate) async fn run(
     arguments: &Apply,
@@ -15,10 +16,11 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     output.format(&RUN_FORMATS)?;
-    let opened = Opened::open_to_run(global, output).await?;
-    let prepared = Prepared::new(&opened, Goal::Apply, Some(&arguments.passing)).await?;
+    let opened = open(global, output, Meanwhile::ReadToRun).await?;
+    let passing = passing(&arguments.passing)?;
+    let prepared = Prepared::new(&opened, Goal::Apply, passing).await?;
     let nothing = prepared.plan().is_empty();
-    let exit = run_plan(&opened, prepared, arguments.plan.as_deref()).await?;
+    let exit = run_plan(&opened, prepared, arguments.plan.as_deref(), output).await?;
     Ok(match exit {
         // Changes were pending, and now they are made.
         Exit::Success if arguments.detailed.detailed_exitcode && !nothing => Exit::Pending,

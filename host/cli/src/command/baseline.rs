@@ -2,12 +2,13 @@
 
 use whimbrel_core::plan::DesiredMigration;
 use whimbrel_core::suggestion::nearest;
+use whimbrel_engine::Meanwhile;
 use whimbrel_run::{Stop, administration};
 
 use crate::arguments::{Baseline, Global};
+use crate::engine::open;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::Opened;
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -15,7 +16,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let opened = Opened::open(global, output).await?;
+    let opened = open(global, output, Meanwhile::Nothing).await?;
     let migrations = &opened.project.definitions().migrations;
     if let Some(through) = &arguments.through
         && !migrations

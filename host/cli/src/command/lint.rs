@@ -1,13 +1,14 @@
 //! `whimbrel lint`: everything that needs no database.
 
 use whimbrel_core::finding::Severity;
+use whimbrel_engine::plugins;
 use whimbrel_project::LintOptions;
 use whimbrel_report::findings;
 
 use crate::arguments::{Format, Global, Lint};
+use crate::engine::{context, project};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::{plugins, project};
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -26,7 +27,8 @@ pub(crate) async fn run(
             .environments
             .push(project.environment(name)?.name.clone());
     }
-    let found = whimbrel_project::lint(&project, plugins(&project)?, &options).await?;
+    let found =
+        whimbrel_project::lint(&project, plugins(&project, &context(output))?, &options).await?;
     let names: Vec<String> = project
         .definitions()
         .migrations

@@ -6,10 +6,10 @@ use whimbrel_core::name::MigrationName;
 
 use crate::arguments::{Global, New};
 use crate::command::init::write_new;
+use crate::engine::project;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::folder::locate;
-use crate::opened::project;
 use crate::output::Output;
 
 /// How wide the number of the first migration is.

@@ -1,14 +1,13 @@
 //! `whimbrel plan`: what would run, and what the gates would say.
 
 use whimbrel_core::plan::{Goal, Plan};
+use whimbrel_engine::{Meanwhile, Opened, Prepared, estimates};
 use whimbrel_report::{PlanView, findings};
 
-use crate::apply::{Prepared, unreadable};
 use crate::arguments::{Format, Global, PlanArguments};
+use crate::engine::{open, passing};
 use crate::error::CliError;
-use crate::estimate::estimates;
 use crate::exit::Exit;
-use crate::opened::Opened;
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -16,11 +15,11 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let opened = Opened::open_and_read(global, output).await?;
-    let mut prepared = Prepared::new(&opened, Goal::Apply, Some(&arguments.passing)).await?;
-    let failures = std::mem::take(&mut prepared.survey.failures);
-    show(&opened, &prepared).await?;
-    unreadable(failures)?;
+    let opened = open(global, output, Meanwhile::Read).await?;
+    let passing = passing(&arguments.passing)?;
+    let mut prepared = Prepared::new(&opened, Goal::Apply, passing).await?;
+    show(&opened, &prepared, output).await?;
+    prepared.require_all()?;
     let detailed = arguments.detailed.detailed_exitcode;
     Ok(if detailed && is_pending(prepared.plan()) {
         Exit::Pending
@@ -35,8 +34,12 @@ fn is_pending(plan: &Plan) -> bool {
 }
 
 /// Shows a plan in the format that was asked for.
-pub(crate) async fn show(opened: &Opened, prepared: &Prepared) -> Result<(), CliError> {
-    let format = opened.output.format(&[
+pub(crate) async fn show(
+    opened: &Opened,
+    prepared: &Prepared,
+    output: &Output,
+) -> Result<(), CliError> {
+    let format = output.format(&[
         Format::Text,
         Format::Json,
         Format::Markdown,
@@ -52,7 +55,7 @@ pub(crate) async fn show(opened: &Opened, prepared: &Prepared) -> Result<(), Cli
         plan: prepared.plan(),
         refusals: &refusals,
         estimates: &estimates,
-        notes: opened.output.notes(),
+        notes: output.notes(),
     };
     let text = match format {
         Format::Text => view.text(),
@@ -68,6 +71,6 @@ pub(crate) async fn show(opened: &Opened, prepared: &Prepared) -> Result<(), Cli
             findings::junit("whimbrel plan", &names, &view.findings())
         }
     };
-    opened.output.data(&text);
+    output.data(&text);
     Ok(())
 }

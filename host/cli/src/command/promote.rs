@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use whimbrel_core::plan::{Goal, TargetPlan};
 use whimbrel_core::promotion::{Candidate, unpromoted};
+use whimbrel_engine::{Meanwhile, Passing, Prepared};
 use whimbrel_report::{Promotable, PromotionView};
 
-use crate::apply::{Prepared, unreadable};
 use crate::arguments::{Format, Global, Promote};
+use crate::engine::open;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::Opened;
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -23,7 +23,7 @@ pub(crate) async fn run(
         environment: Some(arguments.to.to_string()),
         ..global.clone()
     };
-    let opened = Opened::open(&global, output).await?;
+    let opened = open(&global, output, Meanwhile::Nothing).await?;
     let from = opened.project.environment(arguments.from.as_str())?;
     let to = opened.environment();
     if to.after.as_ref() != Some(&arguments.from) {
@@ -40,8 +40,8 @@ pub(crate) async fn run(
     let records = repository
         .read_promotions(&arguments.from)
         .map_err(|error| CliError::new(Exit::Failed, error))?;
-    let mut prepared = Prepared::new(&opened, Goal::Apply, None).await?;
-    unreadable(std::mem::take(&mut prepared.survey.failures))?;
+    let mut prepared = Prepared::new(&opened, Goal::Apply, Passing::default()).await?;
+    prepared.require_all()?;
     let mut view = PromotionView {
         from: from.name.clone(),
         to: to.name.clone(),

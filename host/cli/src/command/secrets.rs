@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use whimbrel_engine::{environment, plugins_of};
 use whimbrel_project::{CheckedSecret, Control, check_secrets};
 use whimbrel_report::{SecretLine, SecretsView, duration};
 use whimbrel_secrets::Shape;
 
 use crate::arguments::{Format, Global, SecretsCommand};
+use crate::engine::{context, opening, selection};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::{environment, opening, plugins_of, resolver};
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -23,8 +24,9 @@ pub(crate) async fn run(
     let format = output.format(&[Format::Text, Format::Json])?;
     let control = Control::Environment(global.environment.clone());
     let opening = opening(global, control)?;
-    let environment = environment(&opening, global)?;
-    let resolver = resolver(&plugins_of(&opening)?, environment, output);
+    let environment = environment(&opening, &selection(global)?)?;
+    let context = context(output);
+    let resolver = context.resolver(&plugins_of(&opening, &context)?, environment);
     let checked = check_secrets(environment, &resolver).await;
     let exit = exit(&checked);
     let now = Timestamp::now();

@@ -1,12 +1,13 @@
 //! `whimbrel unlock`: clears what a dead holder left, or ends a living one.
 
 use whimbrel_database::lock::Terminated;
+use whimbrel_engine::Meanwhile;
 use whimbrel_run::{Stop, administration};
 
 use crate::arguments::{Global, Unlock};
+use crate::engine::open;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::Opened;
 use crate::output::Output;
 
 pub(crate) async fn run(
@@ -14,7 +15,7 @@ pub(crate) async fn run(
     arguments: &Unlock,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let opened = Opened::open(global, output).await?;
+    let opened = open(global, output, Meanwhile::Nothing).await?;
     let access = opened.access(Stop::default());
     for target in opened.names() {
         let said = match &arguments.reason {

@@ -9,14 +9,15 @@ use whimbrel_core::plan::DesiredMigration;
 use whimbrel_core::template::expand_sql;
 use whimbrel_database::Session;
 use whimbrel_database::history::read_without_definitions;
+use whimbrel_engine::{Meanwhile, Opened, unreadable};
 use whimbrel_report::{bad, good, hint, plural};
 use whimbrel_run::administration::{self, Accepted};
 use whimbrel_run::{Stop, failing_check};
 
 use crate::arguments::{Format, Global, Verify};
+use crate::engine::open;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::{Opened, unreadable};
 use crate::output::Output;
 
 /// One thing that isn't as it was applied.
@@ -33,7 +34,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     let format = output.format(&[Format::Text, Format::Json])?;
-    let opened = Opened::open(global, output).await?;
+    let opened = open(global, output, Meanwhile::Nothing).await?;
     if let Some(reason) = &arguments.reason {
         accept(&opened, &arguments.accept, reason).await?;
     }
@@ -64,7 +65,7 @@ async fn accept(opened: &Opened, names: &[MigrationName], reason: &str) -> Resul
             };
             found = true;
             let accepted = administration::accept(&access, &target, item, reason).await?;
-            opened.output.notice(&match accepted {
+            opened.context.notice(&match accepted {
                 Accepted::Definition { from, to } => {
                     format!(
                         "{target}: {name} was {}, and is accepted as {}",

@@ -10,14 +10,13 @@ use super::component;
 use crate::arguments::{Format, Global};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::sandbox;
 use crate::output::Output;
 
 pub(super) async fn run(text: &str, global: &Global, output: &Output) -> Result<Exit, CliError> {
     let format = output.format(&[Format::Text, Format::Json])?;
     let component = component(text, global, output)?;
     // Looking is done with everything granted, so that what it needs can be shown; nothing of it is called.
-    let plugin = sandbox()?
+    let plugin = whimbrel_engine::sandbox()?
         .admit(&component.name, component.bytes, everything())
         .await
         .map_err(|error| CliError::new(Exit::Failed, error))?;

@@ -47,7 +47,7 @@ fn project(global: &Global, output: &Output) -> Result<Option<OpenProject>, CliE
     if global.project.is_none() && locate(None).is_err() {
         return Ok(None);
     }
-    crate::opened::project(global, output).map(Some)
+    crate::engine::project(global, output).map(Some)
 }
 
 /// Finds a component by a plugin's name or by its file.

@@ -8,20 +8,20 @@ use tempfile::TempDir;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::history::Direction;
 use whimbrel_core::plan::Goal;
+use whimbrel_engine::{
+    EngineError, Meanwhile, Opened, Passing, Prepared, estimates, execute, prepare_revert,
+};
+use whimbrel_plugin::PluginError;
 use whimbrel_report::{count, good};
 use whimbrel_run::RunReport;
 
 use super::{Component, component, test_store};
-use crate::apply::{Prepared, execute, unreadable};
 use crate::arguments::{Format, Global};
 use crate::command::init::write_new;
-use crate::command::revert;
+use crate::engine::open;
 use crate::error::CliError;
-use crate::estimate::estimates;
 use crate::exit::Exit;
-use crate::opened::Opened;
 use crate::output::Output;
-use crate::surroundings;
 
 const STEP: &str = "0002-step";
 
@@ -49,21 +49,17 @@ pub(super) async fn run(
         databases: Vec::new(),
         ..global.clone()
     };
-    let opened = Opened::open(&global, output).await?;
+    let opened = open(&global, output, Meanwhile::Nothing).await?;
     let prepared = prepare(&opened).await?;
-    let plugin = whimbrel_run::Plugins::plugin(
-        &surroundings::Plugins(prepared.plugins.clone()),
-        &component.name,
-    )
-    .await
-    .map_err(|error| CliError::new(Exit::Failed, error))?;
+    let plugin = prepared.plugins.plugin(&component.name).await;
+    let plugin = plugin.map_err(|error| CliError::new(Exit::Failed, PluginError::from(error)))?;
     let description = plugin
         .describe()
         .await
         .map_err(|error| CliError::new(Exit::Failed, error))?;
     passed(output, "describe", &description.to_string());
-    if let Some(blocked) = CliError::blocked(prepared.plan()) {
-        return Err(blocked);
+    if let Some(blocked) = EngineError::blocked(prepared.plan()) {
+        return Err(blocked.into());
     }
     passed(output, "plan", &prepared.plan().digest().short());
     let estimated = estimates(&opened, &prepared).await;
@@ -87,8 +83,9 @@ pub(super) async fn run(
         STEP.parse()
             .map_err(|error| CliError::failed(format!("{error}")))?,
     ];
-    let back = revert::prepare(&opened, names, None).await?;
-    if let Some(blocked) = CliError::blocked(back.plan()) {
+    let back = prepare_revert(&opened, names, Passing::default()).await?;
+    if let Some(blocked) = EngineError::blocked(back.plan()) {
+        let blocked = CliError::from(blocked);
         output.answer(&format!("- revert: {}\n", blocked.render().trim_end()));
         return Ok(Exit::Success);
     }
@@ -98,8 +95,8 @@ pub(super) async fn run(
 }
 
 async fn prepare(opened: &Opened) -> Result<Prepared, CliError> {
-    let mut prepared = Prepared::new(opened, Goal::Apply, None).await?;
-    unreadable(std::mem::take(&mut prepared.survey.failures))?;
+    let mut prepared = Prepared::new(opened, Goal::Apply, Passing::default()).await?;
+    prepared.require_all()?;
     Ok(prepared)
 }
 

@@ -11,14 +11,13 @@ use super::Component;
 use super::test::passed;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::opened::sandbox;
 use crate::output::Output;
 
 /// The plugin, if it is a secret store and no step.
 pub(super) async fn as_store(component: &Component) -> Result<Option<Plugin>, CliError> {
     let granted = component.grants.clone().unwrap_or_default();
     let granted = Grants::of_project(&granted, Path::new("."));
-    let admitted = sandbox()?
+    let admitted = whimbrel_engine::sandbox()?
         .admit(&component.name, component.bytes.clone(), granted)
         .await;
     let plugin = admitted.map_err(|error| CliError::new(Exit::Failed, error))?;

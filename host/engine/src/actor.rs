@@ -7,7 +7,7 @@ use std::process::Command;
 const VARIABLE: &str = "WHIMBREL_ACTOR";
 
 /// Who runs this, for the history: `user@host`.
-pub(crate) fn actor() -> String {
+pub fn actor() -> String {
     if let Some(given) = variable(VARIABLE) {
         return given;
     }
@@ -20,7 +20,7 @@ pub(crate) fn actor() -> String {
 
 /// Who approves: what was said, else Git's `user.email`, else who runs this. Groups of the operating system that the
 /// policy lists are recorded beside the name, because they can't be looked up later.
-pub(crate) fn approver(said: Option<&str>, folder: &Path, listed: &[String]) -> String {
+pub fn approver(said: Option<&str>, folder: &Path, listed: &[String]) -> String {
     if let Some(said) = said {
         return said.to_owned();
     }

@@ -8,14 +8,17 @@ use whimbrel_core::plan::{Plan, TargetPlan};
 use whimbrel_database::history::read_without_definitions;
 use whimbrel_project::Targets;
 
-use crate::error::CliError;
+use crate::error::EngineError;
 use crate::opened::{Opened, unreadable};
 
 /// By database that isn't among the targets: what is needed of it, and by which migration.
 type Needed = BTreeMap<DatabaseName, Vec<(MigrationName, MigrationName)>>;
 
 /// Refuses a plan that depends on what isn't applied elsewhere.
-pub(crate) async fn require_dependencies(opened: &Opened, plan: &Plan) -> Result<(), CliError> {
+///
+/// # Errors
+/// It does, or nobody can tell because a target can't be read.
+pub async fn require_dependencies(opened: &Opened, plan: &Plan) -> Result<(), EngineError> {
     if opened.targets.is_complete() {
         return Ok(());
     }
@@ -33,13 +36,11 @@ pub(crate) async fn require_dependencies(opened: &Opened, plan: &Plan) -> Result
                 !record.is_some_and(|record| record.state.is_complete())
             });
             if let Some((name, by)) = missing {
-                return Err(CliError::refused(format!(
-                    "{by} depends on {name}, which is not applied on {}",
-                    target.name
-                ))
-                .hint(format!(
-                    "apply to `{database}` first, or leave `--database` out"
-                )));
+                return Err(EngineError::Dependency {
+                    migration: by.clone(),
+                    needed: name.clone(),
+                    target: target.name.clone(),
+                });
             }
         }
     }

@@ -13,15 +13,15 @@ use whimbrel_database::{Command, Session, quote_identifier};
 use whimbrel_plugin::{Call, SqlError, StepDatabase};
 use whimbrel_report::Estimate;
 
-use crate::apply::Prepared;
 use crate::opened::Opened;
+use crate::prepared::Prepared;
 
 /// How long an estimate may take: it decorates a plan, and a plan must not wait for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks every plugin step that is still to be run. What can't be estimated, because its table comes with an earlier
 /// migration of the same plan, is left out.
-pub(crate) async fn estimates(opened: &Opened, prepared: &Prepared) -> Vec<Estimate> {
+pub async fn estimates(opened: &Opened, prepared: &Prepared) -> Vec<Estimate> {
     let mut all = Vec::new();
     for target in &prepared.plan().targets {
         for change in target.applies() {

@@ -11,7 +11,7 @@ use crate::opened::Opened;
 
 /// Publishes what every target has. The run is over and went well, so what keeps this from being published is told and
 /// changes nothing else.
-pub(crate) async fn publish(opened: &Opened, known: Option<&BTreeMap<TargetName, History>>) {
+pub async fn publish(opened: &Opened, known: Option<&BTreeMap<TargetName, History>>) {
     let name = &opened.environment().name;
     let awaited = opened
         .project
@@ -21,7 +21,7 @@ pub(crate) async fn publish(opened: &Opened, known: Option<&BTreeMap<TargetName,
         .any(|other| other.after.as_ref() == Some(name));
     let tell = |why: &str| {
         if awaited {
-            opened.output.notice(&format!(
+            opened.context.notice(&format!(
                 "{} not published for promotion: {why}",
                 warn("note:")
             ));

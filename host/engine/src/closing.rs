@@ -1,4 +1,4 @@
-//! What has to be given back before the program ends: leases and logins.
+//! What has to be given back before whoever used it ends: leases and logins.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,16 +6,16 @@ use whimbrel_secrets::Resolver;
 
 /// The resolvers that were used. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Closing(Arc<Mutex<Vec<Resolver>>>);
+pub struct Closing(Arc<Mutex<Vec<Resolver>>>);
 
 impl Closing {
     /// Remembers one.
-    pub(crate) fn add(&self, resolver: &Resolver) {
+    pub fn add(&self, resolver: &Resolver) {
         self.lock().push(resolver.clone());
     }
 
     /// Ends every lease and every login, within a bounded time. What couldn't be ended ends by itself; it is told.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         let resolvers = std::mem::take(&mut *self.lock());
         for resolver in resolvers {
             for left in resolver.close().await {

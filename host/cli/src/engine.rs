@@ -1,0 +1,102 @@
+//! What the engine asks of whoever drives it, answered by the command line.
+
+use std::sync::Arc;
+
+use whimbrel_engine::{Audience, Context, Meanwhile, Opened, Passing, Selection};
+use whimbrel_project::{Control, OpenProject, Opening};
+use whimbrel_signal::Bus;
+
+use crate::arguments::{Global, Passing as Said};
+use crate::error::CliError;
+use crate::folder::locate;
+use crate::output::Output;
+
+impl Audience for Output {
+    fn notice(&self, text: &str) {
+        Self::notice(self, text);
+    }
+
+    fn bus(&self) -> Bus {
+        Self::bus(self)
+    }
+}
+
+/// The context of a command.
+pub(crate) fn context(output: &Output) -> Context {
+    Context::new(Arc::new(output.clone()), output.scrubber().clone())
+        .with_closing(output.closing().clone())
+}
+
+/// What the command line means.
+pub(crate) fn selection(global: &Global) -> Result<Selection, CliError> {
+    Ok(Selection {
+        location: locate(global.project.as_deref())?,
+        control_ref: global.control_ref.clone(),
+        environment: global.environment.clone(),
+        databases: global.databases.clone(),
+    })
+}
+
+/// Opens the project and lists the targets of the environment.
+pub(crate) async fn open(
+    global: &Global,
+    output: &Output,
+    meanwhile: Meanwhile,
+) -> Result<Opened, CliError> {
+    Ok(Opened::open(&selection(global)?, &context(output), meanwhile).await?)
+}
+
+/// Opens the project as it is at hand.
+pub(crate) fn project(global: &Global, output: &Output) -> Result<OpenProject, CliError> {
+    let selection = selection(global)?;
+    Ok(whimbrel_engine::project(&selection, &context(output))?)
+}
+
+/// Opens the project as far as its environments.
+pub(crate) fn opening(global: &Global, control: Control) -> Result<Opening, CliError> {
+    Ok(whimbrel_engine::opening(&selection(global)?, control)?)
+}
+
+/// Each gate that is passed, with its reason; one reason may serve them all.
+pub(crate) fn passing(said: &Said) -> Result<Passing, CliError> {
+    let gates = &said.overrides;
+    let overridden = match said.reasons.as_slice() {
+        [] if gates.is_empty() => Vec::new(),
+        [one] => gates.iter().map(|gate| (*gate, one.clone())).collect(),
+        many if many.len() == gates.len() => {
+            gates.iter().copied().zip(many.iter().cloned()).collect()
+        }
+        _ => {
+            return Err(
+                CliError::usage("every `--override GATE` needs its `--reason TEXT`")
+                    .hint("overrides are recorded in every database, with their reason"),
+            );
+        }
+    };
+    Ok(Passing {
+        destructive_confirmed: said.allow_destructive,
+        overridden,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::passing;
+    use crate::arguments::Passing;
+    use whimbrel_core::gate::Gate;
+
+    #[test]
+    fn every_override_has_a_reason() {
+        let said = |overrides: &[Gate], words: &[&str]| Passing {
+            allow_destructive: false,
+            overrides: overrides.to_vec(),
+            reasons: words.iter().map(|text| (*text).to_owned()).collect(),
+        };
+        assert!(passing(&said(&[Gate::Lint], &[])).is_err());
+        assert_eq!(passing(&said(&[], &[])).unwrap().overridden, []);
+        let both = passing(&said(&[Gate::Lint, Gate::Window], &["outage"])).unwrap();
+        assert_eq!(both.overridden[1], (Gate::Window, "outage".to_owned()));
+        let each = passing(&said(&[Gate::Lint, Gate::Window], &["a", "b"])).unwrap();
+        assert_eq!(each.overridden[0], (Gate::Lint, "a".to_owned()));
+    }
+}

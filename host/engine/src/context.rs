@@ -1,0 +1,138 @@
+//! What whoever drives the engine brings along: who does it, who hears of it, and what knows its secrets.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use whimbrel_core::environment::Environment;
+use whimbrel_plugin::{Sandbox, Settings};
+use whimbrel_project::Plugins;
+use whimbrel_secrets::Resolver;
+use whimbrel_signal::{Bus, Scrubber};
+
+use crate::closing::Closing;
+use crate::error::EngineError;
+
+/// Who hears what happens.
+pub trait Audience: Send + Sync {
+    /// Takes a line that is worth knowing and changes nothing.
+    fn notice(&self, text: &str);
+
+    /// Those who listen to the deeds on targets.
+    fn bus(&self) -> Bus;
+}
+
+/// What whoever drives the engine brings along. Clones share all of it.
+#[derive(Clone)]
+pub struct Context {
+    audience: Arc<dyn Audience>,
+    scrubber: Scrubber,
+    closing: Closing,
+    /// Who does it; who runs the program if absent.
+    actor: Option<String>,
+    sandbox: Arc<OnceLock<Arc<Sandbox>>>,
+}
+
+impl Context {
+    /// A context in which whoever runs the program is the one who does it.
+    #[must_use]
+    pub fn new(audience: Arc<dyn Audience>, scrubber: Scrubber) -> Self {
+        Self {
+            audience,
+            scrubber,
+            closing: Closing::default(),
+            actor: None,
+            sandbox: Arc::default(),
+        }
+    }
+
+    /// The same with what is given back later.
+    #[must_use]
+    pub fn with_closing(mut self, closing: Closing) -> Self {
+        self.closing = closing;
+        self
+    }
+
+    /// The same on behalf of somebody.
+    #[must_use]
+    pub fn with_actor(mut self, actor: String) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// The same before other listeners.
+    #[must_use]
+    pub fn with_audience(mut self, audience: Arc<dyn Audience>) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    /// What knows the live secrets.
+    #[must_use]
+    pub const fn scrubber(&self) -> &Scrubber {
+        &self.scrubber
+    }
+
+    /// What was lent and is to be given back.
+    #[must_use]
+    pub const fn closing(&self) -> &Closing {
+        &self.closing
+    }
+
+    /// Says a line that is worth knowing.
+    pub fn notice(&self, text: &str) {
+        self.audience.notice(text);
+    }
+
+    pub(crate) fn bus(&self) -> Bus {
+        self.audience.bus()
+    }
+
+    pub(crate) fn actor(&self) -> String {
+        self.actor.clone().unwrap_or_else(crate::actor)
+    }
+
+    /// The sandbox that plugins of all projects share. Nothing of it starts before a plugin is needed.
+    ///
+    /// # Errors
+    /// See [`sandbox`].
+    pub fn sandbox(&self) -> Result<Arc<Sandbox>, EngineError> {
+        if let Some(sandbox) = self.sandbox.get() {
+            return Ok(Arc::clone(sandbox));
+        }
+        let made = sandbox()?;
+        Ok(Arc::clone(self.sandbox.get_or_init(|| made)))
+    }
+
+    /// What resolves the secrets of an environment; what it borrows is given back when this is closed.
+    #[must_use]
+    pub fn resolver(&self, plugins: &Arc<Plugins>, environment: &Environment) -> Resolver {
+        let resolver = whimbrel_project::resolver(plugins, environment, &self.scrubber);
+        self.closing.add(&resolver);
+        resolver
+    }
+}
+
+/// A sandbox that keeps native code in the user's cache.
+///
+/// # Errors
+/// A limit makes no sense.
+pub fn sandbox() -> Result<Arc<Sandbox>, EngineError> {
+    let sandbox = Sandbox::new(Settings {
+        cache_dir: cache_folder(),
+        ..Settings::default()
+    });
+    Ok(Arc::new(sandbox.map_err(EngineError::Sandbox)?))
+}
+
+fn cache_folder() -> Option<PathBuf> {
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    variable("WHIMBREL_CACHE").or_else(|| {
+        variable("XDG_CACHE_HOME")
+            .or_else(|| Some(variable("HOME")?.join(".cache")))
+            .map(|cache| cache.join("whimbrel/components"))
+    })
+}

@@ -1,0 +1,44 @@
+//! An open project, an environment, what is planned and gated, and its run: what every surface drives.
+//!
+//! Structs in, typed errors out. What this crate must not know: arguments, exit codes, terminals, HTTP. Whoever drives it
+//! brings an [`Audience`], which hears what is worth saying.
+
+#![forbid(unsafe_code)]
+
+mod actor;
+mod admitted;
+mod approve;
+mod closing;
+mod context;
+mod elsewhere;
+mod error;
+mod estimate;
+mod history;
+mod lent;
+mod opened;
+mod outcome;
+mod prepared;
+mod presence;
+mod publish;
+mod revert;
+mod selection;
+mod status;
+mod surroundings;
+
+pub use actor::{actor, approver};
+pub use admitted::{Admitted, execute};
+pub use approve::{Approved, approve};
+pub use closing::Closing;
+pub use context::{Audience, Context, sandbox};
+pub use elsewhere::require_dependencies;
+pub use error::EngineError;
+pub use estimate::estimates;
+pub use history::history;
+pub use opened::{Meanwhile, Opened, plugins, plugins_of, unreadable};
+pub use outcome::Outcome;
+pub use prepared::{Passing, Prepared};
+pub use presence::Wanted;
+pub use publish::publish;
+pub use revert::{absent_at, named, prepare_revert};
+pub use selection::{Selection, environment, opening, project};
+pub use status::{Status, status};

@@ -1,0 +1,230 @@
+//! A project that is open, with the environment that a command is about.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::task::JoinError;
+use whimbrel_core::environment::Environment;
+use whimbrel_core::history::History;
+use whimbrel_core::name::{MigrationName, TargetName};
+use whimbrel_core::plan::Goal;
+use whimbrel_database::Session;
+use whimbrel_database::history::{HistoryError, read_without_definitions};
+use whimbrel_project::{
+    Control, Histories, OpenProject, Opening, Planner, Plugins, ProjectError, Sessions, Survey,
+    Targets, histories, survey_of,
+};
+use whimbrel_run::{Access, Stop};
+
+use crate::context::Context;
+use crate::error::EngineError;
+use crate::selection::{Selection, environment, opening, tell};
+use crate::surroundings::Connector;
+
+/// The plugins of a project. Nothing of the sandbox starts before one is needed.
+///
+/// # Errors
+/// See [`Context::sandbox`].
+pub fn plugins(project: &OpenProject, context: &Context) -> Result<Arc<Plugins>, EngineError> {
+    Ok(Arc::new(Plugins::new(project, context.sandbox()?)))
+}
+
+/// The same of one that is being opened.
+///
+/// # Errors
+/// See [`Context::sandbox`].
+pub fn plugins_of(opening: &Opening, context: &Context) -> Result<Arc<Plugins>, EngineError> {
+    Ok(Arc::new(Plugins::of_opening(opening, context.sandbox()?)))
+}
+
+/// What is asked of the targets while the definitions are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing.
+    Nothing,
+    /// The history of every target.
+    Read,
+    /// The same, over connections that the run goes on with.
+    ReadToRun,
+}
+
+/// A project, an environment, and its targets.
+pub struct Opened {
+    /// The project.
+    pub project: OpenProject,
+    /// The environment's targets.
+    pub targets: Arc<Targets>,
+    /// The project's plugins.
+    pub plugins: Arc<Plugins>,
+    /// What whoever opened it brought along.
+    pub context: Context,
+    /// What the targets recorded while the definitions were read.
+    histories: Mutex<Option<Histories>>,
+    /// Connections that read and may go on to write.
+    pub(crate) sessions: Arc<Sessions>,
+}
+
+impl Opened {
+    /// Opens the project and lists the targets of the environment.
+    ///
+    /// # Errors
+    /// The definitions are wrong, the environment isn't there, or its targets can't be listed.
+    pub async fn open(
+        selection: &Selection,
+        context: &Context,
+        meanwhile: Meanwhile,
+    ) -> Result<Self, EngineError> {
+        let control = Control::Environment(selection.environment.clone());
+        let opening = opening(selection, control)?;
+        let environment = match environment(&opening, selection).cloned() {
+            Ok(environment) => environment,
+            Err(error) => {
+                // What is wrong with the definitions is told first.
+                opening.finish()?;
+                return Err(error);
+            }
+        };
+        let plugins = plugins_of(&opening, context)?;
+        let resolver = context.resolver(&plugins, &environment);
+        let (folder, only) = (opening.folder().to_path_buf(), selection.databases.clone());
+        let reading = tokio::task::spawn_blocking(move || opening.finish());
+        let reaching = tokio::spawn(async move {
+            let targets = Targets::list(&environment, &folder, resolver, &only).await?;
+            let sessions = Sessions::new(&targets);
+            let read = match meanwhile {
+                Meanwhile::Nothing => None,
+                Meanwhile::Read => Some(histories(&targets, None).await),
+                Meanwhile::ReadToRun => Some(histories(&targets, Some(&sessions)).await),
+            };
+            Ok::<_, ProjectError>((targets, read, sessions))
+        });
+        let project = match ended(reading.await)? {
+            Ok(project) => project,
+            Err(error) => {
+                reaching.abort();
+                return Err(error.into());
+            }
+        };
+        tell(&project, context);
+        let (targets, histories, sessions) = ended(reaching.await)??;
+        if targets.is_empty() {
+            let name = &targets.environment().name;
+            context.notice(&format!("note: `{name}` has no databases"));
+        }
+        Ok(Self {
+            project,
+            targets: Arc::new(targets),
+            plugins,
+            context: context.clone(),
+            histories: Mutex::new(histories),
+            sessions: Arc::new(sessions),
+        })
+    }
+
+    /// The environment.
+    pub fn environment(&self) -> &Environment {
+        self.targets.environment()
+    }
+
+    /// The names of the targets.
+    pub fn names(&self) -> Vec<TargetName> {
+        self.targets
+            .iter()
+            .map(|target| target.name.clone())
+            .collect()
+    }
+
+    /// A planner towards a goal.
+    pub fn planner(&self, plugins: Arc<Plugins>, goal: Goal) -> Arc<Planner> {
+        let targets = Arc::clone(&self.targets);
+        Arc::new(Planner::new(&self.project, targets, plugins, goal))
+    }
+
+    /// Reads and plans every target.
+    pub async fn survey(&self, planner: &Planner) -> Survey {
+        let histories = self.histories().await;
+        survey_of(planner, &self.targets, self.project.revision(), histories).await
+    }
+
+    /// What every target records: as it was read while the project was opened, the first time this is asked.
+    pub async fn histories(&self) -> Histories {
+        let read = self.histories.lock().map(|mut read| read.take());
+        match read {
+            Ok(Some(histories)) => histories,
+            _ => histories(&self.targets, None).await,
+        }
+    }
+
+    /// A session that can't write.
+    pub async fn read_only(&self, target: &TargetName) -> Result<Box<dyn Session>, ProjectError> {
+        Ok(self.targets.connect_read_only(target).await?.1)
+    }
+
+    /// What a target records, without the definitions, which are by far its biggest part.
+    pub async fn history(&self, target: &TargetName) -> Result<History, ProjectError> {
+        let mut session = self.read_only(target).await?;
+        let history = read_without_definitions(session.as_mut()).await;
+        history.map_err(|source| unreadable(target, source))
+    }
+
+    /// What every deed on a target needs.
+    pub fn access(&self, stop: Stop) -> Access {
+        Access {
+            connector: Arc::new(Connector {
+                targets: Arc::clone(&self.targets),
+                sessions: Arc::clone(&self.sessions),
+            }),
+            actor: self.context.actor(),
+            owner: self.project.owner(self.environment()),
+            revision: self.project.revision().cloned(),
+            lock_wait: self.environment().policy.lock_wait.to_std(),
+            bus: self.context.bus(),
+            stop,
+            settings: whimbrel_run::Settings::default(),
+            heartbeats: whimbrel_database::Heartbeats::default(),
+        }
+    }
+
+    /// The migration that a person means: its name, or its name without the number before it.
+    pub fn meant(
+        &self,
+        text: &str,
+        known: &[&MigrationName],
+    ) -> Result<MigrationName, EngineError> {
+        let exact = known.iter().find(|name| name.as_str() == text);
+        let without_number = |name: &&&MigrationName| {
+            name.as_str()
+                .trim_start_matches(|character: char| character.is_ascii_digit())
+                .trim_start_matches(['-', '_'])
+                == text
+        };
+        let mut similar = known.iter().filter(without_number);
+        match (exact, similar.next(), similar.next()) {
+            (Some(name), _, _) | (None, Some(name), None) => Ok((*name).clone()),
+            (None, Some(one), Some(other)) => Err(EngineError::WhichMigration {
+                text: text.to_owned(),
+                one: (*one).clone(),
+                other: (*other).clone(),
+            }),
+            (None, None, _) => text.parse().map_err(|source| EngineError::NoName {
+                text: text.to_owned(),
+                source,
+            }),
+        }
+    }
+}
+
+/// A history that can't be read.
+pub fn unreadable(target: &TargetName, source: HistoryError) -> ProjectError {
+    ProjectError::History {
+        target: target.clone(),
+        source: Box::new(source),
+    }
+}
+
+/// What a task gave; it only ends otherwise by a panic, which is passed on.
+fn ended<T>(joined: Result<T, JoinError>) -> Result<T, EngineError> {
+    joined.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => EngineError::Task(error),
+    })
+}

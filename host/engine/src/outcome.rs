@@ -1,0 +1,88 @@
+//! What became of a run, as every surface tells it.
+
+use std::collections::BTreeMap;
+
+use whimbrel_core::digest::Digest;
+use whimbrel_core::history::History;
+use whimbrel_core::name::{EnvironmentName, TargetName};
+use whimbrel_project::ProjectError;
+use whimbrel_report::{DoneView, OutcomeView, TargetOutcome};
+use whimbrel_run::{RunError, RunReport, TargetReport};
+use whimbrel_signal::Scrubber;
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The plan.
+    pub plan: Digest,
+    /// What was done; none when there was nothing to do.
+    pub report: Option<RunReport>,
+    /// Targets that could not be read, and so were left out.
+    pub unread: BTreeMap<TargetName, ProjectError>,
+    pub(crate) histories: BTreeMap<TargetName, History>,
+}
+
+impl Outcome {
+    /// Whether every target is where it should be.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.unread.is_empty() && self.report.as_ref().is_none_or(RunReport::is_success)
+    }
+
+    /// What every target recorded before; only when nothing was done does it still hold.
+    #[must_use]
+    pub fn unchanged(&self) -> Option<&BTreeMap<TargetName, History>> {
+        self.report.is_none().then_some(&self.histories)
+    }
+
+    /// As it is shown, without secrets: scrubbed before a format escapes characters that a secret may have.
+    #[must_use]
+    pub fn view(&self, scrubber: &Scrubber) -> OutcomeView {
+        let report = self.report.as_ref();
+        let ran = report.into_iter().flat_map(|report| &report.targets);
+        let unread = self.unread.iter().map(|(target, error)| TargetOutcome {
+            target: target.clone(),
+            done: Vec::new(),
+            error: Some(error.to_string()),
+            hint: error.hint(),
+            committed: None,
+        });
+        let mut targets: Vec<_> = ran.map(view).chain(unread).collect();
+        for target in &mut targets {
+            for text in [&mut target.error, &mut target.hint, &mut target.committed] {
+                *text = text.take().map(|text| scrubber.scrub(&text));
+            }
+        }
+        OutcomeView {
+            environment: self.environment.clone(),
+            run: report.map(|report| report.run.to_string()),
+            plan: self.plan,
+            targets,
+            milliseconds: report.map_or(0, |report| report.milliseconds),
+        }
+    }
+}
+
+fn view(report: &TargetReport) -> TargetOutcome {
+    let committed = report.error.as_ref().and_then(|error| match error {
+        RunError::Migration { committed, .. } => {
+            Some(committed.clone()).filter(|text| !text.is_empty())
+        }
+        _ => None,
+    });
+    let done = report.done.iter().map(|done| DoneView {
+        migration: done.migration.clone(),
+        direction: done.direction,
+        milliseconds: done.milliseconds,
+        rows: done.rows,
+    });
+    TargetOutcome {
+        target: report.target.clone(),
+        done: done.collect(),
+        error: report.error.as_ref().map(ToString::to_string),
+        hint: report.error.as_ref().and_then(RunError::hint),
+        committed,
+    }
+}

@@ -1,0 +1,124 @@
+//! A plan with everything that it was made from, and what the gates say of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use whimbrel_core::gate::{Gate, GateInput, Refusal, evaluate};
+use whimbrel_core::name::TargetName;
+use whimbrel_core::plan::{Goal, Plan};
+use whimbrel_project::{GateOptions, Planner, Plugins, ProjectError, Survey, gate_input};
+
+use crate::error::{EngineError, Unread};
+use crate::opened::Opened;
+
+/// The first characters of a digest that name a plan.
+const DIGEST_PREFIX: usize = 12;
+
+/// How gates are passed. Nothing is passed by default.
+#[derive(Clone, Debug, Default)]
+pub struct Passing {
+    /// Destructive statements were looked at and may run, where the policy says `Confirm`.
+    pub destructive_confirmed: bool,
+    /// Gates that are passed, each with its reason; recorded in every target.
+    pub overridden: Vec<(Gate, String)>,
+}
+
+/// A plan with everything that it was made from.
+pub struct Prepared {
+    pub(crate) planner: Arc<Planner>,
+    /// Plugins that the plan needs.
+    pub plugins: Arc<Plugins>,
+    /// What was found on the targets, the plan, and targets that could not be read.
+    pub survey: Survey,
+    /// What the gates look at.
+    pub gates: GateInput,
+    pub(crate) reasons: Vec<(Gate, String)>,
+}
+
+impl Prepared {
+    /// Reads every target and plans it. Targets that can't be read are in the survey's failures.
+    ///
+    /// # Errors
+    /// What the gates look at can't be read.
+    pub async fn new(opened: &Opened, goal: Goal, passing: Passing) -> Result<Self, EngineError> {
+        let plugins = Arc::clone(&opened.plugins);
+        let planner = opened.planner(Arc::clone(&plugins), goal);
+        let survey = opened.survey(&planner).await;
+        let options = GateOptions {
+            now: Timestamp::now(),
+            destructive_confirmed: passing.destructive_confirmed,
+            overridden: passing.overridden.iter().map(|(gate, _)| *gate).collect(),
+        };
+        let gates = gate_input(
+            &opened.project,
+            opened.environment(),
+            &survey.histories,
+            options,
+        )?;
+        Ok(Self {
+            planner,
+            plugins,
+            survey,
+            gates,
+            reasons: passing.overridden,
+        })
+    }
+
+    /// The plan.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.survey.plan
+    }
+
+    /// What the gates say of it.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Refusal> {
+        evaluate(self.plan(), &self.gates)
+    }
+
+    /// Refuses unless the plan is the one that was named: by its digest, or at least twelve characters of it.
+    ///
+    /// # Errors
+    /// It is another one, or nothing was named.
+    pub fn require(&self, digest: &str) -> Result<(), EngineError> {
+        let found = self.plan().digest();
+        let wanted = digest.strip_prefix("sha256:").unwrap_or(digest);
+        if wanted.len() < DIGEST_PREFIX || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(EngineError::NoDigest(digest.to_owned()));
+        }
+        if found.hex().starts_with(&wanted.to_ascii_lowercase()) {
+            return Ok(());
+        }
+        Err(EngineError::PlanChanged {
+            asked: digest.to_owned(),
+            found,
+        })
+    }
+
+    /// Takes the targets that could not be read.
+    pub fn take_failures(&mut self) -> BTreeMap<TargetName, ProjectError> {
+        std::mem::take(&mut self.survey.failures)
+    }
+
+    /// Fails with the first of the targets that could not be read, all of them told.
+    ///
+    /// # Errors
+    /// A target could not be read.
+    pub fn require_all(&mut self) -> Result<(), EngineError> {
+        all_read(self.take_failures())
+    }
+}
+
+/// Fails with the first of the targets that could not be read, all of them told.
+pub(crate) fn all_read(failures: BTreeMap<TargetName, ProjectError>) -> Result<(), EngineError> {
+    let more = failures
+        .values()
+        .skip(1)
+        .map(ProjectError::to_string)
+        .collect();
+    match failures.into_values().next() {
+        None => Ok(()),
+        Some(first) => Err(EngineError::Unread(Box::new(Unread { first, more }))),
+    }
+}
