@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 mod format;
+mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use whimbrel_core::gate::Gate;
 use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 
 pub(crate) use format::{Format, LogFormat};
+pub(crate) use report::ReportFile;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -58,6 +60,9 @@ pub(crate) struct Global {
     /// How to show what stdout gets
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
+    /// Write the same in another format to a file, too, such as `sarif=lint.sarif`; may be given again
+    #[arg(long = "report", global = true, value_name = "FORMAT=FILE")]
+    pub(crate) reports: Vec<ReportFile>,
     /// Only errors and what was asked for
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,

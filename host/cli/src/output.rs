@@ -1,6 +1,7 @@
 //! Where text goes: data to stdout, everything else to stderr, and nowhere when a pipe is closed.
 
 use std::io::{IsTerminal as _, Write};
+use std::path::PathBuf;
 
 use anstream::{AutoStream, ColorChoice};
 use whimbrel_engine::Closing;
@@ -8,18 +9,34 @@ use whimbrel_report::findings::Notes;
 use whimbrel_report::sink::{JsonLines, Lines, Terminal};
 use whimbrel_signal::{Bus, Scrubber, Sink};
 
-use crate::arguments::{Format, Global, LogFormat};
+use crate::arguments::{Format, Global, LogFormat, ReportFile};
 use crate::error::CliError;
+use crate::exit::Exit;
 
 /// The streams, and what may be written to them.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     format: Format,
+    reports: Vec<ReportFile>,
     log_format: LogFormat,
     quiet: bool,
     verbose: bool,
     scrubber: Scrubber,
     closing: Closing,
+}
+
+/// A report that can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("writing the report {}: {source}", file.display())]
+pub(crate) struct ReportError {
+    file: PathBuf,
+    source: std::io::Error,
+}
+
+impl From<ReportError> for CliError {
+    fn from(error: ReportError) -> Self {
+        Self::new(Exit::Failed, error)
+    }
 }
 
 impl Output {
@@ -32,6 +49,7 @@ impl Output {
         choice.write_global();
         Self {
             format: global.format,
+            reports: global.reports.clone(),
             log_format: global.log_format,
             quiet: global.quiet,
             verbose: global.verbose,
@@ -40,17 +58,19 @@ impl Output {
         }
     }
 
-    /// The format, if the command can be shown so.
+    /// The format, if the command can be shown so, and in all the formats that files are to get.
     pub(crate) fn format(&self, supported: &[Format]) -> Result<Format, CliError> {
-        if supported.contains(&self.format) {
+        let mut wanted =
+            std::iter::once(self.format).chain(self.reports.iter().map(|report| report.format));
+        let Some(unknown) = wanted.find(|format| !supported.contains(format)) else {
             return Ok(self.format);
-        }
+        };
         let words: Vec<_> = supported
             .iter()
             .map(|format| format!("`{format}`"))
             .collect();
         Err(
-            CliError::usage(format!("this command has no output as `{}`", self.format))
+            CliError::usage(format!("this command has no output as `{unknown}`"))
                 .hint(format!("it has {}", words.join(", "))),
         )
     }
@@ -79,6 +99,29 @@ impl Output {
         let mut stream = anstream::stdout().lock();
         let _ = stream.write_all(self.scrubber.scrub(text).as_bytes());
         let _ = stream.flush();
+    }
+
+    /// Whether files are to get what is answered, too.
+    pub(crate) const fn has_reports(&self) -> bool {
+        !self.reports.is_empty()
+    }
+
+    /// Writes the files that were asked for.
+    ///
+    /// # Errors
+    /// One can't be written; the others are.
+    pub(crate) fn reports(&self, render: impl Fn(Format) -> String) -> Result<(), ReportError> {
+        let mut written = Ok(());
+        for ReportFile { format, file } in &self.reports {
+            let text = self.scrubber.scrub(&render(*format));
+            let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+            let done = folder.and_then(|()| std::fs::write(file, text));
+            if let Err(source) = done {
+                let file = file.clone();
+                written = Err(ReportError { file, source });
+            }
+        }
+        written
     }
 
     /// Writes what a person waits for: to stdout, unless it should be quiet.

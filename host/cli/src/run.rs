@@ -28,10 +28,18 @@ pub(crate) async fn run(
     let interrupt = Interrupt::listen(stop.clone(), output.clone());
     let outcome = admitted.run(opened, stop).await;
     let view = outcome.view(output.scrubber());
+    let render = |format| match format {
+        Format::Json => view.json(),
+        Format::Junit => view.junit(),
+        _ => view.text(),
+    };
     match format {
-        Format::Json => output.data(&view.json()),
-        Format::Junit => output.data(&view.junit()),
-        _ => output.answer(&view.text()),
+        Format::Text => output.answer(&render(format)),
+        _ => output.data(&render(format)),
+    }
+    // What was done is done, whoever may hear of it.
+    if let Err(error) = output.reports(render) {
+        output.complain(&format!("warning: {error}\n"));
     }
     if outcome.is_success() {
         publish(opened, outcome.unchanged()).await;

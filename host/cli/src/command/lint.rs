@@ -35,14 +35,17 @@ pub(crate) async fn run(
         .iter()
         .map(|migration| migration.name.to_string())
         .collect();
+    let render = |format| match format {
+        Format::Json => findings::json(&found),
+        Format::Junit => findings::junit("whimbrel lint", &names, &found),
+        Format::Sarif => findings::sarif(env!("CARGO_PKG_VERSION"), &found),
+        Format::Text | Format::Markdown => findings::text(&found, names.len(), output.notes()),
+    };
     match format {
-        Format::Json => output.data(&findings::json(&found)),
-        Format::Junit => output.data(&findings::junit("whimbrel lint", &names, &found)),
-        Format::Sarif => output.data(&findings::sarif(env!("CARGO_PKG_VERSION"), &found)),
-        Format::Text | Format::Markdown => {
-            output.answer(&findings::text(&found, names.len(), output.notes()));
-        }
+        Format::Text => output.answer(&render(format)),
+        _ => output.data(&render(format)),
     }
+    output.reports(render)?;
     Ok(match findings::number(&found, Severity::Error) {
         0 => Exit::Success,
         _ => Exit::Findings,

@@ -47,7 +47,7 @@ pub(crate) async fn show(
         Format::Sarif,
     ])?;
     let estimates = match format {
-        Format::Junit | Format::Sarif => Vec::new(),
+        Format::Junit | Format::Sarif if !output.has_reports() => Vec::new(),
         _ => estimates(opened, prepared).await,
     };
     let refusals = prepared.refusals();
@@ -57,7 +57,7 @@ pub(crate) async fn show(
         estimates: &estimates,
         notes: output.notes(),
     };
-    let text = match format {
+    let render = |format| match format {
         Format::Text => view.text(),
         Format::Json => view.json(),
         Format::Markdown => view.markdown(),
@@ -71,6 +71,7 @@ pub(crate) async fn show(
             findings::junit("whimbrel plan", &names, &view.findings())
         }
     };
-    output.data(&text);
+    output.data(&render(format));
+    output.reports(render)?;
     Ok(())
 }

@@ -17,10 +17,12 @@ pub(crate) async fn run(
     let format = output.format(&[Format::Text, Format::Json])?;
     let opened = open(global, output, Meanwhile::Read).await?;
     let Status { view, mut failures } = status(&opened).await?;
-    output.data(&match format {
+    let render = |format| match format {
         Format::Json => view.json(),
         _ => view.text(),
-    });
+    };
+    output.data(&render(format));
+    output.reports(render)?;
     let exit = match failures.pop() {
         Some(last) => CliError::from(last).exit(),
         None => Exit::Success,
