@@ -178,7 +178,7 @@ impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         let kind = match error {
             EngineError::Project(error) => return error.into(),
-            EngineError::Run(error) => return error.into(),
+            EngineError::Run(error) => return (*error).into(),
             EngineError::Unread(unread) => {
                 let others = unread.more.into_iter();
                 return others.fold(Self::from(unread.first), |error, other| {

@@ -19,7 +19,7 @@ pub enum EngineError {
     Project(#[from] ProjectError),
     /// A deed on a target failed.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(Box<RunError>),
     /// The sandbox can't be made.
     #[error(transparent)]
     Sandbox(PluginError),
@@ -108,6 +108,12 @@ pub struct Unread {
     pub first: ProjectError,
     /// What is wrong with the others.
     pub more: Vec<String>,
+}
+
+impl From<RunError> for EngineError {
+    fn from(error: RunError) -> Self {
+        Self::Run(Box::new(error))
+    }
 }
 
 impl EngineError {
