@@ -14,6 +14,7 @@ mod command;
 mod coverage;
 mod demo;
 mod failure;
+mod git;
 mod plugins;
 mod postgresql;
 mod python;

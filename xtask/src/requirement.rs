@@ -11,6 +11,8 @@ pub fn program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .chain(versioned("/usr/lib/postgresql", "bin"))
         .chain(versioned("/usr/lib/llvm-22", ""))
+        // Where servers are, and who isn't root doesn't look.
+        .chain([PathBuf::from("/usr/sbin")])
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
 }

@@ -8,7 +8,7 @@ use crate::command::Call;
 use crate::coverage::{self, Reach};
 use crate::failure::{Doing, Failure, Result};
 use crate::workspace::Workspace;
-use crate::{plugins, postgresql, python, real_parts};
+use crate::{git, plugins, postgresql, python, real_parts};
 
 /// Features that only tests compile in.
 pub const FEATURES: &str = "whimbrel/crash-points,whimbrel-run/crash-points";
@@ -22,6 +22,7 @@ const RESULTS: &str = "pytest_results.json";
 /// Installs what is missing, builds once, runs all tests, prints coverage.
 pub fn run(workspace: &Workspace) -> Result {
     postgresql::present()?;
+    git::present()?;
     real_parts::present(workspace)?;
     let python = python::environment(workspace)?;
     let tools = coverage::Tools::present()?;

@@ -2,6 +2,7 @@
 
 mod format;
 mod report;
+mod signatures;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 
 pub(crate) use format::{Format, LogFormat};
 pub(crate) use report::ReportFile;
+pub(crate) use signatures::{Signatures, VerifyCommits};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -43,17 +45,19 @@ pub(crate) struct Global {
         env = "WHIMBREL_ENVIRONMENT"
     )]
     pub(crate) environment: Option<String>,
-    /// The project: a folder, or a folder at a Git revision; the nearest folder upwards with a whimbrel.yaml
+    /// The project: a folder, or a repository's URL, at a Git revision; the nearest folder upwards with a whimbrel.yaml
     #[arg(
         long,
         global = true,
-        value_name = "DIR[@REF]",
+        value_name = "DIR|GIT-URL[@REF]",
         env = "WHIMBREL_PROJECT"
     )]
     pub(crate) project: Option<String>,
     /// Read the project file, environments and plugins from this ref instead: what a pull request must not decide
     #[arg(long, global = true, value_name = "REF", env = "WHIMBREL_CONTROL_REF")]
     pub(crate) control_ref: Option<String>,
+    #[command(flatten)]
+    pub(crate) signatures: Signatures,
     /// Only this database; may be given again
     #[arg(long = "database", global = true, value_name = "NAME")]
     pub(crate) databases: Vec<DatabaseName>,

@@ -8,8 +8,9 @@ use whimbrel_signal::Bus;
 
 use crate::arguments::{Global, Passing as Said};
 use crate::error::CliError;
-use crate::folder::locate;
+use crate::folder::{Place, locate};
 use crate::output::Output;
+use crate::remote::{remote, verification};
 
 impl Audience for Output {
     fn notice(&self, text: &str) {
@@ -28,9 +29,18 @@ pub(crate) fn context(output: &Output) -> Context {
 }
 
 /// What the command line means.
-pub(crate) fn selection(global: &Global) -> Result<Selection, CliError> {
+pub(crate) fn selection(global: &Global, output: &Output) -> Result<Selection, CliError> {
+    let place = match locate(global.project.as_deref())? {
+        Place::Here(location) => location.into(),
+        Place::Elsewhere(location) => whimbrel_project::Place::Elsewhere {
+            remote: remote(&location, output.scrubber())?,
+            reference: location.reference,
+        },
+    };
     Ok(Selection {
-        location: locate(global.project.as_deref())?,
+        place,
+        verification: verification(&global.signatures)?,
+        cache: None,
         control_ref: global.control_ref.clone(),
         environment: global.environment.clone(),
         databases: global.databases.clone(),
@@ -43,18 +53,25 @@ pub(crate) async fn open(
     output: &Output,
     meanwhile: Meanwhile,
 ) -> Result<Opened, CliError> {
-    Ok(Opened::open(&selection(global)?, &context(output), meanwhile).await?)
+    Ok(Opened::open(&selection(global, output)?, &context(output), meanwhile).await?)
 }
 
 /// Opens the project as it is at hand.
 pub(crate) fn project(global: &Global, output: &Output) -> Result<OpenProject, CliError> {
-    let selection = selection(global)?;
+    let selection = selection(global, output)?;
     Ok(whimbrel_engine::project(&selection, &context(output))?)
 }
 
 /// Opens the project as far as its environments.
-pub(crate) fn opening(global: &Global, control: Control) -> Result<Opening, CliError> {
-    Ok(whimbrel_engine::opening(&selection(global)?, control)?)
+pub(crate) fn opening(
+    global: &Global,
+    output: &Output,
+    control: Control,
+) -> Result<Opening, CliError> {
+    Ok(whimbrel_engine::opening(
+        &selection(global, output)?,
+        control,
+    )?)
 }
 
 /// Each gate that is passed, with its reason; one reason may serve them all.

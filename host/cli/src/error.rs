@@ -151,9 +151,10 @@ impl From<RunError> for CliError {
 impl From<ProjectError> for CliError {
     fn from(error: ProjectError) -> Self {
         let kind = match &error {
-            ProjectError::UnknownEnvironment { .. } | ProjectError::UnknownDatabase { .. } => {
-                Exit::Usage
-            }
+            ProjectError::UnknownEnvironment { .. }
+            | ProjectError::UnknownDatabase { .. }
+            | ProjectError::Remote(whimbrel_git::RemoteError::Address { .. }) => Exit::Usage,
+            ProjectError::Signature(_) | ProjectError::Unverifiable => Exit::Refused,
             other if other.is_temporary() => Exit::Retry,
             _ => Exit::Failed,
         };

@@ -1,8 +1,9 @@
-//! Where the project is: as said, else the nearest folder upwards that has a `whimbrel.yaml`.
+//! Where the project is: as said, a folder or a repository elsewhere; else the nearest folder upwards that has a
+//! `whimbrel.yaml`.
 
 use std::path::{Path, PathBuf};
 
-use whimbrel_project::Location;
+use whimbrel_project::{Location, RemoteLocation};
 
 use crate::error::CliError;
 
@@ -10,9 +11,22 @@ use crate::error::CliError;
 pub(crate) const PROJECT_FILE: &str = "whimbrel.yaml";
 
 /// Where the project is.
-pub(crate) fn locate(said: Option<&str>) -> Result<Location, CliError> {
+pub(crate) enum Place {
+    /// In a folder of this machine.
+    Here(Location),
+    /// In a repository elsewhere.
+    Elsewhere(RemoteLocation),
+}
+
+/// Where the project is.
+pub(crate) fn locate(said: Option<&str>) -> Result<Place, CliError> {
     match said {
-        Some(text) => Ok(Location::parse(text)?),
+        // A folder that is there wins over an address.
+        Some(text) if Path::new(text).is_dir() => Ok(Place::Here(Location::parse(text)?)),
+        Some(text) => Ok(match RemoteLocation::parse(text)? {
+            Some(remote) => Place::Elsewhere(remote),
+            None => Place::Here(Location::parse(text)?),
+        }),
         None => {
             let here = std::env::current_dir().map_err(|error| {
                 CliError::failed(format!("the current folder is gone: {error}"))
@@ -24,10 +38,10 @@ pub(crate) fn locate(said: Option<&str>) -> Result<Location, CliError> {
                 ))
                 .hint("`whimbrel init` makes a project here; `--project DIR` names one elsewhere")
             })?;
-            Ok(Location {
+            Ok(Place::Here(Location {
                 folder,
                 reference: None,
-            })
+            }))
         }
     }
 }

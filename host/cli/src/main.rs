@@ -12,6 +12,7 @@ mod interrupt;
 mod logging;
 mod output;
 mod protect;
+mod remote;
 mod run;
 
 use std::process::ExitCode;

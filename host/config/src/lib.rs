@@ -6,6 +6,7 @@
 // A problem is large, and rare: a tree has none, or its reading ends with them.
 #![allow(clippy::result_large_err)]
 
+mod cache;
 mod check;
 mod document;
 mod environment_checks;
@@ -34,10 +35,11 @@ mod sql_file;
 mod tree;
 mod yaml;
 
+pub use cache::DefinitionCache;
 pub use limits::FILE_SIZE;
 pub use load::{
     Control, Definitions, LoadOptions, Migrations, Notice, load, load_control, load_migrations,
-    load_own_migrations,
+    load_migrations_again, load_own_migrations,
 };
 pub use locate::{backend_problem, sql_origin, with_problem};
 pub use problem::{Problem, Problems};

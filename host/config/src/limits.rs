@@ -18,3 +18,11 @@ pub const NODES: usize = 200_000;
 
 /// The most problems reported at once; a person reads the first few, and one wrong key can cause thousands.
 pub const PROBLEMS: usize = 200;
+
+/// The most entries of folders that a cache keeps: ten trees of the largest project that is measured. One takes some
+/// KiB.
+pub const CACHED: usize = 100_000;
+
+/// How many trees may be read before an entry that none of them had goes first: more than environments on branches of
+/// their own.
+pub const CACHED_TREES: u64 = 64;

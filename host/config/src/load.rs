@@ -8,6 +8,7 @@ use whimbrel_core::environment::Environment;
 use whimbrel_core::name::{EnvironmentName, PluginName};
 use whimbrel_core::project::Project;
 
+use crate::cache::DefinitionCache;
 use crate::environments;
 use crate::files::Files;
 use crate::migrations;
@@ -170,6 +171,23 @@ pub fn load_migrations(
     options: &LoadOptions,
 ) -> Result<Migrations, Problems> {
     migrations_of(tree, control, false, options)
+}
+
+/// The same as [`load_own_migrations`] or [`load_migrations`] (`own`), but what a cache knows isn't parsed again.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load_migrations_again(
+    tree: &dyn SourceTree,
+    control: &Control,
+    own: bool,
+    options: &LoadOptions,
+    cache: &DefinitionCache,
+) -> Result<Migrations, Problems> {
+    match cache.migrations(tree, control, options) {
+        Some(migrations) => Ok(migrations),
+        None => migrations_of(tree, control, own, options),
+    }
 }
 
 fn migrations_of(

@@ -47,12 +47,38 @@ pub struct Text {
 
 /// What one entry of the folder gave.
 #[derive(Default)]
-struct Found {
-    read: Option<Read>,
+pub struct Found {
+    /// The migration.
+    pub read: Option<Read>,
     /// Files that it names.
-    named: BTreeSet<String>,
-    problems: Vec<Problem>,
-    notices: Vec<Notice>,
+    pub named: BTreeSet<String>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// What is worth knowing.
+    pub notices: Vec<Notice>,
+}
+
+/// Whether an entry is a file of plain SQL, which is a migration unless a document names it.
+pub fn is_plain(entry: &Entry) -> bool {
+    entry.kind == EntryKind::File && entry.name.ends_with(".sql")
+}
+
+/// Reads an entry that isn't plain SQL, and holds it against what it refers to.
+pub fn entry(files: &Files<'_>, folder: &str, entry: &Entry, known: &Known<'_>) -> Found {
+    let mut found = Found::default();
+    entry_of(files, folder, entry, &mut found);
+    found.resolved(known)
+}
+
+/// Reads a file of plain SQL, and holds it against what it refers to.
+pub fn plain(files: &Files<'_>, path: &str, known: &Known<'_>) -> Found {
+    let mut found = Found::default();
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.strip_suffix(".sql").unwrap_or(name);
+    if let Some(source) = source(files, path, &mut found.problems) {
+        found.read = sql_file::read(source, stem, &mut found.problems);
+    }
+    found.resolved(known)
 }
 
 /// Reads all migrations of a folder, and holds each against what it refers to, many at once. What is wrong is said in
@@ -71,28 +97,16 @@ pub fn read(
             return Some(Vec::new());
         }
     };
-    let (plain, others): (Vec<_>, Vec<_>) = entries
-        .iter()
-        .partition(|entry| entry.kind == EntryKind::File && entry.name.ends_with(".sql"));
-    let others = each(&others, |entry| {
-        let mut found = Found::default();
-        entry_of(files, folder, entry, &mut found);
-        found.resolved(known)
-    });
+    let (plain, others): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| is_plain(entry));
+    let others = each(&others, |other| entry(files, folder, other, known));
     let named: BTreeSet<&String> = others.iter().flat_map(|found| &found.named).collect();
     // A file that a document names is a part of that migration, and none of its own.
     let plain: Vec<_> = plain
         .into_iter()
-        .filter_map(|entry| Some((join(folder, &entry.name), entry.name.strip_suffix(".sql")?)))
-        .filter(|(path, _)| !named.contains(path))
+        .map(|entry| join(folder, &entry.name))
+        .filter(|path| !named.contains(path))
         .collect();
-    let plain = each(&plain, |(path, stem)| {
-        let mut found = Found::default();
-        if let Some(source) = source(files, path, &mut found.problems) {
-            found.read = sql_file::read(source, stem, &mut found.problems);
-        }
-        found.resolved(known)
-    });
+    let plain = each(&plain, |path| self::plain(files, path, known));
     let mut all = Vec::with_capacity(others.len() + plain.len());
     for found in others.into_iter().chain(plain) {
         problems.extend(found.problems);

@@ -21,6 +21,13 @@ pub trait SourceTree: Send + Sync {
     /// # Errors
     /// The file isn't there, is no regular file, is larger, or can't be read.
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError>;
+
+    /// What names the bytes of a file, or everything in a folder: equal names mean equal bytes. None where nothing is,
+    /// or where only reading would tell.
+    fn identity(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
+    }
 }
 
 /// Something in a folder.

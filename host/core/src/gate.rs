@@ -173,6 +173,15 @@ fn branch(plan: &Plan, input: &GateInput) -> Option<Refusal> {
             "the work tree has changes that no commit has".to_owned(),
             format!("commit and push them, or use `--project DIR@{branch}`"),
         ),
+        OffBranch::Rewritten { applied } => (
+            format!(
+                "{}, which was applied, is no longer on it: it was pushed away by force",
+                applied.short()
+            ),
+            format!(
+                "put that commit back into `{branch}` (a revert on top of it undoes what it did)"
+            ),
+        ),
     };
     Some(Refusal {
         gate: Gate::Branch,

@@ -89,7 +89,7 @@ pub struct Lineage {
 }
 
 /// Why what is at hand isn't on the branch that an environment follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OffBranch {
     /// It is no commit of a Git repository.
     NoCommit,
@@ -99,4 +99,9 @@ pub enum OffBranch {
     Elsewhere,
     /// The work tree has changes that no commit has.
     Uncommitted,
+    /// A commit that was applied is no longer on the branch: somebody pushed it away.
+    Rewritten {
+        /// The commit.
+        applied: Revision,
+    },
 }

@@ -346,6 +346,12 @@ fn an_environment_takes_only_what_is_on_its_branch() {
         (OffBranch::NoBranch, "no such branch"),
         (OffBranch::Elsewhere, "isn't on it"),
         (OffBranch::Uncommitted, "changes that no commit has"),
+        (
+            OffBranch::Rewritten {
+                applied: Revision::commit("0123456789abcdef"),
+            },
+            "0123456789ab, which was applied, is no longer on it",
+        ),
     ] {
         let input = GateInput {
             branch: Some(("main".to_owned(), why)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use whimbrel_core::checksum::Checksum;
 use whimbrel_core::name::{DatabaseName, MigrationName, TargetName};
-use whimbrel_project::{Location, OpenOptions, OpenProject, ProjectError};
+use whimbrel_project::ProjectError;
 
 use crate::error::EngineError;
 use crate::opened::Opened;
@@ -35,11 +35,7 @@ impl Wanted {
     /// # Errors
     /// There is no such revision, or its definitions are wrong.
     pub fn revision(opened: &Opened, revision: &str) -> Result<Self, EngineError> {
-        let location = Location {
-            folder: opened.project.folder().to_path_buf(),
-            reference: Some(revision.to_owned()),
-        };
-        let then = OpenProject::open(&location, &OpenOptions::default())?;
+        let then = opened.project.at(revision)?;
         let mut all = BTreeMap::new();
         for database in opened.environment().databases.keys() {
             let of = then.desired(database);

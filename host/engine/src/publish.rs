@@ -1,6 +1,7 @@
 //! After a run: what the next environment may take over.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use whimbrel_core::history::History;
 use whimbrel_core::name::TargetName;
@@ -46,7 +47,24 @@ pub async fn publish(opened: &Opened, known: Option<&BTreeMap<TargetName, Histor
             Err(error) => return tell(&error.to_string()),
         },
     };
-    if let Err(error) = publish_promotions(repository, &opened.targets, histories) {
+    let published = match opened.project.remote() {
+        None => publish_promotions(repository, &opened.targets, histories).map(|_| ()),
+        // Where the next environment reads them.
+        Some(remote) => {
+            let (remote, name) = (remote.clone(), name.clone());
+            let (targets, histories) = (Arc::clone(&opened.targets), histories.clone());
+            let pushed = tokio::task::spawn_blocking(move || {
+                remote.publish(&name, |mirror| {
+                    publish_promotions(mirror, &targets, &histories).map(|_| ())
+                })
+            });
+            match pushed.await {
+                Ok(published) => published,
+                Err(_) => Err(ProjectError::Lost("pushing promotion records")),
+            }
+        }
+    };
+    if let Err(error) = published {
         tell(&error.to_string());
     }
 }

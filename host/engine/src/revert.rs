@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use whimbrel_core::history::History;
 use whimbrel_core::name::MigrationName;
 use whimbrel_core::plan::{BlockerCode, Goal};
-use whimbrel_project::{Location, OpenOptions, OpenProject};
 
 use crate::error::EngineError;
 use crate::opened::Opened;
@@ -52,11 +51,7 @@ pub async fn named(opened: &Opened, texts: &[String]) -> Result<Vec<MigrationNam
 /// # Errors
 /// There is no such revision, its definitions are wrong, or a target can't be read.
 pub async fn absent_at(opened: &Opened, revision: &str) -> Result<Vec<MigrationName>, EngineError> {
-    let location = Location {
-        folder: opened.project.folder().to_path_buf(),
-        reference: Some(revision.to_owned()),
-    };
-    let then = OpenProject::open(&location, &OpenOptions::default())?;
+    let then = opened.project.at(revision)?;
     let defined: BTreeSet<&MigrationName> = then
         .definitions()
         .migrations

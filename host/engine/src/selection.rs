@@ -2,7 +2,9 @@
 
 use whimbrel_core::environment::Environment;
 use whimbrel_core::name::{DatabaseName, EnvironmentName};
-use whimbrel_project::{Control, Location, OpenOptions, OpenProject, Opening};
+use whimbrel_project::{
+    Control, DefinitionCache, OpenOptions, OpenProject, Opening, Place, Verification,
+};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -11,9 +13,13 @@ use crate::error::EngineError;
 #[derive(Clone, Debug)]
 pub struct Selection {
     /// Where the project is.
-    pub location: Location,
+    pub place: Place,
     /// The ref that project file, environments and plugins are read from; as the project says it if absent.
     pub control_ref: Option<String>,
+    /// Which commits must be signed.
+    pub verification: Verification,
+    /// What a process that runs on has parsed before.
+    pub cache: Option<DefinitionCache>,
     /// The environment's name; the only one if absent.
     pub environment: Option<String>,
     /// Only these databases; all if empty.
@@ -23,12 +29,14 @@ pub struct Selection {
 /// Opens a project as far as its environments, which are read from where they may be.
 ///
 /// # Errors
-/// See [`Opening::begin`].
+/// See [`Place::begin`].
 pub fn opening(selection: &Selection, control: Control) -> Result<Opening, EngineError> {
     let options = OpenOptions {
         control: selection.control_ref.clone().map_or(control, Control::Ref),
+        cache: selection.cache.clone(),
+        verification: selection.verification.clone(),
     };
-    Ok(Opening::begin(&selection.location, &options)?)
+    Ok(selection.place.begin(&options)?)
 }
 
 /// Opens a project as it is at hand, which reads all of its definitions: for whoever looks at them and reaches no

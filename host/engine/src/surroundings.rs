@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_plan_s_error_keeps_its_hint() {
-        let error = plan_error(ProjectError::Remote("https://example.org".to_owned()));
-        assert!(error.message.contains("repository's URL") && error.hint.is_some());
+        let error = plan_error(ProjectError::NoFolder("elsewhere".into()));
+        assert!(error.message.contains("no folder elsewhere") && error.hint.is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! Reads Git repositories through their object database, and keeps promotion records in them.
 //!
-//! Nothing here checks files out, follows a symlink of a tree, or talks to the network. It knows of definitions only
-//! that somebody wants to read their files.
+//! A repository is a clone of this machine, or a [`Mirror`] of one elsewhere, which is fetched here. Nothing checks files
+//! out or follows a symlink of a tree, and of definitions it is known only that somebody wants to read their files.
 
 #![forbid(unsafe_code)]
 
@@ -10,12 +10,20 @@ mod follow;
 mod identity;
 mod lineage;
 mod promotion;
+mod remote;
 mod repository;
+mod signature;
 mod tree;
+mod version;
 
 pub use error::GitError;
 pub use follow::Followed;
 pub use identity::{Authorship, Identity};
 pub use lineage::{Relation, Removal};
+pub use remote::{
+    Access, Address, Fetched, HostKeyProblem, HttpCredential, KnownHosts, Limits, Mirror, Move,
+    RemoteError, SshKey,
+};
 pub use repository::Repository;
+pub use signature::{SignatureError, SignatureProblem, Signed, Signers, SignersError, Verify};
 pub use tree::GitTree;

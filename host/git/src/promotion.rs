@@ -24,16 +24,17 @@ const LONGEST_WAIT: Duration = Duration::from_millis(150);
 const WRITING: &str = "writing promotion records";
 const READING: &str = "reading promotion records";
 
-/// The ref that keeps an environment's promotion records.
-fn reference(environment: &EnvironmentName) -> String {
-    format!("refs/whimbrel/promotions/{environment}")
-}
-
 fn file(migration: &MigrationName) -> String {
     format!("{migration}.json")
 }
 
 impl Repository {
+    /// The ref that keeps an environment's promotion records.
+    #[must_use]
+    pub fn promotion_reference(environment: &EnvironmentName) -> String {
+        format!("refs/whimbrel/promotions/{environment}")
+    }
+
     /// What an environment has published, ordered by name; empty when it has published nothing.
     ///
     /// # Errors
@@ -43,7 +44,7 @@ impl Repository {
         environment: &EnvironmentName,
     ) -> Result<Vec<PromotionRecord>, GitError> {
         let repository = self.lock();
-        let reference = match repository.find_reference(&reference(environment)) {
+        let reference = match repository.find_reference(&Self::promotion_reference(environment)) {
             Ok(reference) => reference,
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(GitError::doing(READING)(source)),
@@ -80,7 +81,7 @@ impl Repository {
         records: &[PromotionRecord],
         withdrawn: &[MigrationName],
     ) -> Result<(), GitError> {
-        let name = reference(environment);
+        let name = Self::promotion_reference(environment);
         let mut wait = FIRST_WAIT;
         for _ in 0..ATTEMPTS {
             if self.try_write(&name, environment, records, withdrawn)? {

@@ -39,7 +39,7 @@ impl Repository {
             .map_err(|error| GitError::opening(folder, error))
     }
 
-    fn new(handle: git2::Repository) -> Self {
+    pub(crate) fn new(handle: git2::Repository) -> Self {
         Self {
             directory: handle.path().to_path_buf(),
             work_tree: handle.workdir().map(Path::to_path_buf),

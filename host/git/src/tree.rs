@@ -133,20 +133,15 @@ impl SourceTree for GitTree {
             });
         }
         let tree = repository.find_tree(id).map_err(failed(folder))?;
-        let database = repository.odb().map_err(failed(folder))?;
         let mut entries = Vec::with_capacity(tree.len());
         for entry in &tree {
             let name = entry
                 .name()
                 .map_err(|_| SourceError::Name(folder.to_owned()))?
                 .to_owned();
+            // Sizes are looked at when a file is read, so that listing a folder looks at none of them.
             let kind = kind(entry.filemode());
-            let size = if kind == EntryKind::File {
-                // The header only: a file that is too large is refused without being unpacked.
-                database.read_header(entry.id()).map_err(failed(&name))?.0 as u64
-            } else {
-                0
-            };
+            let size = 0;
             entries.push(Entry { name, kind, size });
         }
         Ok(entries)
@@ -171,6 +166,13 @@ impl SourceTree for GitTree {
         }
         let object = database.read(id).map_err(failed(path))?;
         Ok(object.data().to_vec())
+    }
+
+    fn identity(&self, path: &str) -> Option<String> {
+        let repository = self.repository.lock();
+        let (id, mode) = self.find(&repository, path).ok()?;
+        // The mode as well: a link with the text of a file isn't that file.
+        Some(format!("{mode:o} {id}"))
     }
 }
 

@@ -60,3 +60,34 @@ fn tags_are_matched_and_the_newest_comes_first() {
     );
     assert_eq!(repository.follow("w*").unwrap(), None);
 }
+
+#[test]
+fn versions_are_compared_as_versions_and_go_before_other_names() {
+    let work = Work::new();
+    let ten = work.commit("ten");
+    work.git(&["tag", "v1.10.0"]);
+    let candidate = work.commit("candidate");
+    work.git(&["tag", "v1.11.0-rc.1"]);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let nine = work.commit("nine");
+    work.git(&["tag", "v1.9.0"]);
+    let other = work.commit("other");
+    work.git(&["tag", "vnext"]);
+    let found = work.open().follow("v*").unwrap().unwrap();
+    assert_eq!(found, Followed::Tags(vec![candidate, ten, nine, other]));
+}
+
+#[test]
+fn branches_are_matched_by_a_pattern() {
+    let work = Work::new();
+    let two = work.commit("two");
+    work.git(&["branch", "release/1.2"]);
+    let ten = work.commit("ten");
+    work.git(&["branch", "release/1.10"]);
+    work.commit("a tag of the same name takes nobody's place");
+    work.git(&["tag", "release/9"]);
+    let found = work.open().follow("release/*").unwrap().unwrap();
+    assert_eq!(found, Followed::Branches(vec![ten.clone(), two]));
+    assert_eq!(found.newest(), Some(&ten));
+    assert_eq!(work.open().follow("re lease/*").unwrap(), None);
+}

@@ -17,7 +17,7 @@ fn entry(name: &str, kind: EntryKind, size: u64) -> Entry {
 }
 
 #[test]
-fn gives_files_with_sizes_as_they_were_committed() {
+fn gives_files_as_they_were_committed() {
     let work = Work::new();
     work.write("shop/whimbrel.yaml", "kind: Project\n");
     work.write("shop/migrations/2.sql", "SELECT 2;");
@@ -29,15 +29,15 @@ fn gives_files_with_sizes_as_they_were_committed() {
     assert_eq!(
         tree.entries("migrations").unwrap(),
         [
-            entry("1.sql", EntryKind::File, 11),
-            entry("2.sql", EntryKind::File, 9),
+            entry("1.sql", EntryKind::File, 0),
+            entry("2.sql", EntryKind::File, 0),
         ]
     );
     assert_eq!(
         tree.entries("").unwrap(),
         [
             entry("migrations", EntryKind::Folder, 0),
-            entry("whimbrel.yaml", EntryKind::File, 14),
+            entry("whimbrel.yaml", EntryKind::File, 0),
         ]
     );
     assert_eq!(tree.read("migrations/1.sql", 11).unwrap(), b"SELECT 1;\r\n");
@@ -58,6 +58,11 @@ fn equal_content_has_equal_objects() {
     let object = |revision, prefix| repository.tree(revision, prefix).unwrap().object();
     assert_eq!(object(&first, "a"), object(&second, "b"));
     assert_ne!(object(&first, ""), object(&second, ""));
+    let tree = repository.tree(&second, "").unwrap();
+    assert_eq!(tree.identity("a/1.sql"), tree.identity("b/1.sql"));
+    assert_eq!(tree.identity("a"), tree.identity("b"));
+    assert_ne!(tree.identity("a"), tree.identity("a/1.sql"));
+    assert_eq!(tree.identity("c"), None);
 }
 
 #[test]

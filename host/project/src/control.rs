@@ -1,10 +1,13 @@
 //! Which commit says what a project and its environments are: what a change that is still to be judged must not decide.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use whimbrel_config::{Control as Documents, control_ref, load_control};
 use whimbrel_core::environment::Environment;
+use whimbrel_core::history::History;
 use whimbrel_core::lineage::{OffBranch, Revision};
+use whimbrel_core::name::TargetName;
 use whimbrel_git::{Followed, GitError, Relation, Repository};
 
 use crate::open::{Tree, load_options};
@@ -112,6 +115,7 @@ pub(crate) fn reference(
 pub(crate) fn off_branch(
     project: &OpenProject,
     environment: &Environment,
+    histories: &BTreeMap<TargetName, History>,
 ) -> Result<Option<(String, OffBranch)>, ProjectError> {
     let Some(branch) = &environment.branch else {
         return Ok(None);
@@ -128,6 +132,17 @@ pub(crate) fn off_branch(
             repository.relation(revision, tip)?,
             Relation::Same | Relation::Descendant
         ),
+        Followed::Branches(tips) => {
+            let mut on_one = false;
+            for tip in tips {
+                on_one = on_one
+                    || matches!(
+                        repository.relation(revision, tip)?,
+                        Relation::Same | Relation::Descendant
+                    );
+            }
+            on_one
+        }
         Followed::Tags(tags) => tags.iter().any(|tag| tag.commit == revision.commit),
     };
     if !is_on_it {
@@ -135,6 +150,37 @@ pub(crate) fn off_branch(
     }
     if revision.dirty {
         return off(OffBranch::Uncommitted);
+    }
+    // Versions may come from branches of their own; one branch goes forwards only.
+    if matches!(followed, Followed::Branch(_))
+        && let Some(applied) = rewritten(repository, revision, histories)?
+    {
+        return off(OffBranch::Rewritten { applied });
+    }
+    Ok(None)
+}
+
+/// A commit that was applied last somewhere, and that the revision at hand doesn't have.
+fn rewritten(
+    repository: &Repository,
+    revision: &Revision,
+    histories: &BTreeMap<TargetName, History>,
+) -> Result<Option<Revision>, ProjectError> {
+    let last = histories.values().filter_map(|history| {
+        let records = history.records.iter();
+        let last = records.max_by_key(|record| record.sequence)?;
+        last.revision.as_ref().filter(|applied| !applied.dirty)
+    });
+    for applied in last.collect::<BTreeSet<_>>() {
+        let is_gone = match repository.relation(applied, revision)? {
+            Relation::Diverged => true,
+            // A shallow clone can't tell.
+            Relation::UnknownRevision => !repository.is_shallow(),
+            Relation::Same | Relation::Descendant | Relation::Ancestor => false,
+        };
+        if is_gone {
+            return Ok(Some(applied.clone()));
+        }
     }
     Ok(None)
 }

@@ -6,7 +6,7 @@ use whimbrel_config::Problems;
 use whimbrel_core::name::{DatabaseName, EnvironmentName, TargetName};
 use whimbrel_database::history::HistoryError;
 use whimbrel_database::{DatabaseError, EndpointError};
-use whimbrel_git::GitError;
+use whimbrel_git::{GitError, RemoteError, SignatureError};
 use whimbrel_secrets::SecretError;
 
 /// What can go wrong between a folder and a plan.
@@ -24,9 +24,9 @@ pub enum ProjectError {
         #[source]
         source: std::io::Error,
     },
-    /// A repository's URL.
-    #[error("`{0}` is a repository's URL")]
-    Remote(String),
+    /// A repository elsewhere can't be fetched or pushed to.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// A revision was asked for, and there is no Git repository.
     #[error("{} is in no Git repository, so it has no revision `{reference}`", .folder.display())]
     NoRepository {
@@ -55,6 +55,12 @@ pub enum ProjectError {
     /// The repository can't be read.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// A commit isn't signed as it must be.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// Commits must be signed, and this is none.
+    #[error("commits must be signed here, and what is in a folder is no commit")]
+    Unverifiable,
     /// There is no such environment.
     #[error("there is no environment called `{name}`")]
     UnknownEnvironment {
@@ -124,11 +130,14 @@ impl ProjectError {
                 .map(|name| format!("did you mean `{name}`?"))
         };
         match self {
-            Self::Remote(_) => {
-                Some("clone it and give the folder, as in `--project DIR@REF`".to_owned())
+            Self::Remote(error) => error.hint(),
+            Self::Signature(error) => error.hint(),
+            Self::Unverifiable => {
+                Some("commit it, and name the commit as in `--project DIR@HEAD`".to_owned())
             }
             Self::NoFolder(_) => Some(
-                "`--project` takes a folder, or a folder and a revision as `DIR@REF`".to_owned(),
+                "`--project` takes a folder, a folder and a revision as `DIR@REF`, or a repository's URL as `URL@REF`"
+                    .to_owned(),
             ),
             Self::NoRepository { .. } => {
                 Some("leave the revision out, or run `git init` and commit".to_owned())
@@ -158,6 +167,7 @@ impl ProjectError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
+            Self::Remote(error) => error.is_temporary(),
             Self::Connect { source, .. } => source.is_temporary(),
             Self::History { source, .. } => match source.as_ref() {
                 HistoryError::Database(error) => error.is_connection_lost() || error.is_retryable(),

@@ -53,7 +53,7 @@ pub fn gate_input(
         })
         .collect();
     Ok(GateInput {
-        branch: off_branch(project, environment)?,
+        branch: off_branch(project, environment, histories)?,
         policy: environment.policy.clone(),
         now: options.now,
         promotion,

@@ -18,7 +18,7 @@ impl Location {
     /// Reads `DIR`, `DIR@REF` or `@REF`. A folder whose name holds an `@` wins over a reference.
     ///
     /// # Errors
-    /// It is a repository's URL, which can't be read without a clone.
+    /// There is no such folder.
     pub fn parse(text: &str) -> Result<Self, ProjectError> {
         let folder = |folder: &str| PathBuf::from(if folder.is_empty() { "." } else { folder });
         if Path::new(text).is_dir() {
@@ -37,10 +37,6 @@ impl Location {
                 folder: folder(prefix),
                 reference: Some(reference.to_owned()),
             });
-        }
-        let is_remote = text.contains("://") || (text.contains('@') && text.contains(':'));
-        if is_remote {
-            return Err(ProjectError::Remote(text.to_owned()));
         }
         Err(ProjectError::NoFolder(match text.split_once('@') {
             Some((prefix, _)) if !prefix.is_empty() => folder(prefix),
@@ -93,15 +89,6 @@ mod tests {
 
     #[test]
     fn says_what_it_can_not_read() {
-        for remote in [
-            "https://example.org/shop.git",
-            "git@example.org:shop.git@main",
-        ] {
-            assert!(matches!(
-                Location::parse(remote),
-                Err(ProjectError::Remote(_))
-            ));
-        }
         for nowhere in ["no-such-folder", "no-such-folder@main", ""] {
             assert!(matches!(
                 Location::parse(nowhere),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use whimbrel_config::{Definitions, LoadOptions, SourceTree};
+use whimbrel_config::{DefinitionCache, Definitions, LoadOptions, SourceTree};
 use whimbrel_core::environment::Environment;
 use whimbrel_core::history::Owner;
 use whimbrel_core::lineage::Revision;
@@ -16,7 +16,7 @@ use whimbrel_core::suggestion::nearest;
 use whimbrel_git::{Authorship, Repository};
 
 use crate::control::Control;
-use crate::{Location, Opening, ProjectError};
+use crate::{Location, Opening, ProjectError, Remote, Verification};
 
 /// Who manages targets when nothing else is said.
 const MANAGER: &str = "whimbrel";
@@ -27,6 +27,10 @@ pub struct OpenOptions {
     /// Where the project file, environments, plugins and grants are read from: what a pull request must not decide
     /// itself.
     pub control: Control,
+    /// What a process that runs on has parsed before. Migrations of a commit that it knows aren't parsed again.
+    pub cache: Option<DefinitionCache>,
+    /// Which commits must be signed.
+    pub verification: Verification,
 }
 
 /// A tree of files that can be shared between tasks.
@@ -35,6 +39,7 @@ pub(crate) type Tree = Arc<dyn SourceTree>;
 /// A project with everything that it defines.
 pub struct OpenProject {
     pub(crate) folder: PathBuf,
+    pub(crate) remote: Option<Remote>,
     pub(crate) definitions: Definitions,
     pub(crate) desired: OnceLock<BTreeMap<DatabaseName, Arc<[DesiredMigration]>>>,
     pub(crate) tree: Tree,
@@ -77,6 +82,33 @@ impl OpenProject {
     #[must_use]
     pub const fn repository(&self) -> Option<&Repository> {
         self.repository.as_ref()
+    }
+
+    /// The repository elsewhere that it is a mirror of; none for a project of this machine.
+    #[must_use]
+    pub const fn remote(&self) -> Option<&Remote> {
+        self.remote.as_ref()
+    }
+
+    /// The same project at another revision of its repository, with the control documents of that revision.
+    ///
+    /// # Errors
+    /// There is no repository or no such revision, or its definitions are wrong.
+    pub fn at(&self, reference: &str) -> Result<Self, ProjectError> {
+        let options = OpenOptions::default();
+        match (&self.remote, &self.repository) {
+            (Some(remote), Some(repository)) => {
+                Opening::begin_mirror(remote, repository.clone(), Some(reference), &options)?
+                    .finish()
+            }
+            _ => Self::open(
+                &Location {
+                    folder: self.folder.clone(),
+                    reference: Some(reference.to_owned()),
+                },
+                &options,
+            ),
+        }
     }
 
     /// The project's folder in the repository: a path with `/` from its root.

@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use whimbrel_config::{
-    Control as Documents, Definitions, FolderTree, load, load_control, load_migrations,
-    load_own_migrations,
+    Control as Documents, DefinitionCache, Definitions, FolderTree, load, load_control,
+    load_migrations, load_migrations_again, load_own_migrations,
 };
 use whimbrel_core::environment::Environment;
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::project::{PluginSource, Project};
-use whimbrel_git::{Followed, Repository};
+use whimbrel_git::{Followed, GitError, RemoteError, Repository};
 
 use crate::control::{self, Control, Controlling};
 use crate::open::{Tree, environment_of, load_options};
-use crate::{Location, OpenOptions, OpenProject, ProjectError};
+use crate::verification::Opened;
+use crate::{Location, OpenOptions, OpenProject, ProjectError, Remote};
 
 /// The name of the project's own document.
 const PROJECT_FILE: &str = "whimbrel.yaml";
@@ -23,6 +24,7 @@ const PROJECT_FILE: &str = "whimbrel.yaml";
 /// A project of which the migrations are still to be read.
 pub struct Opening {
     folder: PathBuf,
+    remote: Option<Remote>,
     tree: Tree,
     /// Where project and environments are read from; none when that is the same tree.
     controlling: Option<Controlling>,
@@ -31,6 +33,15 @@ pub struct Opening {
     prefix: String,
     revision: Option<Revision>,
     is_revision: bool,
+    cache: Option<DefinitionCache>,
+}
+
+/// Where a project is opened from.
+struct Origin {
+    folder: PathBuf,
+    repository: Option<Repository>,
+    prefix: String,
+    remote: Option<Remote>,
 }
 
 impl Opening {
@@ -45,16 +56,73 @@ impl Opening {
             return Err(ProjectError::NoFolder(folder.to_path_buf()));
         }
         let repository = Repository::discover(folder)?;
+        let prefix = match &repository {
+            Some(repository) => repository.prefix(folder)?,
+            None => String::new(),
+        };
+        let from = Origin {
+            folder: folder.to_path_buf(),
+            repository,
+            prefix,
+            remote: None,
+        };
+        Self::of(from, location.reference.as_deref(), options)
+    }
+
+    /// The same of a repository elsewhere, from its mirror as it is now. `said` is a branch, a pattern of tags, a
+    /// tag, a commit or a whole ref; what the environment follows, or else the default branch, if absent.
+    ///
+    /// # Errors
+    /// As [`Opening::begin`].
+    pub fn begin_mirror(
+        remote: &Remote,
+        repository: Repository,
+        said: Option<&str>,
+        options: &OpenOptions,
+    ) -> Result<Self, ProjectError> {
+        // A branch goes before a tag of its name, so that nobody can take its place by pushing one.
+        let followed = said.map(|name| repository.follow(name)).transpose()?;
+        let followed = followed.flatten();
+        let commit = followed.as_ref().and_then(Followed::newest);
+        let reference = commit.map(|revision| revision.commit.clone());
+        let reference = match (reference, said) {
+            (None, Some(said)) => match repository.resolve(said) {
+                Ok(revision) => Some(revision.commit),
+                Err(GitError::UnknownReference { reference, .. }) => {
+                    let address = remote.mirror().address().clone();
+                    return Err(RemoteError::NoReference { address, reference }.into());
+                }
+                Err(error) => return Err(error.into()),
+            },
+            (reference, _) => reference,
+        };
+        let from = Origin {
+            folder: remote.folder().to_path_buf(),
+            repository: Some(repository),
+            prefix: remote.prefix().to_owned(),
+            remote: Some(remote.clone()),
+        };
+        Self::of(from, reference.as_deref(), options)
+    }
+
+    fn of(
+        from: Origin,
+        reference: Option<&str>,
+        options: &OpenOptions,
+    ) -> Result<Self, ProjectError> {
+        let Origin {
+            folder,
+            repository,
+            prefix,
+            remote,
+        } = from;
+        let said = reference;
         let bare = repository
             .as_ref()
             .is_some_and(|repository| repository.work_tree().is_none());
         let no_repository = |reference: &str| ProjectError::NoRepository {
-            folder: folder.to_path_buf(),
+            folder: folder.clone(),
             reference: reference.to_owned(),
-        };
-        let prefix = match &repository {
-            Some(repository) => repository.prefix(folder)?,
-            None => String::new(),
         };
         let at = |reference: &str| -> Result<(Tree, Revision), ProjectError> {
             let repository = repository
@@ -64,15 +132,15 @@ impl Opening {
             let tree = repository.tree(&revision, &prefix)?;
             Ok((Arc::new(tree), revision))
         };
-        let is_revision = location.reference.is_some() || bare;
+        let is_revision = said.is_some() || bare;
         // A bare repository has no files, so its HEAD is meant.
-        let reference = location.reference.as_deref().unwrap_or("HEAD");
+        let reference = said.unwrap_or("HEAD");
         let (mut tree, mut revision): (Tree, Option<Revision>) = if is_revision {
             let (tree, revision) = at(reference)?;
             (tree, Some(revision))
         } else {
-            let tree = FolderTree::open(folder).map_err(|source| ProjectError::Folder {
-                folder: folder.to_path_buf(),
+            let tree = FolderTree::open(&folder).map_err(|source| ProjectError::Folder {
+                folder: folder.clone(),
                 source,
             })?;
             let head = repository.as_ref().map(Repository::head).transpose()?;
@@ -91,7 +159,7 @@ impl Opening {
                 let branch = read
                     .as_ref()
                     .and_then(|read| read.environment(name.as_deref())?.branch.clone());
-                if let (Some(branch), None, true) = (&branch, &location.reference, bare) {
+                if let (Some(branch), None, true) = (&branch, said, bare) {
                     let followed = repository.follow(branch)?;
                     let newest = followed.as_ref().and_then(Followed::newest);
                     let (followed, commit) = at(newest.map_or(branch, |newest| &newest.commit))?;
@@ -115,8 +183,16 @@ impl Opening {
                 }
             },
         };
+        let path = join(&prefix, &documents.project.migrations);
+        options.verification.check(&Opened {
+            repository: repository.as_ref(),
+            head: revision.as_ref().filter(|_| is_revision),
+            control: controlling.as_ref().map(|read| &read.revision),
+            migrations: &path,
+        })?;
         Ok(Self {
-            folder: folder.to_path_buf(),
+            folder,
+            remote,
             tree,
             controlling,
             documents,
@@ -124,6 +200,7 @@ impl Opening {
             prefix,
             revision,
             is_revision,
+            cache: options.cache.clone(),
         })
     }
 
@@ -158,13 +235,14 @@ impl Opening {
     /// # Errors
     /// They are wrong: then everything that is wrong is told.
     pub fn finish(mut self) -> Result<OpenProject, ProjectError> {
-        let read = if self.controlling.is_some() {
-            load_migrations
-        } else {
-            load_own_migrations
+        let own = self.controlling.is_none();
+        let (tree, documents, options) = (&*self.tree, &self.documents, load_options());
+        let migrations = match (&self.cache, own) {
+            (Some(cache), own) => load_migrations_again(tree, documents, own, &options, cache),
+            (None, true) => load_own_migrations(tree, documents, &options),
+            (None, false) => load_migrations(tree, documents, &options),
         };
-        let migrations = read(&*self.tree, &self.documents, &load_options())
-            .map_err(ProjectError::Definitions)?;
+        let migrations = migrations.map_err(ProjectError::Definitions)?;
         let definitions = Definitions::new(self.documents, migrations);
         if let (false, Some(revision), Some(repository)) =
             (self.is_revision, &mut self.revision, &self.repository)
@@ -181,6 +259,7 @@ impl Opening {
         let control = self.controlling.map(|read| read.tree);
         Ok(OpenProject {
             folder: self.folder,
+            remote: self.remote,
             definitions,
             desired: OnceLock::new(),
             control: control.unwrap_or_else(|| Arc::clone(&self.tree)),
@@ -211,13 +290,16 @@ fn definition_paths(prefix: &str, project: &Project, is_controlled: bool) -> Vec
     [project.migrations.as_str()]
         .into_iter()
         .chain(control)
-        .map(|path| {
-            let path = path.trim_matches('/');
-            if prefix.is_empty() {
-                path.to_owned()
-            } else {
-                format!("{prefix}/{path}")
-            }
-        })
+        .map(|path| join(prefix, path))
         .collect()
+}
+
+/// A path of the project as one of the repository.
+fn join(prefix: &str, path: &str) -> String {
+    let path = path.trim_matches('/');
+    if prefix.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{prefix}/{path}")
+    }
 }

@@ -52,6 +52,7 @@ fn open_location(
 ) -> Result<OpenProject, ProjectError> {
     let options = OpenOptions {
         control: Control::Environment(environment.map(str::to_owned)),
+        ..OpenOptions::default()
     };
     OpenProject::open(location, &options)
 }
@@ -205,6 +206,7 @@ fn a_clone_without_the_control_ref_is_an_error_for_a_revision() {
     assert!(error.hint().unwrap().contains("git fetch origin main"));
     let options = OpenOptions {
         control: Control::Ref("trunk".to_owned()),
+        ..OpenOptions::default()
     };
     OpenProject::open(&shop.location(Some("trunk")), &options).unwrap();
 }

@@ -114,6 +114,7 @@ fn from_a_pull_request_only_migrations_are_taken() {
     shop.commit("hostile");
     let options = OpenOptions {
         control: Control::Ref("main".to_owned()),
+        ..OpenOptions::default()
     };
     let project = OpenProject::open(&shop.location(Some("head")), &options).unwrap();
     assert_eq!(project.definitions().migrations.len(), 2);

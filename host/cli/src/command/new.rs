@@ -9,18 +9,27 @@ use crate::command::init::write_new;
 use crate::engine::project;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::folder::locate;
+use crate::folder::{Place, locate};
 use crate::output::Output;
 
 /// How wide the number of the first migration is.
 const WIDTH: usize = 4;
 
 pub(crate) fn run(arguments: &New, global: &Global, output: &Output) -> Result<Exit, CliError> {
-    let location = locate(global.project.as_deref())?;
-    if location.reference.is_some() {
-        return Err(CliError::usage("a revision can't get a new migration")
-            .hint("leave `@REF` out of `--project`"));
-    }
+    let location = match locate(global.project.as_deref())? {
+        Place::Here(location) if location.reference.is_none() => location,
+        Place::Here(_) => {
+            return Err(CliError::usage("a revision can't get a new migration")
+                .hint("leave `@REF` out of `--project`"));
+        }
+        Place::Elsewhere(remote) => {
+            let address = &remote.address;
+            return Err(
+                CliError::usage("a repository elsewhere can't get a new migration")
+                    .hint(format!("`git clone {address}`, and make it there")),
+            );
+        }
+    };
     let opened = project(global, output)?;
     let folder = location.folder.join(&opened.project().migrations);
     let taken = opened.definitions().migrations.iter();

@@ -23,8 +23,8 @@ pub(crate) async fn run(
     let SecretsCommand::Check { lasting } = command;
     let format = output.format(&[Format::Text, Format::Json])?;
     let control = Control::Environment(global.environment.clone());
-    let opening = opening(global, control)?;
-    let environment = environment(&opening, &selection(global)?)?;
+    let opening = opening(global, output, control)?;
+    let environment = environment(&opening, &selection(global, output)?)?;
     let context = context(output);
     let resolver = context.resolver(&plugins_of(&opening, &context)?, environment);
     let checked = check_secrets(environment, &resolver).await;

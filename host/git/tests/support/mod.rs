@@ -1,6 +1,8 @@
 //! Real repositories in temporary folders, made by the Git command line.
 
-#![allow(dead_code, clippy::unwrap_used)] // each test file uses its part; a test may panic
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)] // each test file uses its part; a test may panic
+
+pub mod signing;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,0 +1,248 @@
+//! Migrations that were read before and are the same files still. A process that reads one commit after another parses
+//! only what a commit changed.
+//!
+//! Only what is right is kept. As soon as something is wrong with a tree, all of it is read without this, so that what
+//! is said about it is said in one way.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use whimbrel_core::checksum::Checksum;
+use whimbrel_core::definition::Migration;
+use whimbrel_core::order;
+
+use crate::files::{Files, join};
+use crate::limits;
+use crate::load::{Control, LoadOptions, Migrations, Notice};
+use crate::migrations::{self, Found};
+use crate::parallel::each;
+use crate::references::Known;
+use crate::tree::{Entry, SourceTree};
+
+/// Migrations by what their files hold. Clones share it, and so may all environments of a process.
+#[derive(Clone, Debug, Default)]
+pub struct DefinitionCache(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    kept: Mutex<Kept>,
+    parsed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Counts the trees that were read.
+    now: u64,
+    entries: HashMap<Key, (Arc<Parsed>, u64)>,
+}
+
+/// What decides how an entry of the folder is read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    /// What migrations are held against: project, environments, and what the program adds.
+    surroundings: Arc<str>,
+    path: String,
+    /// Names the bytes of the file, or of the whole folder.
+    identity: String,
+}
+
+/// An entry that nothing is wrong with.
+#[derive(Debug)]
+struct Parsed {
+    migration: Option<(Migration, Checksum)>,
+    notices: Vec<Notice>,
+    /// Files that it names, each with what names its bytes.
+    named: Vec<(String, Option<String>)>,
+    bytes: u64,
+}
+
+impl DefinitionCache {
+    /// How many entries of a folder of migrations were parsed since the process began, because they were new.
+    #[must_use]
+    pub fn parsed(&self) -> u64 {
+        self.0.parsed.load(Ordering::Relaxed)
+    }
+
+    /// How many entries are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.kept().entries.len()
+    }
+
+    /// Whether nothing is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The migrations of a tree; none where they must be read without this.
+    pub(crate) fn migrations(
+        &self,
+        tree: &dyn SourceTree,
+        control: &Control,
+        options: &LoadOptions,
+    ) -> Option<Migrations> {
+        let folder = control.project.migrations.as_str();
+        // A tree whose files have no identity, such as a folder.
+        tree.identity(folder)?;
+        let files = Files::new(tree);
+        let known = Known::new(&control.project, &control.environments, options);
+        let reading = Reading {
+            cache: self,
+            tree,
+            files: &files,
+            folder,
+            known: &known,
+            surroundings: surroundings(control, options),
+            now: self.begin(),
+        };
+        let entries = files.entries(folder).ok()??;
+        if entries.len() > limits::FILES {
+            return None;
+        }
+        let (plain, others): (Vec<_>, Vec<_>) = entries
+            .iter()
+            .partition(|entry| migrations::is_plain(entry));
+        let others = each(&others, |entry| reading.entry(entry));
+        let others: Vec<_> = others.into_iter().collect::<Option<_>>()?;
+        let named: BTreeSet<_> = others
+            .iter()
+            .flat_map(|parsed| &parsed.named)
+            .map(|(path, _)| path)
+            .collect();
+        let plain: Vec<_> = plain
+            .into_iter()
+            .filter(|entry| !named.contains(&join(folder, &entry.name)))
+            .collect();
+        let plain: Vec<_> = each(&plain, |entry| reading.entry(entry))
+            .into_iter()
+            .collect::<Option<_>>()?;
+        let all: Vec<Arc<Parsed>> = others.iter().chain(&plain).cloned().collect();
+        if all.iter().map(|parsed| parsed.bytes).sum::<u64>() > limits::TREE_SIZE {
+            return None;
+        }
+        self.end(reading.now);
+        together(&all)
+    }
+
+    fn begin(&self) -> u64 {
+        let mut kept = self.kept();
+        kept.now += 1;
+        kept.now
+    }
+
+    /// Forgets what was used longest ago, if there is too much.
+    fn end(&self, now: u64) {
+        let mut kept = self.kept();
+        let mut oldest = now.saturating_sub(limits::CACHED_TREES);
+        while kept.entries.len() > limits::CACHED && oldest < now {
+            kept.entries.retain(|_, (_, used)| *used > oldest);
+            oldest += 1;
+        }
+    }
+}
+
+/// The reading of one tree.
+struct Reading<'a> {
+    cache: &'a DefinitionCache,
+    tree: &'a dyn SourceTree,
+    files: &'a Files<'a>,
+    folder: &'a str,
+    known: &'a Known<'a>,
+    surroundings: Arc<str>,
+    now: u64,
+}
+
+impl Reading<'_> {
+    /// An entry, parsed now or earlier; none when something is wrong with it.
+    fn entry(&self, entry: &Entry) -> Option<Arc<Parsed>> {
+        let path = join(self.folder, &entry.name);
+        let key = Key {
+            surroundings: Arc::clone(&self.surroundings),
+            identity: self.tree.identity(&path)?,
+            path,
+        };
+        if let Some((parsed, used)) = self.cache.kept().entries.get_mut(&key) {
+            let is_same =
+                |(path, identity): &(String, Option<String>)| self.tree.identity(path) == *identity;
+            if parsed.named.iter().all(is_same) {
+                *used = self.now;
+                return Some(Arc::clone(parsed));
+            }
+        }
+        let Found {
+            read,
+            named,
+            problems,
+            notices,
+        } = if migrations::is_plain(entry) {
+            migrations::plain(self.files, &key.path, self.known)
+        } else {
+            migrations::entry(self.files, self.folder, entry, self.known)
+        };
+        if !problems.is_empty() {
+            return None;
+        }
+        self.cache.0.parsed.fetch_add(1, Ordering::Relaxed);
+        let (migration, bytes) = match read {
+            Some(read) => {
+                let texts = read.texts.iter().filter_map(|text| text.file.as_ref());
+                let bytes = read.document.source.text.len()
+                    + texts.map(|file| file.text.len()).sum::<usize>();
+                (Some((read.migration, read.checksum?)), bytes as u64)
+            }
+            None => (None, 0),
+        };
+        let named = named
+            .into_iter()
+            .map(|path| {
+                let identity = self.tree.identity(&path);
+                (path, identity)
+            })
+            .collect();
+        let parsed = Arc::new(Parsed {
+            migration,
+            notices,
+            named,
+            bytes,
+        });
+        self.cache
+            .kept()
+            .entries
+            .insert(key, (Arc::clone(&parsed), self.now));
+        Some(parsed)
+    }
+}
+
+fn together(all: &[Arc<Parsed>]) -> Option<Migrations> {
+    let mut found: Vec<_> = all
+        .iter()
+        .filter_map(|parsed| parsed.migration.as_ref())
+        .collect();
+    found.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+    let twice = found
+        .windows(2)
+        .any(|pair| matches!(pair, [(a, _), (b, _)] if a.name == b.name));
+    let (migrations, checksums): (Vec<_>, Vec<_>) = found.into_iter().cloned().unzip();
+    if twice || !order::problems(&migrations).is_empty() {
+        return None;
+    }
+    Some(Migrations {
+        migrations,
+        checksums,
+        notices: all
+            .iter()
+            .flat_map(|parsed| parsed.notices.iter().cloned())
+            .collect(),
+    })
+}
+
+fn surroundings(control: &Control, options: &LoadOptions) -> Arc<str> {
+    // Everything that a migration is held against, in a form that differs whenever it does.
+    format!("{:?}{:?}{options:?}", control.project, control.environments).into()
+}

@@ -1,0 +1,45 @@
+//! Bounds what is read from a server: in bytes, and in time.
+
+use std::io::{self, Read};
+use std::time::Instant;
+
+use super::RemoteError;
+
+/// A reader that stops at a bound.
+pub(super) struct Watched<R> {
+    inner: R,
+    what: &'static str,
+    limit: u64,
+    left: u64,
+    until: Instant,
+}
+
+impl<R: Read> Watched<R> {
+    pub(super) const fn new(inner: R, what: &'static str, limit: u64, until: Instant) -> Self {
+        Self {
+            inner,
+            what,
+            limit,
+            left: limit,
+            until,
+        }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() > self.until {
+            return Err(io::Error::other(RemoteError::TimedOut(
+                "it took longer than a fetch may",
+            )));
+        }
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            io::Error::other(RemoteError::TooLarge {
+                what: self.what,
+                limit: self.limit,
+            })
+        })?;
+        Ok(count)
+    }
+}

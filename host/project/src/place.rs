@@ -1,0 +1,56 @@
+//! Where a project is, whichever way it is reached.
+
+use whimbrel_git::Repository;
+
+use crate::{Location, OpenOptions, Opening, ProjectError, Remote};
+
+/// Where a project is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In a folder of this machine.
+    Here(Location),
+    /// In a repository elsewhere, which is fetched when the project is opened.
+    Elsewhere {
+        /// The repository.
+        remote: Remote,
+        /// What is read of it; what the environment follows, or else the default branch, if absent.
+        reference: Option<String>,
+    },
+    /// In the mirror of a repository elsewhere, as it was fetched last: for a process that fetches when it wants to.
+    Fetched {
+        /// The repository.
+        remote: Remote,
+        /// Its mirror.
+        repository: Repository,
+        /// What is read of it, as above.
+        reference: Option<String>,
+    },
+}
+
+impl Place {
+    /// Finds the project, and reads its own document and its environments.
+    ///
+    /// # Errors
+    /// As [`Opening::begin`]; a repository elsewhere can't be fetched.
+    pub fn begin(&self, options: &OpenOptions) -> Result<Opening, ProjectError> {
+        match self {
+            Self::Here(location) => Opening::begin(location, options),
+            Self::Elsewhere { remote, reference } => {
+                let reference = reference.as_deref();
+                let repository = remote.fetch(reference)?.repository;
+                Opening::begin_mirror(remote, repository, reference, options)
+            }
+            Self::Fetched {
+                remote,
+                repository,
+                reference,
+            } => Opening::begin_mirror(remote, repository.clone(), reference.as_deref(), options),
+        }
+    }
+}
+
+impl From<Location> for Place {
+    fn from(location: Location) -> Self {
+        Self::Here(location)
+    }
+}
