@@ -150,6 +150,26 @@ def test_a_token(outside, http, url, served):
     assert "say two things" in both.err
 
 
+@pytest.mark.parametrize(("variables", "said"), [
+    ({"WHIMBREL_GIT_SSH_KEY": "nowhere/key"}, "nowhere/key, which can't be read"),
+    ({"WHIMBREL_GIT_CA_FILE": "large.pem"}, "it is too large"),
+    ({"WHIMBREL_GIT_PASSWORD": "x"}, "WHIMBREL_GIT_USERNAME is not"),
+    ({"WHIMBREL_GIT_PASSWORD": "x", "WHIMBREL_GIT_TOKEN": "y"}, "say two things"),
+    ({"WHIMBREL_CACHE": None, "XDG_CACHE_HOME": None, "HOME": None}, "no place to keep a mirror"),
+])
+def test_surroundings_that_make_no_sense(outside, url, variables, said):
+    (outside.folder / "large.pem").write_bytes(b"-" * (1 << 20) + b"-")
+    ended = outside.run("plan", "--project", url, *DEV, code=None, **variables)
+    assert ended.code in (USAGE, FAILED) and said in ended.err
+
+
+def test_a_mirror_that_can_not_be_written(outside, url, http):
+    blocked = outside.folder / "blocked"
+    blocked.write_text("no folder")
+    ended = outside.run("plan", "--project", url, *DEV, code=FAILED, WHIMBREL_CACHE=blocked, **http.access)
+    assert "of the mirror" in ended.err
+
+
 def test_who_is_not_let_in(outside, http, url, served):
     ended = outside.run("plan", "--project", url, *DEV, code=FAILED)
     assert "refuses access: a credential is needed" in ended.err

@@ -34,14 +34,18 @@ struct Shared {
 struct Kept {
     /// Counts the trees that were read.
     now: u64,
+    /// Everything that migrations were held against, each with a number, which is all that a key needs.
+    surroundings: HashMap<String, u64>,
+    /// The last such number.
+    numbers: u64,
     entries: HashMap<Key, (Arc<Parsed>, u64)>,
 }
 
 /// What decides how an entry of the folder is read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    /// What migrations are held against: project, environments, and what the program adds.
-    surroundings: Arc<str>,
+    /// The number of what migrations are held against: project, environments, and what the program adds.
+    surroundings: u64,
     path: String,
     /// Names the bytes of the file, or of the whole folder.
     identity: String,
@@ -98,7 +102,7 @@ impl DefinitionCache {
             files: &files,
             folder,
             known: &known,
-            surroundings: surroundings(control, options),
+            surroundings: self.surroundings(control, options),
             now: self.begin(),
         };
         let entries = files.entries(folder).ok()??;
@@ -130,6 +134,23 @@ impl DefinitionCache {
         together(&all)
     }
 
+    fn surroundings(&self, control: &Control, options: &LoadOptions) -> u64 {
+        // Everything that a migration is held against, in a form that differs whenever it does.
+        let text = format!("{:?}{:?}{options:?}", control.project, control.environments);
+        let mut kept = self.kept();
+        if kept.surroundings.len() >= limits::CACHED_SURROUNDINGS {
+            kept.surroundings.clear();
+            kept.entries.clear();
+        }
+        if let Some(number) = kept.surroundings.get(&text) {
+            return *number;
+        }
+        kept.numbers += 1;
+        let number = kept.numbers;
+        kept.surroundings.insert(text, number);
+        number
+    }
+
     fn begin(&self) -> u64 {
         let mut kept = self.kept();
         kept.now += 1;
@@ -154,7 +175,7 @@ struct Reading<'a> {
     files: &'a Files<'a>,
     folder: &'a str,
     known: &'a Known<'a>,
-    surroundings: Arc<str>,
+    surroundings: u64,
     now: u64,
 }
 
@@ -163,7 +184,7 @@ impl Reading<'_> {
     fn entry(&self, entry: &Entry) -> Option<Arc<Parsed>> {
         let path = join(self.folder, &entry.name);
         let key = Key {
-            surroundings: Arc::clone(&self.surroundings),
+            surroundings: self.surroundings,
             identity: self.tree.identity(&path)?,
             path,
         };
@@ -240,9 +261,4 @@ fn together(all: &[Arc<Parsed>]) -> Option<Migrations> {
             .flat_map(|parsed| parsed.notices.iter().cloned())
             .collect(),
     })
-}
-
-fn surroundings(control: &Control, options: &LoadOptions) -> Arc<str> {
-    // Everything that a migration is held against, in a form that differs whenever it does.
-    format!("{:?}{:?}{options:?}", control.project, control.environments).into()
 }

@@ -26,3 +26,7 @@ pub const CACHED: usize = 100_000;
 /// How many trees may be read before an entry that none of them had goes first: more than environments on branches of
 /// their own.
 pub const CACHED_TREES: u64 = 64;
+
+/// How many projects and sets of environments a cache tells apart before it begins anew: each change of an environment
+/// makes one, and a process sees a few a day.
+pub const CACHED_SURROUNDINGS: usize = 1_000;

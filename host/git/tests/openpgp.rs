@@ -194,6 +194,22 @@ fn a_certificate_that_is_over_or_revoked_does_not_count() {
         gpg.work.head()
     };
     gpg.verify(&commit, &old).unwrap();
+    // It says now that it had been over by then.
+    let fingerprint = gpg.gpg(&["--list-keys", "--with-colons", "old@example.org"]);
+    let line = fingerprint
+        .lines()
+        .find(|line| line.starts_with("fpr:"))
+        .unwrap();
+    let fingerprint = line.split(':').nth(9).unwrap();
+    gpg.gpg(&[
+        "--faked-system-time",
+        "20200101T010000!",
+        "--quick-set-expire",
+        fingerprint,
+        "seconds=3600",
+    ]);
+    let why = problem(gpg.verify(&commit, &gpg.export("old@example.org")));
+    assert!(why.to_string().contains("expired"), "{why}");
     let ada = gpg.certificate("Ada <ada@example.org>", "ed25519", "1y");
     let commit = gpg.commit(&ada);
     gpg.verify(&commit, &gpg.export(&ada)).unwrap();

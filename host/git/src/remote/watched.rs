@@ -43,3 +43,29 @@ impl<R: Read> Read for Watched<R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, repeat};
+    use std::time::{Duration, Instant};
+
+    use super::Watched;
+    use crate::RemoteError;
+
+    #[test]
+    fn an_endless_answer_ends() {
+        let mut buffer = [0; 100];
+        let mut late = Watched::new(repeat(1), "it", 1000, Instant::now());
+        std::thread::sleep(Duration::from_millis(2));
+        let error = RemoteError::from(late.read(&mut buffer).unwrap_err());
+        assert!(matches!(error, RemoteError::TimedOut(_)), "{error}");
+        let until = Instant::now() + Duration::from_secs(60);
+        let mut large = Watched::new(repeat(1), "it", 150, until);
+        assert_eq!(large.read(&mut buffer).unwrap(), 100);
+        let error = RemoteError::from(large.read(&mut buffer).unwrap_err());
+        assert!(
+            matches!(error, RemoteError::TooLarge { limit: 150, .. }),
+            "{error}"
+        );
+    }
+}
