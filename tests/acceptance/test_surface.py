@@ -1,5 +1,6 @@
 """The surface: streams, colour, broken pipes, exit codes, secrets that stay secret."""
 
+import json
 import os
 import pty
 import subprocess
@@ -134,3 +135,24 @@ def test_a_secret_in_a_file(whimbrel, project, cluster, postgres):
     project.table("0001-people")
     whimbrel.run("apply", "--environment", "dev")
     assert postgres.tables() == {"people"}
+
+
+def test_every_line_of_a_run_s_log_says_which_run_it_is(whimbrel, project, dev):
+    project.table("0001-people")
+    # A metric that gives no number is a line of the program's own log.
+    project.migration("0002-odd", "INSERT INTO people VALUES (1)",
+                      metrics=[{"name": "odd", "query": "SELECT 'no number'", "type": "gauge"}])
+    ended = whimbrel.run("apply", "--environment", "dev", "--log-format", "json")
+    lines = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
+    events = [line for line in lines if "event" in line]
+    logged = [line for line in lines if "fields" in line]
+    runs = {(line["run"], line["trace"]) for line in events} | {
+        (line["span"]["run"], line["span"]["trace"]) for line in logged
+    }
+    assert len(events) > 5
+    assert len(logged) == 1
+    [(run, trace)] = runs
+    assert trace == run.replace("-", "")
+    assert len(trace) == 32
+    text = whimbrel.run("revert", "0001-people", "0002-odd", "--environment", "dev", code=None)
+    assert "trace" not in text.err

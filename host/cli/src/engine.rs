@@ -24,8 +24,12 @@ impl Audience for Output {
 
 /// The context of a command.
 pub(crate) fn context(output: &Output) -> Context {
-    Context::new(Arc::new(output.clone()), output.scrubber().clone())
-        .with_closing(output.closing().clone())
+    let context = Context::new(Arc::new(output.clone()), output.scrubber().clone())
+        .with_closing(output.closing().clone());
+    match output.metrics() {
+        Some(metrics) => context.with_metrics(metrics.clone()),
+        None => context,
+    }
 }
 
 /// What the command line means.

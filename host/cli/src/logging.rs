@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use whimbrel_run::LOG_SPAN;
 use whimbrel_signal::Scrubber;
 
 use crate::arguments::{Global, LogFormat};
@@ -21,8 +22,17 @@ pub(crate) fn begin(global: &Global, scrubber: Scrubber) {
         };
         if global.quiet { "error" } else { level }.to_owned()
     });
+    let mut filter = EnvFilter::builder().parse_lossy(directives);
+    // Which run a line is about is for machines; a person sees it from what is around.
+    let span = match global.log_format {
+        LogFormat::Json => "error",
+        LogFormat::Text => "off",
+    };
+    if let Ok(directive) = format!("{LOG_SPAN}={span}").parse() {
+        filter = filter.add_directive(directive);
+    }
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::builder().parse_lossy(directives))
+        .with_env_filter(filter)
         .with_ansi(crate::output::Output::is_coloured())
         .with_target(false)
         .with_writer(Scrubbed(scrubber));

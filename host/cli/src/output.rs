@@ -3,9 +3,12 @@
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
+use std::sync::{Arc, OnceLock};
+
 use anstream::{AutoStream, ColorChoice};
 use whimbrel_engine::Closing;
 use whimbrel_report::findings::Notes;
+use whimbrel_report::metrics::Metrics;
 use whimbrel_report::sink::{JsonLines, Lines, Terminal};
 use whimbrel_signal::{Bus, Scrubber, Sink};
 
@@ -23,6 +26,8 @@ pub(crate) struct Output {
     verbose: bool,
     scrubber: Scrubber,
     closing: Closing,
+    /// What is measured, once somebody wants it. Clones share it.
+    metrics: Arc<OnceLock<Metrics>>,
 }
 
 /// A report that can't be written.
@@ -55,6 +60,7 @@ impl Output {
             verbose: global.verbose,
             scrubber,
             closing: Closing::default(),
+            metrics: Arc::default(),
         }
     }
 
@@ -92,6 +98,16 @@ impl Output {
     /// What is given back when the program ends.
     pub(crate) const fn closing(&self) -> &Closing {
         &self.closing
+    }
+
+    /// Begins to measure.
+    pub(crate) fn measure(&self) -> Metrics {
+        self.metrics.get_or_init(Metrics::new).clone()
+    }
+
+    /// What is measured, if anything is.
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.get()
     }
 
     /// Writes data to stdout. A pipe that was closed at the other end is nobody's fault.

@@ -99,6 +99,7 @@ fn text(format: Format) -> Json {
         Format::Filled | Format::Window => return json!({ "type": "string", "minLength": 1 }),
         Format::Name => "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         Format::Parameter => "^[A-Za-z_][A-Za-z0-9_-]*$",
+        Format::Metric => "^[a-z][a-z0-9_]{0,63}$",
         Format::Duration => "^(0|([0-9]+(d|h|m|s|ms))+)$",
         Format::Digest => "^(sha256:)?[0-9a-fA-F]{64}$",
         Format::Memory => "^[0-9]+(KiB|MiB|GiB)$",

@@ -11,6 +11,7 @@ use whimbrel_core::name::{MAXIMUM_LENGTH, MigrationName, NameError};
 use whimbrel_core::size::ByteSize;
 use whimbrel_core::template::is_parameter_name;
 use whimbrel_core::window::Window;
+use whimbrel_signal::metric::check_custom;
 
 use crate::foreign;
 
@@ -140,6 +141,8 @@ pub enum Format {
     Name,
     /// The name of a parameter.
     Parameter,
+    /// The name of a business metric.
+    Metric,
     /// A span of time.
     Duration,
     /// A weekly window.
@@ -176,6 +179,10 @@ impl Format {
             Self::Parameter => is_parameter_name(text)
                 .then_some(())
                 .ok_or_else(|| "a letter or `_`, then letters, digits, `_` and `-`".to_owned()),
+            Self::Metric => check_custom(text, &[]).map_err(|_| {
+                "lower case letters, digits and `_`, a letter first, none of the endings of a histogram"
+                    .to_owned()
+            }),
             Self::Duration => text
                 .parse::<Duration>()
                 .map(drop)
@@ -201,6 +208,7 @@ impl Format {
         let what = match self {
             Self::Name => "is no name",
             Self::Parameter => "is no name of a parameter",
+            Self::Metric => "is no name of a metric",
             Self::Duration => "is no duration",
             Self::Window => "is no window",
             Self::Digest => "is no digest",
@@ -229,6 +237,7 @@ impl Format {
             Self::Any | Self::Filled => "text",
             Self::Name => "a name",
             Self::Parameter => "the name of a parameter",
+            Self::Metric => "the name of a metric such as `orders_left`",
             Self::Duration => "a duration such as `30s`",
             Self::Window => "a window such as `Mon-Thu 08:00-16:00 Europe/Berlin`",
             Self::Digest => "a digest such as `sha256:…`",

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 use whimbrel_core::environment::Environment;
 use whimbrel_plugin::{Sandbox, Settings};
 use whimbrel_project::Plugins;
+use whimbrel_report::metrics::Metrics;
 use whimbrel_secrets::Resolver;
+use whimbrel_signal::metric::Meter;
 use whimbrel_signal::{Bus, Scrubber};
 
 use crate::closing::Closing;
@@ -29,6 +31,7 @@ pub struct Context {
     closing: Closing,
     /// Who does it; who runs the program if absent.
     actor: Option<String>,
+    metrics: Option<Metrics>,
     sandbox: Arc<OnceLock<Arc<Sandbox>>>,
 }
 
@@ -41,6 +44,7 @@ impl Context {
             scrubber,
             closing: Closing::default(),
             actor: None,
+            metrics: None,
             sandbox: Arc::default(),
         }
     }
@@ -49,6 +53,13 @@ impl Context {
     #[must_use]
     pub fn with_closing(mut self, closing: Closing) -> Self {
         self.closing = closing;
+        self
+    }
+
+    /// The same, with what happens measured. Said before the sandbox is asked for, or its calls aren't.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 
@@ -83,8 +94,19 @@ impl Context {
         self.audience.notice(text);
     }
 
-    pub(crate) fn bus(&self) -> Bus {
-        self.audience.bus()
+    /// What is measured, if anything is.
+    #[must_use]
+    pub const fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.as_ref()
+    }
+
+    /// Those who listen to the deeds on an environment's targets.
+    pub(crate) fn bus(&self, environment: &Environment) -> Bus {
+        let bus = self.audience.bus();
+        match &self.metrics {
+            Some(metrics) => bus.with_sink(metrics.sink(environment.name.as_str())),
+            None => bus,
+        }
     }
 
     pub(crate) fn actor(&self) -> String {
@@ -99,7 +121,8 @@ impl Context {
         if let Some(sandbox) = self.sandbox.get() {
             return Ok(Arc::clone(sandbox));
         }
-        let made = sandbox()?;
+        let meter = self.metrics.as_ref().map(Metrics::meter);
+        let made = sandbox_with(meter.cloned())?;
         Ok(Arc::clone(self.sandbox.get_or_init(|| made)))
     }
 
@@ -117,8 +140,13 @@ impl Context {
 /// # Errors
 /// A limit makes no sense.
 pub fn sandbox() -> Result<Arc<Sandbox>, EngineError> {
+    sandbox_with(None)
+}
+
+fn sandbox_with(meter: Option<Meter>) -> Result<Arc<Sandbox>, EngineError> {
     let sandbox = Sandbox::new(Settings {
         cache_dir: cache_folder(),
+        meter,
         ..Settings::default()
     });
     Ok(Arc::new(sandbox.map_err(EngineError::Sandbox)?))

@@ -177,7 +177,7 @@ impl Opened {
             owner: self.project.owner(self.environment()),
             revision: self.project.revision().cloned(),
             lock_wait: self.environment().policy.lock_wait.to_std(),
-            bus: self.context.bus(),
+            bus: self.context.bus(self.environment()),
             stop,
             settings: whimbrel_run::Settings::default(),
             heartbeats: whimbrel_database::Heartbeats::default(),

@@ -45,6 +45,14 @@ impl Prepared {
         let plugins = Arc::clone(&opened.plugins);
         let planner = opened.planner(Arc::clone(&plugins), goal);
         let survey = opened.survey(&planner).await;
+        if let Some(metrics) = opened.context.metrics() {
+            let environment = opened.environment().name.as_str();
+            if opened.targets.is_complete() && survey.failures.is_empty() {
+                metrics.surveyed(environment, &survey.histories, &survey.plan);
+            } else {
+                metrics.surveyed_some(environment, &survey.histories, &survey.plan);
+            }
+        }
         let options = GateOptions {
             now: Timestamp::now(),
             destructive_confirmed: passing.destructive_confirmed,

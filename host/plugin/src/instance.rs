@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use whimbrel_signal::Scrubber;
+use whimbrel_signal::metric::{self, Origin};
 
-use crate::call::{Call, Level, LogSink};
+use crate::call::{Call, Level, LogSink, MetricSink};
 use crate::capability::{Denied, wasi};
 use crate::ceiling::Ceiling;
 use crate::desk::Desk;
@@ -16,7 +17,6 @@ use crate::grants::{Grants, Need};
 use crate::hush::Hush;
 use crate::limits::Limits;
 use crate::meter::Meter;
-use crate::sandbox::MetricSink;
 use crate::session::Session;
 use crate::tail::{LogTail, Tail, Verdict};
 
@@ -158,6 +158,24 @@ pub struct State {
     wasi: Option<WasiCtx>,
 }
 
+/// Who takes the metrics of a call: whoever asked for it, or the sandbox's meter.
+fn metric_sink(scope: &Scope, plugin: &str, meter: Option<&metric::Meter>) -> Option<MetricSink> {
+    let own = scope
+        .working
+        .as_ref()
+        .and_then(|it| it.call.metrics.clone());
+    own.or_else(|| {
+        let (meter, plugin) = (meter?.clone(), plugin.to_owned());
+        Some(Arc::new(move |measurement| {
+            let origin = Origin {
+                plugin: &plugin,
+                ..Origin::default()
+            };
+            meter.custom(&origin, &measurement);
+        }))
+    })
+}
+
 impl State {
     /// The state of a new call.
     pub fn new(
@@ -167,8 +185,9 @@ impl State {
         limits: &Limits,
         memory: usize,
         limit: Duration,
-        metrics: Option<MetricSink>,
+        meter: Option<&metric::Meter>,
     ) -> Self {
+        let metrics = metric_sink(&scope, &plugin, meter);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         let hush = Hush::new(scope.lasting.clone(), limits).about(scope.about.clone());
@@ -192,11 +211,6 @@ impl State {
             wasi: None,
             limits: limits.clone(),
         }
-    }
-
-    /// The plugin's name.
-    pub fn plugin(&self) -> &str {
-        &self.plugin
     }
 
     /// The desk of the call's database.

@@ -45,6 +45,6 @@ pub use known::World;
 pub use limits::{Limit, Limits};
 pub use manifest::Manifest;
 pub use plugin::Plugin;
-pub use sandbox::{Metric, MetricSink, Sandbox, Settings};
+pub use sandbox::{Sandbox, Settings};
 pub use schema::{ConfigSchema, Mismatch, SchemaError};
 pub use trap::TrapReport;

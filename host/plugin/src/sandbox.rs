@@ -9,6 +9,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use whimbrel_core::digest::Digest;
 use whimbrel_core::name::PluginName;
+use whimbrel_signal::metric::Meter;
 
 use crate::admission::{self, Declared, Surface};
 use crate::bindings::step::StepPre;
@@ -25,36 +26,6 @@ use crate::plugin::{Admitted, Plugin};
 use crate::room::{Kind, Room};
 use crate::ticker::Ticking;
 
-/// A business metric of a plugin. The sink adds the prefix and keeps the budget over all plugins.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)] // the names of the fields say all there is
-pub enum Metric {
-    /// Adds to a counter.
-    Add {
-        plugin: String,
-        name: String,
-        labels: Vec<(String, String)>,
-        amount: f64,
-    },
-    /// Sets a gauge.
-    Set {
-        plugin: String,
-        name: String,
-        labels: Vec<(String, String)>,
-        value: f64,
-    },
-    /// Records a value in a histogram.
-    Observe {
-        plugin: String,
-        name: String,
-        labels: Vec<(String, String)>,
-        value: f64,
-    },
-}
-
-/// Takes the metrics of plugins that are granted them.
-pub type MetricSink = Arc<dyn Fn(Metric) + Send + Sync>;
-
 /// How a sandbox is set up.
 #[derive(Clone, Default)]
 pub struct Settings {
@@ -62,8 +33,8 @@ pub struct Settings {
     pub cache_dir: Option<PathBuf>,
     /// What a call may use up.
     pub limits: Limits,
-    /// Takes metrics; none drops them.
-    pub metrics: Option<MetricSink>,
+    /// Counts calls, and takes what plugins measure in calls that belong to no run; none drops it.
+    pub meter: Option<Meter>,
     /// Finds the addresses of hosts; none means the system's resolver.
     pub names: Option<Arc<dyn Names>>,
 }
@@ -116,6 +87,12 @@ impl Sandbox {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.0.settings.limits
+    }
+
+    /// Counts what is done with plugins, if anybody wants to know.
+    #[must_use]
+    pub fn meter(&self) -> Option<&Meter> {
+        self.0.settings.meter.as_ref()
     }
 
     pub(crate) fn names(&self) -> Arc<dyn Names> {
@@ -280,7 +257,7 @@ impl Sandbox {
             limits,
             plugin.memory(),
             limit,
-            self.0.settings.metrics.clone(),
+            self.0.settings.meter.as_ref(),
         );
         let mut store = Store::new(self.room(plugin.kind())?.engine(), state);
         store.limiter(|state| &mut state.ceiling);

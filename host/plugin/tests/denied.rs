@@ -11,7 +11,8 @@ use support::fake::Fake;
 use support::{admit, apply, call, deed, does, hostile, listening, plugin, trap, with_manifest};
 use whimbrel_core::fault::FaultClass;
 use whimbrel_core::statement::Dialect;
-use whimbrel_plugin::{Grants, HttpGrant, Level, Limits, Metric, PluginError, Sandbox, Settings};
+use whimbrel_plugin::{Grants, HttpGrant, Level, Limits, PluginError, Sandbox, Settings};
+use whimbrel_signal::metric::{Change, Dropped, Measurement, Meter};
 
 async fn planned(config: Json) -> Result<Json, PluginError> {
     let plugin = plugin(Limits::default()).await;
@@ -147,8 +148,8 @@ async fn an_estimate_reads_and_no_more() {
 
 #[tokio::test]
 async fn metrics_go_to_the_sink_with_the_grant_only() {
-    let seen: Arc<Mutex<Vec<Metric>>> = Arc::default();
-    let sink = Arc::clone(&seen);
+    let seen: Arc<Mutex<Vec<Measurement>>> = Arc::default();
+    let meter = Meter::default();
     let limits = Limits {
         metric_series: 5,
         ..Limits::default()
@@ -156,7 +157,7 @@ async fn metrics_go_to_the_sink_with_the_grant_only() {
     let sandbox = Sandbox::new(Settings {
         cache_dir: Some(support::cache_dir()),
         limits,
-        metrics: Some(Arc::new(move |metric| sink.lock().unwrap().push(metric))),
+        meter: Some(meter.clone()),
         ..Settings::default()
     })
     .unwrap();
@@ -170,7 +171,13 @@ async fn metrics_go_to_the_sink_with_the_grant_only() {
         .admit(&name, with_manifest(hostile(), manifest), grants)
         .await
         .unwrap();
-    let (call, lines) = listening();
+    let heard = || {
+        let (mut call, lines) = listening();
+        let sink = Arc::clone(&seen);
+        call.metrics = Some(Arc::new(move |metric| sink.lock().unwrap().push(metric)));
+        (call, lines)
+    };
+    let (call, lines) = heard();
     let config = json!({ "do": "metrics", "n": 3 });
     plugin
         .apply(&config, call, Fake::new().boxed())
@@ -178,22 +185,35 @@ async fn metrics_go_to_the_sink_with_the_grant_only() {
         .unwrap();
     assert_eq!(seen.lock().unwrap().len(), 5);
     assert!(
-        matches!(&seen.lock().unwrap()[3], Metric::Set { plugin, value, .. } if plugin == "meter" && *value == 2.0)
+        matches!(&seen.lock().unwrap()[3], Measurement::Custom(custom) if custom.change == Change::Set(2.0))
     );
     assert!(lines.lock().unwrap().is_empty());
 
-    let (call, lines) = listening();
+    let (call, lines) = heard();
     let config = json!({ "do": "metrics", "n": 30 });
     plugin
         .apply(&config, call, Fake::new().boxed())
         .await
         .unwrap();
-    assert_eq!(
-        seen.lock().unwrap().len(),
-        10,
-        "no more than five series in a call"
-    );
+    let dropped = Measurement::Dropped(Dropped::PluginBudget);
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    let kept = seen.iter().filter(|measurement| **measurement != dropped);
+    assert_eq!(kept.count(), 10, "no more than five series in a call");
+    assert!(seen.contains(&dropped));
     assert_eq!(lines.lock().unwrap().len(), 1);
+    // Without anybody who listens to the call, they go to the meter, which counts calls as well.
+    let (call, _) = listening();
+    plugin
+        .apply(&config, call, Fake::new().boxed())
+        .await
+        .unwrap();
+    let shown = format!("{:?}", meter.gather());
+    for text in [
+        "whimbrel_custom_deeds_0_total",
+        "whimbrel_plugin_calls_total",
+    ] {
+        assert!(shown.contains(text), "{shown}");
+    }
 }
 
 #[tokio::test]

@@ -32,8 +32,11 @@ pub fn resolver(
     environment: &Environment,
     scrubber: &Scrubber,
 ) -> Resolver {
-    let mut resolver =
-        Resolver::new(plugins.base(), scrubber.clone()).for_environment(&environment.secrets);
+    let mut resolver = Resolver::new(plugins.base(), scrubber.clone());
+    if let Some(meter) = plugins.meter() {
+        resolver = resolver.with_meter(meter.clone());
+    }
+    resolver = resolver.for_environment(&environment.secrets);
     for (name, backend) in in_order(plugins.project(), &environment.secrets) {
         // Those before it are all that its own configuration can refer to.
         let configured = Configured {

@@ -11,6 +11,7 @@ use whimbrel_core::name::PluginName;
 use whimbrel_core::project::{PluginSource, PluginSpec, Project};
 use whimbrel_core::suggestion::nearest;
 use whimbrel_plugin::{Grants, Plugin, PluginError, Sandbox};
+use whimbrel_signal::metric::Meter;
 
 use crate::open::Tree;
 use crate::{OpenProject, Opening};
@@ -129,6 +130,12 @@ impl Plugins {
             base: opening.folder().to_path_buf(),
             admitted: Mutex::default(),
         }
+    }
+
+    /// Counts what is done with plugins and secrets, if anybody wants to know.
+    #[must_use]
+    pub fn meter(&self) -> Option<&Meter> {
+        self.sandbox.meter()
     }
 
     /// The project's own document.

@@ -9,6 +9,7 @@
 pub mod findings;
 mod history;
 mod junit;
+pub mod metrics;
 mod outcome;
 pub mod plan;
 mod promotion;

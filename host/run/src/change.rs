@@ -15,6 +15,7 @@ use whimbrel_core::policy::Policy;
 use whimbrel_database::history::{NewRecord, journal_done, record_insert_with_event};
 use whimbrel_database::{Command, DatabaseError};
 use whimbrel_signal::Signal;
+use whimbrel_signal::metric::StepKind;
 
 use crate::failure::Problem;
 use crate::sabotage::without;
@@ -232,7 +233,7 @@ impl<'a> Execution<'a> {
         }
         self.begun = true;
         self.committed += operations.len();
-        self.step_finished(&title, begun_at, 0);
+        self.step_finished(&title, StepKind::Sql, begun_at, (0, 0));
         Ok(())
     }
 
@@ -335,13 +336,22 @@ impl<'a> Execution<'a> {
         Instant::now()
     }
 
-    pub(crate) fn step_finished(&self, title: &str, begun: Instant, rows: u64) {
+    pub(crate) fn step_finished(
+        &self,
+        title: &str,
+        kind: StepKind,
+        begun: Instant,
+        (rows, rest): (u64, u64),
+    ) {
         self.context.emit(Signal::StepFinished {
             target: self.context.target.clone(),
             migration: self.change.migration.clone(),
             title: title.to_owned(),
-            milliseconds: milliseconds(begun),
+            kind,
+            dialect: self.writer.dialect(),
+            took: begun.elapsed(),
             rows,
+            rest,
         });
     }
 

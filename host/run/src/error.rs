@@ -6,6 +6,7 @@ use whimbrel_core::name::MigrationName;
 use whimbrel_core::plan::Blocker;
 use whimbrel_database::history::HistoryError;
 use whimbrel_database::{DatabaseError, LockError};
+use whimbrel_signal::metric::ErrorClass;
 
 use crate::surroundings::{ConnectError, PlanError};
 
@@ -125,6 +126,30 @@ impl RunError {
                 error.hint.clone()
             }
             _ => None,
+        }
+    }
+
+    /// Under which word it is counted.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Blocked(_) => ErrorClass::Blocked,
+            Self::PlanChanged { .. } => ErrorClass::PlanChanged,
+            Self::Refused(_) => ErrorClass::Refused,
+            Self::Lock(LockError::Held { .. }) => ErrorClass::Locked,
+            Self::Fenced | Self::Lock(LockError::Fenced) => ErrorClass::Fenced,
+            Self::Interrupted { .. } => ErrorClass::Interrupted,
+            Self::Unknown { .. } => ErrorClass::Unknown,
+            Self::Migration { .. } => ErrorClass::Migration,
+            Self::Dependency { .. } => ErrorClass::Dependency,
+            Self::CredentialsEnded | Self::Connect(ConnectError::Credentials { .. }) => {
+                ErrorClass::Credentials
+            }
+            Self::Connect(ConnectError::Database(_)) => ErrorClass::Connection,
+            Self::Owned { .. } | Self::Database(_) | Self::History(_) | Self::Lock(_) => {
+                ErrorClass::Database
+            }
+            Self::Plan(_) => ErrorClass::Plan,
         }
     }
 

@@ -8,9 +8,11 @@ use std::time::Instant;
 use serde::Serialize;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 use uuid::Uuid;
 use whimbrel_core::name::TargetName;
 use whimbrel_signal::Signal;
+use whimbrel_signal::metric::RunResult;
 
 use crate::RunError;
 use crate::change::milliseconds;
@@ -18,6 +20,9 @@ use crate::dependencies::Dependencies;
 use crate::surroundings::Request;
 pub use crate::target::Done;
 use crate::target::TargetRun;
+
+/// The target of the span that tells a run's lines in a log by `run` and `trace` (W3C, the run's id without dashes).
+pub const LOG_SPAN: &str = "whimbrel::run_span";
 
 /// What became of one target.
 #[derive(Debug, Serialize)]
@@ -88,8 +93,14 @@ impl Permits {
 /// Runs a plan on every target that has work. Targets fail each for itself; migrations of a failed target that others
 /// depend on fail those.
 pub async fn run(request: Request) -> RunReport {
-    let begun = Instant::now();
     let run = Uuid::now_v7();
+    // Every line of the log that is written meanwhile says which run it is about, as the run's events do.
+    let span = tracing::error_span!(target: LOG_SPAN, "run", %run, trace = %run.simple());
+    run_as(request, run).instrument(span).await
+}
+
+async fn run_as(request: Request, run: Uuid) -> RunReport {
+    let begun = Instant::now();
     let work: Vec<TargetName> = request
         .plan
         .targets
@@ -116,12 +127,13 @@ pub async fn run(request: Request) -> RunReport {
         }
         semaphores.push(Arc::clone(&all));
         let (request, dependencies) = (request.clone(), Arc::clone(&dependencies));
-        tasks.spawn(async move {
+        let work = async move {
             let permits = Permits::new(semaphores);
             permits.acquire().await;
             let report = one(&request, &target, run, &dependencies, &permits).await;
             (place, report)
-        });
+        };
+        tasks.spawn(work.in_current_span());
     }
     let mut reports: BTreeMap<usize, TargetReport> = BTreeMap::new();
     while let Some(joined) = tasks.join_next().await {
@@ -152,11 +164,10 @@ pub async fn run(request: Request) -> RunReport {
     request.access.bus.emit(Signal::RunFinished {
         run: run.to_string(),
         result: if report.is_success() {
-            "succeeded"
+            RunResult::Succeeded
         } else {
-            "failed"
-        }
-        .to_owned(),
+            RunResult::Failed
+        },
         milliseconds: report.milliseconds,
     });
     report
@@ -211,6 +222,7 @@ async fn one(
         result: error
             .as_ref()
             .map_or_else(|| "done".to_owned(), ToString::to_string),
+        class: error.as_ref().map(RunError::class),
     });
     TargetReport {
         target: target.clone(),

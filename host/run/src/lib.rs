@@ -32,7 +32,7 @@ mod writer;
 pub use checks::failing as failing_check;
 pub use credentials::{Credentials, Permanent, Standing};
 pub use error::RunError;
-pub use fan_out::{Done, RunReport, TargetReport, run};
+pub use fan_out::{Done, LOG_SPAN, RunReport, TargetReport, run};
 pub use settings::Settings;
 pub use stop::Stop;
 pub use surroundings::{

@@ -7,6 +7,7 @@ use whimbrel_core::statement::Probe;
 use whimbrel_database::probe::{Verdict, confirm, decide, observe};
 use whimbrel_database::session::timeouts;
 use whimbrel_database::{Command, DatabaseError};
+use whimbrel_signal::metric::StepKind;
 
 use crate::change::{Execution, describe};
 use crate::crash_point::{point, reach};
@@ -28,7 +29,7 @@ pub(crate) async fn run(
             .await
             .map_err(|error| Problem::of(&title, error))?;
     }
-    execution.step_finished(&title, begun, 0);
+    execution.step_finished(&title, StepKind::Sql, begun, (0, 0));
     Ok(())
 }
 

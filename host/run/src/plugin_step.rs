@@ -7,6 +7,7 @@ use whimbrel_core::plan::{OperationAction, PlannedOperation};
 use whimbrel_database::history::journal_done;
 use whimbrel_plugin::{Call, NoMaterials, PluginError, StopFlag};
 use whimbrel_signal::Signal;
+use whimbrel_signal::metric::StepKind;
 
 use crate::change::Execution;
 use crate::failure::Problem;
@@ -115,7 +116,9 @@ pub(crate) async fn run(
         };
         written.map_err(|error| Problem::of(&title, error.error))?;
     }
-    execution.step_finished(&title, begun, outcome.rows);
+    let before = u64::try_from(trace.rows_done).unwrap_or_default();
+    let rest = outcome.rows.saturating_sub(before);
+    execution.step_finished(&title, StepKind::Plugin, begun, (outcome.rows, rest));
     Ok(())
 }
 
@@ -174,6 +177,7 @@ fn call(
     let context = execution.context;
     let bus = context.request.access.bus.clone();
     let (target, name) = (context.target.clone(), plugin.to_owned());
+    let measured = (bus.clone(), target.clone(), name.clone());
     Call {
         run_id: context.run.to_string(),
         operation_id: format!(
@@ -201,6 +205,9 @@ fn call(
                 message: format!("{message}{fields}"),
             });
         }),
+        metrics: Some(Arc::new(move |measurement| {
+            measured.0.measure(&measured.1, &measured.2, measurement);
+        })),
         materials: Arc::new(NoMaterials),
     }
 }

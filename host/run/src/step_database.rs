@@ -177,7 +177,10 @@ impl StepDatabase for WriterDatabase {
         rows_done: u64,
         rows_total: Option<u64>,
     ) -> Result<(), SqlError> {
-        let known = self.trace().batch;
+        let (known, before) = {
+            let trace = self.trace();
+            (trace.batch, trace.rows_done)
+        };
         let expected_batch = {
             let mut session = self.writer.session().await;
             batch_now(session.as_mut(), &self.key, known).await
@@ -218,6 +221,7 @@ impl StepDatabase for WriterDatabase {
                 done: rows_done,
                 total: rows_total,
             },
+            rows: rows_done.saturating_sub(u64::try_from(before).unwrap_or_default()),
         });
         if self.stop.is_requested() {
             return Err(SqlError::Stop("the run was asked to end".to_owned()));

@@ -323,6 +323,7 @@ impl TargetRun<'_> {
                     target: self.target.clone(),
                     migration: change.migration.clone(),
                     name: metric.name.clone(),
+                    r#type: metric.r#type.clone(),
                     value,
                 }),
                 None => tracing::warn!(metric = metric.name, "the metric's query gave no number"),

@@ -186,6 +186,11 @@ pub trait Backend: Send + Sync {
         Ok(())
     }
 
+    /// Notes that nobody holds a lease any more: it is over, or was ended as far as could be.
+    fn forget(&self, lease: &LeaseId) {
+        let _ = lease;
+    }
+
     /// Ends the login and revokes what it owns. Idempotent.
     ///
     /// # Errors

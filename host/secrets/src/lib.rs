@@ -16,6 +16,7 @@ mod health;
 mod lease;
 mod lent;
 mod limits;
+mod measured;
 mod readings;
 mod resolver;
 mod retry;

@@ -10,6 +10,7 @@ use whimbrel_core::environment::{SecretBackend, SecretReference, ValueSource};
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::suggestion::nearest;
 use whimbrel_signal::Scrubber;
+use whimbrel_signal::metric::Meter;
 
 use crate::clock::{Clock, SystemClock};
 use crate::field::select;
@@ -17,6 +18,7 @@ use crate::flight::{Boarding, Flights, Outcome, Reading};
 use crate::health::Health;
 use crate::lease::{LeaseLeft, LeaseTable, RecordedLease};
 use crate::limits::Limits;
+use crate::measured::Measured;
 use crate::readings::whole;
 use crate::retry::persist;
 use crate::slot::Slot;
@@ -33,6 +35,7 @@ pub struct Resolver {
     limits: Arc<Limits>,
     flights: Arc<Flights>,
     leases: LeaseTable,
+    meter: Option<Meter>,
 }
 
 impl Resolver {
@@ -49,6 +52,7 @@ impl Resolver {
             leases: LeaseTable::new(Arc::clone(&clock), Arc::clone(&limits)),
             clock,
             limits,
+            meter: None,
         };
         resolver
             .with_backend("env", Arc::new(Variables::default()))
@@ -73,8 +77,23 @@ impl Resolver {
     /// The same with one more backend, or another one of that name.
     #[must_use]
     pub fn with_backend(mut self, name: impl Into<String>, backend: Arc<dyn Backend>) -> Self {
+        let name = name.into();
+        let backend = match &self.meter {
+            Some(meter) => Arc::new(Measured::new(&name, meter.clone(), backend)),
+            None => backend,
+        };
         let slot = Slot::new(backend, self.limits.concurrent_reads);
-        self.slots.insert(name.into(), Arc::new(slot));
+        self.slots.insert(name, Arc::new(slot));
+        self
+    }
+
+    /// The same, with what its backends answer counted from now on.
+    #[must_use]
+    pub fn with_meter(mut self, meter: Meter) -> Self {
+        self.meter = Some(meter);
+        for (name, slot) in std::mem::take(&mut self.slots) {
+            self = self.with_backend(name, Arc::clone(&slot.backend));
+        }
         self
     }
 

@@ -12,6 +12,7 @@ use whimbrel_core::fault::{Fault, FaultClass, Retry};
 use whimbrel_secrets::{
     Clock as _, HeldLease, LeaseState, Lent, Limits, RecordedLease, Renewal, Resolver,
 };
+use whimbrel_signal::metric::Meter;
 
 async fn borrow(resolver: &Resolver) -> HeldLease {
     lent(resolver).await.leases().first().unwrap().clone()
@@ -264,4 +265,59 @@ async fn whoever_was_refused_can_ask_how_things_stand() {
     assert_eq!(lent.ask().await, LeaseState::Gone);
     assert_eq!(store.renewed(), 3);
     assert!(resolver.leases().is_empty());
+}
+
+/// The values of a metric by its labels, as text.
+fn shown(meter: &Meter, name: &str) -> String {
+    let families = meter.gather();
+    let family = families.iter().find(|family| family.name() == name);
+    let metrics = family.map(|family| family.get_metric().to_vec());
+    let lines = metrics.unwrap_or_default().into_iter().map(|metric| {
+        let labels = metric.get_label().iter();
+        let labels: Vec<_> = labels.map(|label| label.value().to_owned()).collect();
+        let value = metric.get_counter().get_value() + metric.get_gauge().get_value();
+        (labels.join(" "), value)
+    });
+    let lines: Vec<_> = lines
+        .filter(|(_, value)| *value > 0.0)
+        .map(|(labels, value)| format!("{labels} {value}"))
+        .collect();
+    lines.join(", ")
+}
+
+#[tokio::test]
+async fn answers_are_counted_and_the_end_of_leases_is_shown_while_they_are_held() {
+    let meter = Meter::default();
+    let (store, clock, resolver) = store(Store::default());
+    let resolver = resolver.with_meter(meter.clone());
+    let end = || shown(&meter, "whimbrel_secret_lease_expiry_timestamp_seconds");
+    assert_eq!(end(), "");
+    let held = lent(&resolver).await;
+    let now = jiff::Timestamp::now().as_second();
+    let left: f64 = end().strip_prefix("store ").unwrap().parse().unwrap();
+    let left = left - now as f64;
+    assert!((20.0..40.0).contains(&left), "{left}");
+    clock.advance(Duration::from_secs(21)).await;
+    held.end().await;
+    assert_eq!(end(), "", "what was given back isn't held");
+    let denied = Fault::new(FaultClass::Denied, "x", "no");
+    store.fail([denied]);
+    let username = reference("secret://store/creds#username");
+    assert!(resolver.resolve(&username).await.is_err());
+    assert_eq!(
+        shown(&meter, "whimbrel_secret_requests_total"),
+        "store read denied 1, store read ok 1, store renew ok 1, store revoke ok 1"
+    );
+
+    // One that is over by itself isn't shown either.
+    let short = lease("creds/2", true, Duration::from_secs(5));
+    store
+        .renewals
+        .lock()
+        .unwrap()
+        .push_back(Renewal::Truncated(short));
+    let held = borrow(&resolver).await;
+    clock.advance(Duration::from_secs(40)).await;
+    assert_eq!(state(&held), LeaseState::Gone);
+    assert_eq!(end(), "");
 }

@@ -1,12 +1,15 @@
 //! The events of a run and who listens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use whimbrel_core::history::Direction;
 use whimbrel_core::name::{MigrationName, TargetName};
+use whimbrel_core::statement::Dialect;
 
 use crate::Scrubber;
+use crate::metric::{ErrorClass, Measurement, RunResult, StepKind};
 
 /// Rows done by a step so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,14 +64,21 @@ pub enum Signal {
         migration: MigrationName,
         title: String,
         progress: Progress,
+        /// Rows of this batch; `progress` counts those of earlier runs too.
+        rows: u64,
     },
     /// A statement or a plugin step is done.
     StepFinished {
         target: TargetName,
         migration: MigrationName,
         title: String,
-        milliseconds: u64,
+        kind: StepKind,
+        dialect: Dialect,
+        #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
+        took: Duration,
         rows: u64,
+        /// Rows that came with the end itself, after the last `StepProgress`.
+        rest: u64,
     },
     /// Something curable went wrong and is tried again.
     Retrying {
@@ -105,16 +115,27 @@ pub enum Signal {
         target: TargetName,
         migration: MigrationName,
         name: String,
+        r#type: String,
         value: f64,
     },
     /// A target's work ended.
-    TargetFinished { target: TargetName, result: String },
+    TargetFinished {
+        target: TargetName,
+        result: String,
+        /// Why it ended early, if it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        class: Option<ErrorClass>,
+    },
     /// The run ended.
     RunFinished {
         run: String,
-        result: String,
+        result: RunResult,
         milliseconds: u64,
     },
+}
+
+fn milliseconds<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Signal {
@@ -131,8 +152,9 @@ impl Signal {
             } => vec![error, committed],
             Self::PluginLog { message, level, .. } => vec![message, level],
             Self::Metric { name, .. } => vec![name],
-            Self::TargetFinished { result, .. } | Self::RunFinished { result, .. } => vec![result],
+            Self::TargetFinished { result, .. } => vec![result],
             Self::RunStarted { .. }
+            | Self::RunFinished { .. }
             | Self::TargetStarted { .. }
             | Self::LockTaken { .. }
             | Self::MigrationStarted { .. }
@@ -145,12 +167,17 @@ impl Signal {
 pub trait Sink: Send + Sync {
     /// Takes one event.
     fn emit(&self, signal: &Signal);
+
+    /// Takes what a plugin measured while it worked on a target. There may be many, and most have no use for them.
+    fn measure(&self, target: &TargetName, plugin: &str, measurement: &Measurement) {
+        let _ = (target, plugin, measurement);
+    }
 }
 
 /// Hands each event to every sink.
 #[derive(Clone, Default)]
 pub struct Bus {
-    sinks: Arc<Vec<Box<dyn Sink>>>,
+    sinks: Arc<Vec<Arc<dyn Sink>>>,
     scrubber: Scrubber,
 }
 
@@ -159,8 +186,18 @@ impl Bus {
     #[must_use]
     pub fn new(sinks: Vec<Box<dyn Sink>>, scrubber: Scrubber) -> Self {
         Self {
-            sinks: Arc::new(sinks),
+            sinks: Arc::new(sinks.into_iter().map(Arc::from).collect()),
             scrubber,
+        }
+    }
+
+    /// The same with one more who listens.
+    #[must_use]
+    pub fn with_sink(&self, sink: Box<dyn Sink>) -> Self {
+        let sinks = self.sinks.iter().cloned().chain([Arc::from(sink)]);
+        Self {
+            sinks: Arc::new(sinks.collect()),
+            scrubber: self.scrubber.clone(),
         }
     }
 
@@ -180,6 +217,21 @@ impl Bus {
         }
         for sink in self.sinks.iter() {
             sink.emit(&signal);
+        }
+    }
+
+    /// Tells every sink what a plugin measured, the values of labels scrubbed.
+    pub fn measure(&self, target: &TargetName, plugin: &str, mut measurement: Measurement) {
+        if self.sinks.is_empty() {
+            return;
+        }
+        if let Measurement::Custom(custom) = &mut measurement {
+            for (_, value) in &mut custom.labels {
+                *value = self.scrubber.scrub(value);
+            }
+        }
+        for sink in self.sinks.iter() {
+            sink.measure(target, plugin, &measurement);
         }
     }
 }

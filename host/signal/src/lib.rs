@@ -6,6 +6,7 @@
 
 mod event;
 mod limits;
+pub mod metric;
 mod scrub;
 
 pub use event::{Bus, Progress, Signal, Sink};

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test may panic
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
+use whimbrel_core::statement::Dialect;
+use whimbrel_signal::metric::StepKind;
 use whimbrel_signal::{Bus, Scrubber, Signal, Sink};
 
 const SECRET: &str = "kA\"n'är y/7+~<3&";
@@ -273,8 +276,11 @@ fn every_text_of_an_event_is_scrubbed() {
             target: target.clone(),
             migration: migration.clone(),
             title: text(),
-            milliseconds: 1,
+            kind: StepKind::Sql,
+            dialect: Dialect::Sqlite,
+            took: Duration::from_millis(1),
             rows: 1,
+            rest: 0,
         },
         Signal::Retrying {
             target: target.clone(),
@@ -299,11 +305,13 @@ fn every_text_of_an_event_is_scrubbed() {
             target: target.clone(),
             migration,
             name: text(),
+            r#type: "gauge".to_owned(),
             value: 1.0,
         },
         Signal::TargetFinished {
             target,
             result: text(),
+            class: None,
         },
     ] {
         bus.emit(signal);

@@ -149,8 +149,8 @@ static METRIC: Object = Object {
     fields: &[
         required(
             "name",
-            Shape::Text(Format::Filled),
-            "The metric's name, without the prefix.",
+            Shape::Text(Format::Metric),
+            "The metric's name, without the prefix `whimbrel_custom_`.",
         ),
         required(
             "query",

@@ -2,13 +2,14 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::{sleep, timeout_at};
 use wasmtime::component::InstancePre;
 use wasmtime::{Error, Store};
+use whimbrel_signal::metric::PluginResult;
 
 use crate::bindings::imports::whimbrel::types::types;
 use crate::call::{StopFlag, traced};
@@ -18,11 +19,18 @@ use crate::instance::{Scope, State};
 use crate::plugin::Plugin;
 use crate::trap::{self, TrapReport};
 
+/// What the dry instantiation is called in errors.
+const START: &str = "start";
+
 /// How a call ended that did not end by itself.
 enum Cut {
     Timeout,
     Stopped,
 }
+
+/// How a guest's code ended: cut off, in a panic of the host, in a trap, with a fault or with an answer.
+type Ended<T> =
+    Result<Result<Result<Result<T, types::Fault>, Error>, Box<dyn std::any::Any + Send>>, Cut>;
 
 /// The guest's code of a call: instantiates it in this store and calls one function.
 pub type Guest<'a, T> = BoxFuture<'a, Result<Result<T, types::Fault>, Error>>;
@@ -37,6 +45,7 @@ pub async fn guarded<T: Send>(
 ) -> Result<T, PluginError> {
     let function = scope.function;
     let sandbox = plugin.sandbox();
+    let begun = Instant::now();
     // Before the store, so that it is given up after it: the store's end frees what the place stands for.
     let _place = sandbox.place(plugin).await?;
     let mut store = sandbox.store(plugin, scope, limit)?;
@@ -46,6 +55,11 @@ pub async fn guarded<T: Send>(
         within(running, limit, stop, sandbox.limits().stop_grace).await
     };
     let answered = matches!(&ended, Ok(Ok(Ok(Ok(_)))));
+    // The dry instantiation is no call.
+    if let Some(meter) = sandbox.meter().filter(|_| function != START) {
+        let name = plugin.name().to_string();
+        meter.plugin(&name, result_of(&ended), begun.elapsed());
+    }
     if let Some(desk) = desk {
         desk.close(!answered).await;
     }
@@ -79,10 +93,22 @@ pub async fn guarded<T: Send>(
     }
 }
 
+/// The word under which a call is counted.
+fn result_of<T>(ended: &Ended<T>) -> PluginResult {
+    match ended {
+        Ok(Ok(Ok(Ok(_)))) => PluginResult::Ok,
+        Ok(Ok(Ok(Err(_)))) => PluginResult::Fault,
+        Ok(Ok(Err(error))) if trap::host_panic(error).is_none() => PluginResult::Trap,
+        Ok(Ok(Err(_)) | Err(_)) => PluginResult::Failed,
+        Err(Cut::Timeout) => PluginResult::Timeout,
+        Err(Cut::Stopped) => PluginResult::Stopped,
+    }
+}
+
 /// Instantiates a plugin once and calls nothing: a changed record or enum shows only here.
 pub async fn dry_run(plugin: &Plugin, instance: InstancePre<State>) -> Result<(), PluginError> {
     let limit = plugin.sandbox().limits().pure_timeout;
-    let scope = Scope::pure("start", traced());
+    let scope = Scope::pure(START, traced());
     guarded(plugin, scope, limit, &StopFlag::new(), move |store| {
         Box::pin(async move { instance.instantiate_async(store).await.map(|_| Ok(())) })
     })

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use whimbrel_signal::metric::Measurement;
+
 use crate::egress::{Materials, NoMaterials};
 
 pub use guard::dry_run;
@@ -45,6 +47,9 @@ impl fmt::Display for Level {
 
 /// Takes a plugin's log lines.
 pub type LogSink = Arc<dyn Fn(Level, &str, &[(String, String)]) + Send + Sync>;
+
+/// Takes what a plugin measures. It must be quick and must not block.
+pub type MetricSink = Arc<dyn Fn(Measurement) + Send + Sync>;
 
 /// Asks calls to stop at a safe point. Clones share one answer.
 #[derive(Clone, Debug)]
@@ -96,6 +101,8 @@ pub struct Call {
     pub stop: StopFlag,
     /// Takes its log lines.
     pub log: LogSink,
+    /// Takes its business metrics; the sandbox's meter if none.
+    pub metrics: Option<MetricSink>,
     /// Reads what the plugin's `http` grants refer to.
     pub materials: Arc<dyn Materials>,
 }
@@ -111,6 +118,7 @@ impl Call {
             timeout: None,
             stop: StopFlag::new(),
             log: traced(),
+            metrics: None,
             materials: Arc::new(NoMaterials),
         }
     }

@@ -7,6 +7,7 @@ use whimbrel_core::checksum::Checksum;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::gate::{Gate, Refusal};
+use whimbrel_core::history::History;
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::plan::{
     Blocker, BlockerCode, Change, Operation, OperationAction, Plan, PlannedOperation, Prepared,
@@ -68,6 +69,41 @@ fn change(name: &str, actions: Vec<(&str, OperationAction)>) -> Change {
             after: Vec::new(),
             metrics: Vec::new(),
         }),
+    }
+}
+
+/// A plan that applies these to one database.
+pub(crate) fn surveyed(names: &[&str]) -> Plan {
+    let work = names
+        .iter()
+        .map(|name| Work::Apply(change(name, Vec::new())));
+    Plan {
+        environment: "dev".parse().unwrap(),
+        revision: None,
+        targets: vec![TargetPlan {
+            target: whimbrel_core::name::TargetName::single("main".parse().unwrap()),
+            dialect: Dialect::Sqlite,
+            work: work.collect(),
+            blockers: Vec::new(),
+            findings: Vec::new(),
+        }],
+    }
+}
+
+/// The history of one database in which migrations stand so.
+pub(crate) fn recorded(migrations: &[(&str, &str)]) -> History {
+    let records = migrations.iter().map(|(name, state)| {
+        json!({
+            "name": name, "sequence": 1, "state": state, "checksum": Checksum::w1(&json!(name)), "definition": {},
+            "revision": null, "run": "r", "actor": "ann", "started": "2026-01-02T03:04:05Z", "finished": null,
+            "durationMilliseconds": null, "error": null,
+        })
+    });
+    History {
+        records: records
+            .map(|record| serde_json::from_value(record).unwrap())
+            .collect(),
+        ..History::default()
     }
 }
 

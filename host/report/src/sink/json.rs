@@ -1,6 +1,7 @@
 //! Each event as a line of JSON.
 
 use std::io::Write;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -8,10 +9,12 @@ use whimbrel_signal::{Signal, Sink};
 
 use super::Stream;
 
-/// Writes each event as one JSON object per line: the signal's fields, `at`, and the target by its name.
+/// Writes each event of one run as one JSON object per line: the signal's fields, `at`, the target by its name, and
+/// which run and which trace (W3C, the run's id without dashes) it is part of.
 pub struct JsonLines {
     stream: Stream,
     clock: fn() -> Timestamp,
+    run: OnceLock<String>,
 }
 
 impl JsonLines {
@@ -21,6 +24,7 @@ impl JsonLines {
         Self {
             stream: Stream::new(stream),
             clock: Timestamp::now,
+            run: OnceLock::new(),
         }
     }
 
@@ -33,9 +37,17 @@ impl JsonLines {
 
 impl Sink for JsonLines {
     fn emit(&self, signal: &Signal) {
+        if let Signal::RunStarted { run, .. } = signal {
+            // Only the first: a sink hears of one run.
+            let _ = self.run.set(run.clone());
+        }
         let mut value = json!(signal);
         if let Some(fields) = value.as_object_mut() {
             fields.insert("at".to_owned(), json!((self.clock)()));
+            if let Some(run) = self.run.get() {
+                fields.insert("run".to_owned(), json!(run));
+                fields.insert("trace".to_owned(), json!(run.replace('-', "")));
+            }
         }
         if let (Some(target), Some(place)) =
             (super::phrase::target(signal), value.get_mut("target"))

@@ -81,6 +81,7 @@ impl Sink for Lines {
             migration,
             title,
             progress: rows,
+            ..
         } = signal
         {
             if let Some(rate) = self.due(target, migration, rows.done) {

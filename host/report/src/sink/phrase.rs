@@ -80,10 +80,11 @@ pub(super) fn phrase(signal: &Signal, verbose: bool) -> Option<String> {
             target,
             migration,
             title,
-            milliseconds,
+            took,
             rows,
+            ..
         } if verbose || *rows > 0 => {
-            let took = duration(*milliseconds);
+            let took = duration(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             let rows = rows_of(*rows);
             format!("{target}: {migration}: {title} done ({took}{rows})")
         }
@@ -147,6 +148,7 @@ pub(super) fn phrase(signal: &Signal, verbose: bool) -> Option<String> {
             migration,
             name,
             value,
+            ..
         } => {
             format!("{target}: {migration}: {name} = {value}")
         }

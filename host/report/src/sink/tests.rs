@@ -8,6 +8,8 @@ use indicatif::{InMemoryTerm, ProgressDrawTarget};
 use jiff::Timestamp;
 use whimbrel_core::history::Direction;
 use whimbrel_core::name::{MigrationName, TargetName};
+use whimbrel_core::statement::Dialect;
+use whimbrel_signal::metric::{RunResult, StepKind};
 use whimbrel_signal::{Progress, Signal, Sink};
 
 use super::{JsonLines, Lines, Terminal};
@@ -56,6 +58,7 @@ fn progress(done: u64, total: Option<u64>) -> Signal {
         migration: migration(),
         title: "fill it".to_owned(),
         progress: Progress { done, total },
+        rows: 1,
     }
 }
 
@@ -115,15 +118,21 @@ fn signals() -> Vec<Signal> {
             target: target(),
             migration: migration(),
             title: title(),
-            milliseconds: 40,
+            kind: StepKind::Plugin,
+            dialect: Dialect::Postgres,
+            took: Duration::from_millis(40),
             rows: 2_000,
+            rest: 0,
         },
         Signal::StepFinished {
             target: target(),
             migration: migration(),
             title: "index it".to_owned(),
-            milliseconds: 1,
+            kind: StepKind::Sql,
+            dialect: Dialect::Postgres,
+            took: Duration::from_millis(1),
             rows: 0,
+            rest: 0,
         },
         Signal::MigrationFinished {
             target: target(),
@@ -136,6 +145,7 @@ fn signals() -> Vec<Signal> {
             target: target(),
             migration: migration(),
             name: "orders".to_owned(),
+            r#type: "gauge".to_owned(),
             value: 2.5,
         },
         Signal::MigrationStarted {
@@ -168,10 +178,11 @@ fn signals() -> Vec<Signal> {
         Signal::TargetFinished {
             target: target(),
             result: "done".to_owned(),
+            class: None,
         },
         Signal::RunFinished {
             run: "r1".to_owned(),
-            result: "failed".to_owned(),
+            result: RunResult::Failed,
             milliseconds: 90,
         },
     ]

@@ -168,12 +168,19 @@ impl LeaseTable {
     }
 
     fn forget(&self, record: &RecordedLease) {
-        self.lock().held.remove(record);
+        let removed = self.lock().held.remove(record);
+        if let Some(entry) = removed {
+            entry.backend.forget(&LeaseId(record.lease.clone()));
+        }
     }
 
     async fn revoke(&self, backend: &Arc<dyn Backend>, lease: &LeaseId) -> Result<(), Fault> {
         let budget = self.limits.revoke_time;
-        crate::retry::persist(&*self.clock, &self.limits, budget, || backend.revoke(lease)).await
+        let revoked =
+            crate::retry::persist(&*self.clock, &self.limits, budget, || backend.revoke(lease))
+                .await;
+        backend.forget(lease);
+        revoked
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {

@@ -36,6 +36,13 @@ impl Guest for Hostile {
         if let Some(query) = config["tell"].as_str() {
             misdeeds::tell(query)?;
         }
+        // What a plan, which does the deeds too, may not do.
+        if let Some(count) = config["measure"].as_u64() {
+            misdeeds::measure(count);
+        }
+        if let Some(word) = config["flood"].as_str() {
+            misdeeds::flood(word);
+        }
         misdeeds::commit(&config)
     }
 

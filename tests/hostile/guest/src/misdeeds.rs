@@ -32,6 +32,28 @@ pub fn tell(query: &str) -> Result<(), Fault> {
     panic!("it is {text}");
 }
 
+/// Measures something.
+pub fn measure(count: u64) {
+    for index in 0..count {
+        metrics::add(&format!("deeds_{index}"), &[], 1.0);
+    }
+    metrics::set("depth", &[("kind".to_owned(), "x".to_owned())], 2.0);
+    metrics::observe("size", &[], 3.0);
+}
+
+/// Measures as much as it can, under as many names and labels as it can, right and wrong ones.
+pub fn flood(word: &str) {
+    let label = |value: String| [("id".to_owned(), value)];
+    for index in 0..1_000 {
+        metrics::add("flood", &label(format!("{word}-{index}")), 1.0);
+        metrics::add("flood", &label("x".repeat(1 << 10)), 1.0);
+        metrics::set(&format!("flood_{word}_{index}"), &[], 1.0);
+        metrics::set("flood_total", &label(String::new()), 1.0);
+        metrics::add("Flood!", &[], 1.0);
+        metrics::set("nothing", &[], f64::NAN);
+    }
+}
+
 /// Does what `config.do` says.
 pub fn commit(config: &Json) -> Result<Outcome, Fault> {
     let count = config["n"].as_u64().unwrap_or(1);
@@ -132,13 +154,7 @@ pub fn commit(config: &Json) -> Result<Outcome, Fault> {
         "panic" => panic!("on purpose"),
         "fault" => return Err(Fault::invalid("/do", "no such deed").with_hint("do another")),
         "clock" => return Ok(answer(clock::now(), &Json::Null)),
-        "metrics" => {
-            for index in 0..count {
-                metrics::add(&format!("deeds_{index}"), &[], 1.0);
-            }
-            metrics::set("depth", &[("kind".to_owned(), "x".to_owned())], 2.0);
-            metrics::observe("size", &[], 3.0);
-        }
+        "metrics" => measure(count),
         "http" => {
             let request = http::Request {
                 method: "GET".to_owned(),
