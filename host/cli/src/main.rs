@@ -10,6 +10,7 @@ mod exit;
 mod folder;
 mod interrupt;
 mod logging;
+mod metrics;
 mod output;
 mod protect;
 mod remote;

@@ -7,6 +7,7 @@ use crate::arguments::{Apply, Global};
 use crate::engine::{open, passing};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::metrics::{Deed, Measured};
 use crate::output::Output;
 use crate::run::{RUN_FORMATS, run as run_plan};
 
@@ -16,7 +17,28 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     output.format(&RUN_FORMATS)?;
+    let mut measured = Measured::begin(&arguments.metrics, global, output);
+    let result = apply(arguments, global, output, &mut measured).await;
+    let deed = if global.databases.is_empty() {
+        Deed::Whole
+    } else {
+        Deed::Part
+    };
+    measured.end(&result, deed).await;
+    result
+}
+
+async fn apply(
+    arguments: &Apply,
+    global: &Global,
+    output: &Output,
+    measured: &mut Measured<'_>,
+) -> Result<Exit, CliError> {
     let opened = open(global, output, Meanwhile::ReadToRun).await?;
+    measured.about(
+        opened.environment().name.as_str(),
+        opened.targets.resolver(),
+    );
     let passing = passing(&arguments.passing)?;
     let prepared = Prepared::new(&opened, Goal::Apply, passing).await?;
     let nothing = prepared.plan().is_empty();

@@ -7,6 +7,7 @@ use crate::command::plan::show;
 use crate::engine::{open, passing};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::metrics::{Deed, Measured};
 use crate::output::Output;
 use crate::run::run as run_plan;
 
@@ -15,7 +16,23 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
+    let mut measured = Measured::begin(&arguments.metrics, global, output);
+    let result = revert(arguments, global, output, &mut measured).await;
+    measured.end(&result, Deed::Part).await;
+    result
+}
+
+async fn revert(
+    arguments: &Revert,
+    global: &Global,
+    output: &Output,
+    measured: &mut Measured<'_>,
+) -> Result<Exit, CliError> {
     let opened = open(global, output, Meanwhile::Nothing).await?;
+    measured.about(
+        opened.environment().name.as_str(),
+        opened.targets.resolver(),
+    );
     let names = match &arguments.to {
         Some(revision) => absent_at(&opened, revision).await?,
         None => named(&opened, &arguments.names).await?,

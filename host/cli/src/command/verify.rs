@@ -18,6 +18,7 @@ use crate::arguments::{Format, Global, Verify};
 use crate::engine::open;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::metrics::{Deed, Measured};
 use crate::output::Output;
 
 /// One thing that isn't as it was applied.
@@ -34,14 +35,33 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     let format = output.format(&[Format::Text, Format::Json])?;
+    let mut measured = Measured::begin(&arguments.metrics, global, output);
+    let result = compare(arguments, global, output, format, &mut measured).await;
+    measured.end(&result, Deed::Look).await;
+    result
+}
+
+async fn compare(
+    arguments: &Verify,
+    global: &Global,
+    output: &Output,
+    format: Format,
+    measured: &mut Measured<'_>,
+) -> Result<Exit, CliError> {
     let opened = open(global, output, Meanwhile::Nothing).await?;
+    let environment = opened.environment().name.as_str();
+    measured.about(environment, opened.targets.resolver());
     if let Some(reason) = &arguments.reason {
         accept(&opened, &arguments.accept, reason).await?;
     }
     let mut differences = Vec::new();
     let mut verified = 0;
     for target in opened.names() {
+        let before = differences.len();
         verified += verify(&opened, &target, &mut differences).await?;
+        if let Some(metrics) = output.metrics() {
+            metrics.drifted(environment, &target, differences.len() - before);
+        }
     }
     match format {
         Format::Json => output.data(&as_json(&differences, verified)),

@@ -1,0 +1,95 @@
+//! Metrics as a file that node_exporter's textfile collector reads: whole or not at all.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use whimbrel_report::metrics::Metrics;
+
+use super::limits::FORMER;
+
+/// What a later run that fails can't tell anew.
+const LAST_SUCCESS: &str = "whimbrel_last_success_timestamp_seconds";
+
+/// Writes all metrics; what is there is replaced in one step.
+pub(super) fn write(file: &Path, metrics: &Metrics, environment: &str) -> io::Result<()> {
+    let mut text = metrics.render().to_string();
+    if !text.contains(LAST_SUCCESS)
+        && let Some(line) = former(file, environment)
+    {
+        text.push_str(&format!(
+            "# HELP {LAST_SUCCESS} When every database of the environment was last brought, or found, to be as defined.\n\
+             # TYPE {LAST_SUCCESS} gauge\n{line}\n"
+        ));
+    }
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let is_special = file
+        .metadata()
+        .is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if is_special {
+        // A pipe or a device can't be replaced.
+        return File::options()
+            .write(true)
+            .open(file)?
+            .write_all(text.as_bytes());
+    }
+    // The collector reads only names that end in `.prom`, so never the half of one.
+    let mut new = tempfile::Builder::new()
+        .prefix(".whimbrel-metrics-")
+        .suffix(".tmp")
+        .tempfile_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    readable(new.as_file())?;
+    new.as_file().sync_data()?;
+    new.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// The collector runs as another user. Metrics hold no secret.
+fn readable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+/// When the environment was last up to date, as the file of the run before says.
+fn former(file: &Path, environment: &str) -> Option<String> {
+    let found = File::open(file).ok()?;
+    if !found.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    found.take(FORMER).read_to_string(&mut text).ok()?;
+    let start = format!("{LAST_SUCCESS}{{environment=\"{environment}\"}} ");
+    let line = text.lines().find(|line| line.starts_with(&start))?;
+    let value: f64 = line.strip_prefix(&start)?.trim().parse().ok()?;
+    value.is_finite().then(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_report::metrics::Metrics;
+
+    use super::{LAST_SUCCESS, write};
+
+    #[test]
+    fn a_run_that_fails_keeps_when_all_was_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("whimbrel.prom");
+        let well = Metrics::new();
+        well.meter().up_to_date("dev");
+        write(&file, &well, "dev").unwrap();
+        let first = std::fs::read_to_string(&file).unwrap();
+        let line = first.lines().find(|line| line.starts_with(LAST_SUCCESS));
+        write(&file, &Metrics::new(), "dev").unwrap();
+        let second = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(second.lines().last(), line);
+        write(&file, &Metrics::new(), "prod").unwrap();
+        let third = std::fs::read_to_string(&file).unwrap();
+        assert!(!third.contains(LAST_SUCCESS), "{third}");
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 1, "nothing half-written is left");
+    }
+}
