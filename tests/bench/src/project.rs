@@ -93,9 +93,15 @@ impl Project {
 
     /// Runs `whimbrel` with `--environment dev` and gives its wall time.
     pub fn run(&self, command: &str) -> Result<Duration> {
+        self.run_with(command, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn run_with(&self, command: &str, arguments: &[&str]) -> Result<Duration> {
         timed(
             Command::new(&self.program)
                 .args([command, "--environment", "dev"])
+                .args(arguments)
                 .current_dir(self.path()),
         )
     }

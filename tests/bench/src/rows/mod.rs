@@ -5,6 +5,7 @@ mod backfill;
 pub mod bare;
 mod fanout;
 mod idle;
+mod metrics;
 mod noop;
 mod sandbox;
 mod secrets;
@@ -37,6 +38,7 @@ pub const ALL: &[(&str, Benchmark)] = &[
     ("sandbox", sandbox::run),
     ("fanout-100", fanout::run),
     ("secrets", secrets::run),
+    ("metrics", metrics::run),
 ];
 
 impl Stage {
