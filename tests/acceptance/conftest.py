@@ -5,6 +5,7 @@ import os
 import pytest
 from support.aws import Aws
 from support.evidence import SUITE
+from support.git_server import Served
 from support.openbao import OpenBao
 from support.postgres import Cluster
 from support.product import Whimbrel, find_or_build
@@ -139,3 +140,26 @@ def dev(project, target):
     """The environment `dev` with one database, `shop`, on each dialect in turn."""
     project.environment("dev", {"shop": target.url})
     return target
+
+
+@pytest.fixture
+def outside(binary, tmp_path):
+    """The product in a folder where no project is, with an empty cache."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    return Whimbrel(binary, folder, WHIMBREL_CACHE=tmp_path / "mirrors")
+
+
+@pytest.fixture
+def shop(project, sqlite):
+    """A project with one migration whose environment may be used from anywhere."""
+    project.environment("dev", {"shop": f"sqlite:{sqlite.file}"})
+    project.table("0001-people")
+    project.commit("People")
+    return sqlite
+
+
+@pytest.fixture
+def served(shop, project, tmp_path):
+    """The project's repository at a server."""
+    return Served(tmp_path / "served/shop.git", project)

@@ -1,51 +1,19 @@
 """`--project GIT-URL@REF`: a project is read from a repository elsewhere, and every command works on it."""
 
 import shutil
-import subprocess
 
 import pytest
-from support.git_server import HttpServer, Served, SshServer, certificate, key
-from support.product import FAILED, OK, PENDING, REFUSED, RETRY, USAGE, Whimbrel
+from support.git_server import HttpServer, certificate
+from support.product import FAILED, OK, PENDING, REFUSED, RETRY, USAGE
 from support.target import SqliteTarget
 
 DEV = ("--environment", "dev")
 
 
 @pytest.fixture
-def outside(binary, tmp_path):
-    """The product in a folder where no project is, with an empty cache."""
-    folder = tmp_path / "outside"
-    folder.mkdir()
-    return Whimbrel(binary, folder, WHIMBREL_CACHE=tmp_path / "mirrors")
-
-
-@pytest.fixture
-def shop(project, sqlite):
-    """A project with one migration whose environment may be used from anywhere."""
-    project.environment("dev", {"shop": f"sqlite:{sqlite.file}"})
-    project.table("0001-people")
-    project.commit("People")
-    return sqlite
-
-
-@pytest.fixture
-def served(shop, project, tmp_path):
-    """The project's repository at a server."""
-    return Served(tmp_path / "served/shop.git", project)
-
-
-@pytest.fixture
 def http(served):
     """The server, over HTTP."""
     server = HttpServer(served.folder.parent)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def sshd(served, tmp_path):
-    """The server, over SSH."""
-    server = SshServer(tmp_path / "sshd")
     yield server
     server.stop()
 
@@ -257,76 +225,6 @@ def test_two_processes_share_a_mirror(inside, url, served, shop):
     running = [inside.start("plan", "--project", url, *DEV) for _ in range(6)]
     for run in running:
         assert "0001-people" in run.end().out
-
-
-def test_ssh_with_a_key(outside, sshd, served, shop, project):
-    url = f"{sshd.address}{served.folder}"
-    access = {"WHIMBREL_GIT_SSH_KEY": sshd.client_key, "WHIMBREL_GIT_KNOWN_HOSTS": sshd.known()}
-    outside.run("apply", "--project", f"{url}@main", *DEV, **access)
-    assert shop.tables() == {"people"}
-    project.table("0002-orders")
-    project.commit("Orders")
-    served.push()
-    outside.run("apply", "--project", url, *DEV, **access)
-    assert shop.tables() == {"people", "orders"}
-    assert "there is no repository" in outside.run("plan", "--project", f"{url}x", *DEV, code=FAILED, **access).err
-
-
-def test_ssh_with_an_encrypted_key(outside, sshd, served, tmp_path):
-    url = f"{sshd.address}{served.folder}"
-    secret = key(tmp_path / "encrypted", "rsa", passphrase="a long passphrase")
-    with (sshd.folder / "authorized").open("a") as file:
-        file.write((tmp_path / "encrypted.pub").read_text())
-    access = {"WHIMBREL_GIT_SSH_KEY": secret, "WHIMBREL_GIT_KNOWN_HOSTS": sshd.known(hashed=True)}
-    outside.run("plan", "--project", url, *DEV, WHIMBREL_GIT_SSH_PASSPHRASE="a long passphrase", **access)
-    ended = outside.run("plan", "--project", url, *DEV, WHIMBREL_GIT_SSH_PASSPHRASE="another", code=FAILED, **access)
-    assert "SSH key" in ended.err and "another" not in ended.err.split("hint")[0].replace("another one", "")
-
-
-def test_ssh_with_an_agent(outside, sshd, served):
-    url = f"{sshd.address}{served.folder}"
-    known = {"WHIMBREL_GIT_KNOWN_HOSTS": sshd.known()}
-    ended = outside.run("plan", "--project", url, *DEV, code=FAILED, SSH_AUTH_SOCK=None, **known)
-    assert "no SSH agent answers" in ended.err
-    socket = sshd.folder / "agent"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
-    try:
-        while not socket.exists():
-            assert agent.poll() is None
-        other = key(sshd.folder / "other")
-        for file in (other, sshd.client_key):
-            subprocess.run(["ssh-add", "-q", file], check=True, env={"SSH_AUTH_SOCK": str(socket)})
-        outside.run("plan", "--project", url, *DEV, SSH_AUTH_SOCK=socket, **known)
-        subprocess.run(["ssh-add", "-q", "-d", sshd.client_key], check=True, env={"SSH_AUTH_SOCK": str(socket)})
-        ended = outside.run("plan", "--project", url, *DEV, SSH_AUTH_SOCK=socket, code=FAILED, **known)
-        assert "none of the SSH agent's 1 keys is accepted" in ended.err
-    finally:
-        agent.terminate()
-        agent.wait()
-
-
-def test_ssh_keys_that_are_not_let_in(outside, sshd, served, tmp_path):
-    url = f"{sshd.address}{served.folder}"
-    known = {"WHIMBREL_GIT_KNOWN_HOSTS": sshd.known()}
-    stranger = key(tmp_path / "stranger")
-    ended = outside.run("plan", "--project", url, *DEV, code=FAILED, WHIMBREL_GIT_SSH_KEY=stranger, **known)
-    assert "the key is not accepted" in ended.err
-
-
-@pytest.mark.parametrize(("known", "said"), [
-    (lambda sshd: sshd.folder / "empty", "is not known (ED25519 SHA256:"),
-    (lambda sshd: sshd.known(public=f"{sshd.client_key}.pub"), "is another one than is known"),
-    (lambda sshd: sshd.known(marker="@revoked "), "marked as revoked"),
-    (lambda sshd: sshd.folder / "missing", "can't be read"),
-], ids=["unknown", "changed", "revoked", "unreadable"])
-def test_a_host_that_proves_nothing(outside, sshd, served, known, said):
-    (sshd.folder / "empty").write_text("# nobody\n")
-    access = {"WHIMBREL_GIT_SSH_KEY": sshd.client_key, "WHIMBREL_GIT_KNOWN_HOSTS": known(sshd)}
-    ended = outside.run("plan", "--project", f"{sshd.address}{served.folder}", *DEV, code=FAILED, **access)
-    assert said in ended.err
-    assert "hint" in ended.err
-    # No key was shown to a server that is not known.
-    assert "Accepted publickey" not in (sshd.folder / "log").read_text()
 
 
 def test_promotion_without_a_route(inside, url, project, served, tmp_path):
