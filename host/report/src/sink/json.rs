@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use whimbrel_signal::{Signal, Sink};
 
 use super::Stream;
@@ -33,15 +33,19 @@ impl JsonLines {
 
 impl Sink for JsonLines {
     fn emit(&self, signal: &Signal) {
-        let mut value = json!(signal);
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("at".to_owned(), json!((self.clock)()));
-        }
-        if let (Some(target), Some(place)) =
-            (super::phrase::target(signal), value.get_mut("target"))
-        {
-            *place = json!(target.to_string());
-        }
-        self.stream.line(&value.to_string());
+        self.stream.line(&event(signal, (self.clock)()).to_string());
     }
+}
+
+/// An event as a JSON object: the signal's fields, when it happened, and the target by its name.
+#[must_use]
+pub fn event(signal: &Signal, at: Timestamp) -> Json {
+    let mut value = json!(signal);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("at".to_owned(), json!(at));
+    }
+    if let (Some(target), Some(place)) = (super::phrase::target(signal), value.get_mut("target")) {
+        *place = json!(target.to_string());
+    }
+    value
 }
