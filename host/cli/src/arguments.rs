@@ -2,6 +2,7 @@
 
 mod format;
 mod report;
+mod serve;
 mod signatures;
 
 use std::path::PathBuf;
@@ -11,9 +12,11 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use whimbrel_core::gate::Gate;
 use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
+use whimbrel_server::client::Place;
 
 pub(crate) use format::{Format, LogFormat};
 pub(crate) use report::ReportFile;
+pub(crate) use serve::Serve;
 pub(crate) use signatures::{Signatures, VerifyCommits};
 
 use crate::metrics::MetricsArguments;
@@ -116,6 +119,8 @@ pub(crate) enum Command {
     Adopt(Adopt),
     /// Wait until a migration or a revision is applied
     Wait(Wait),
+    /// Keep environments where their sources say, and answer over HTTP
+    Serve(Serve),
     /// Look at plugins, and try them
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -311,6 +316,9 @@ pub(crate) struct Wait {
     /// Until every migration that this revision defines is applied
     #[arg(long, value_name = "SHA")]
     pub(crate) revision: Option<String>,
+    /// Ask this server instead of the databases: http://HOST:PORT, https://HOST:PORT or unix:PATH
+    #[arg(long, value_name = "PLACE", env = "WHIMBREL_SERVER")]
+    pub(crate) server: Option<Place>,
     /// How long at most, such as `90s` or `10m`
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
     pub(crate) timeout: Duration,

@@ -168,6 +168,11 @@ impl Output {
 
     /// Those who listen to a run.
     pub(crate) fn bus(&self) -> Bus {
+        Bus::new(self.sinks(), self.scrubber.clone())
+    }
+
+    /// The same without what carries it to them.
+    pub(crate) fn sinks(&self) -> Vec<Box<dyn Sink>> {
         let sink: Option<Box<dyn Sink>> = match self.log_format {
             LogFormat::Json => Some(Box::new(JsonLines::new(Box::new(
                 self.scrubber.writer(std::io::stderr()),
@@ -181,6 +186,6 @@ impl Output {
                 self.verbose,
             ))),
         };
-        Bus::new(sink.into_iter().collect(), self.scrubber.clone())
+        sink.into_iter().collect()
     }
 }

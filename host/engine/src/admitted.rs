@@ -21,6 +21,7 @@ use crate::surroundings;
 pub struct Admitted {
     prepared: Prepared,
     exact: Option<Digest>,
+    actor: Option<String>,
     unread: BTreeMap<TargetName, ProjectError>,
 }
 
@@ -55,6 +56,7 @@ impl Prepared {
         Ok(Some(Admitted {
             exact: named.map(|_| self.plan().digest()),
             prepared: self,
+            actor: None,
             unread,
         }))
     }
@@ -67,6 +69,13 @@ impl Admitted {
         &self.prepared
     }
 
+    /// The same on behalf of somebody.
+    #[must_use]
+    pub fn on_behalf_of(mut self, actor: String) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
     /// Runs it. A plan without work reaches no target.
     pub async fn run(self, opened: &Opened, stop: Stop) -> Outcome {
         let plan = self.prepared.plan();
@@ -74,7 +83,11 @@ impl Admitted {
         let report = if plan.is_empty() {
             None
         } else {
-            Some(execute(opened, &self.prepared, self.exact, stop).await)
+            let mut request = request(opened, &self.prepared, self.exact, stop);
+            if let Some(actor) = self.actor {
+                request.access.actor = actor;
+            }
+            Some(whimbrel_run::run(request).await)
         };
         Outcome {
             environment: opened.environment().name.clone(),
@@ -125,12 +138,16 @@ pub async fn execute(
     exact: Option<Digest>,
     stop: Stop,
 ) -> RunReport {
+    whimbrel_run::run(request(opened, prepared, exact, stop)).await
+}
+
+fn request(opened: &Opened, prepared: &Prepared, exact: Option<Digest>, stop: Stop) -> Request {
     let gates = prepared.gates.clone();
     let targets = &prepared.plan().targets;
     let busy = targets.iter().filter(|target| !target.work.is_empty());
     let busy: Vec<_> = busy.map(|target| &target.target).collect();
     opened.sessions.retain(&busy);
-    let request = Request {
+    Request {
         access: opened.access(stop),
         plan: Arc::new(prepared.plan().clone()),
         exact,
@@ -139,6 +156,5 @@ pub async fn execute(
         gates: Arc::new(move |plan| evaluate(plan, &gates)),
         planner: Arc::new(surroundings::Planner(Arc::clone(&prepared.planner))),
         plugins: Arc::new(surroundings::Plugins(Arc::clone(&prepared.plugins))),
-    };
-    whimbrel_run::run(request).await
+    }
 }

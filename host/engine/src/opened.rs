@@ -1,6 +1,6 @@
 //! A project that is open, with the environment that a command is about.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinError;
 use whimbrel_core::environment::Environment;
@@ -75,6 +75,19 @@ impl Opened {
     ) -> Result<Self, EngineError> {
         let control = Control::Environment(selection.environment.clone());
         let opening = opening(selection, control)?;
+        Self::of(opening, selection, context, meanwhile).await
+    }
+
+    /// The same of a project that is being opened.
+    ///
+    /// # Errors
+    /// As [`Opened::open`].
+    pub async fn of(
+        opening: Opening,
+        selection: &Selection,
+        context: &Context,
+        meanwhile: Meanwhile,
+    ) -> Result<Self, EngineError> {
         let environment = match environment(&opening, selection).cloned() {
             Ok(environment) => environment,
             Err(error) => {
@@ -147,11 +160,17 @@ impl Opened {
 
     /// What every target records: as it was read while the project was opened, the first time this is asked.
     pub async fn histories(&self) -> Histories {
-        let read = self.histories.lock().map(|mut read| read.take());
-        match read {
-            Ok(Some(histories)) => histories,
-            _ => histories(&self.targets, None).await,
+        match self.take_histories() {
+            Some(histories) => histories,
+            None => histories(&self.targets, None).await,
         }
+    }
+
+    fn take_histories(&self) -> Option<Histories> {
+        self.histories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// A session that can't write.
@@ -167,6 +186,7 @@ impl Opened {
     }
 
     /// What every deed on a target needs.
+    #[must_use]
     pub fn access(&self, stop: Stop) -> Access {
         Access {
             connector: Arc::new(Connector {

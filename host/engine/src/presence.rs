@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use whimbrel_core::checksum::Checksum;
+use whimbrel_core::history::History;
 use whimbrel_core::name::{DatabaseName, MigrationName, TargetName};
 use whimbrel_project::ProjectError;
 
@@ -30,6 +31,13 @@ impl Wanted {
         Ok(Self([(migration.database.clone(), wanted)].into()))
     }
 
+    /// A migration of these databases, whether it is defined or not.
+    #[must_use]
+    pub fn named(name: &MigrationName, databases: impl IntoIterator<Item = DatabaseName>) -> Self {
+        let of = |database| (database, Migrations::from([(name.clone(), None)]));
+        Self(databases.into_iter().map(of).collect())
+    }
+
     /// Everything that a revision defines, as it defines it.
     ///
     /// # Errors
@@ -47,39 +55,44 @@ impl Wanted {
         Ok(Self(all))
     }
 
+    /// Whether anything is wanted of a database.
+    #[must_use]
+    pub fn concerns(&self, database: &DatabaseName) -> bool {
+        self.0.contains_key(database)
+    }
+
+    /// The first migration that a target's history lacks; none when it has all that is wanted.
+    #[must_use]
+    pub fn lacking(&self, target: &TargetName, history: &History) -> Option<&MigrationName> {
+        let wanted = self.0.get(&target.database)?;
+        let is_there = |name: &MigrationName, checksum: &Option<Checksum>| {
+            history.record(name).is_some_and(|record| {
+                record.state.is_complete()
+                    && checksum
+                        .as_ref()
+                        .is_none_or(|wanted| *wanted == record.checksum)
+            })
+        };
+        wanted
+            .iter()
+            .find(|(name, checksum)| !is_there(name, checksum))
+            .map(|(name, _)| name)
+    }
+
     /// What is still missing somewhere, in words; none when nothing is.
     ///
     /// # Errors
     /// A target can't be read.
     pub async fn missing(&self, opened: &Opened) -> Result<Option<String>, ProjectError> {
         for target in opened.names() {
-            let Some(wanted) = self.0.get(&target.database) else {
+            if !self.concerns(&target.database) {
                 continue;
-            };
-            if let Some(missing) = missing(opened, &target, wanted).await? {
-                return Ok(Some(missing));
+            }
+            let history = opened.history(&target).await?;
+            if let Some(name) = self.lacking(&target, &history) {
+                return Ok(Some(format!("{name} is not applied on {target}")));
             }
         }
         Ok(None)
     }
-}
-
-async fn missing(
-    opened: &Opened,
-    target: &TargetName,
-    wanted: &Migrations,
-) -> Result<Option<String>, ProjectError> {
-    let history = opened.history(target).await?;
-    let is_there = |name: &MigrationName, checksum: &Option<Checksum>| {
-        history.record(name).is_some_and(|record| {
-            record.state.is_complete()
-                && checksum
-                    .as_ref()
-                    .is_none_or(|wanted| *wanted == record.checksum)
-        })
-    };
-    let first = wanted
-        .iter()
-        .find(|(name, checksum)| !is_there(name, checksum));
-    Ok(first.map(|(name, _)| format!("{name} is not applied on {target}")))
 }

@@ -216,6 +216,24 @@ impl Opening {
         &self.documents
     }
 
+    /// The commit that the migrations are from, or that the work tree stands on.
+    #[must_use]
+    pub const fn revision(&self) -> Option<&Revision> {
+        self.revision.as_ref()
+    }
+
+    /// The commit that project file and environments are from, where that is another one.
+    #[must_use]
+    pub fn control_revision(&self) -> Option<&Revision> {
+        self.controlling.as_ref().map(|read| &read.revision)
+    }
+
+    /// Whether everything is read from commits: the same commits then say the same.
+    #[must_use]
+    pub const fn is_revision(&self) -> bool {
+        self.is_revision
+    }
+
     /// The tree that the project's own document and its plugins are read from.
     pub(crate) fn control(&self) -> Tree {
         let controlling = self.controlling.as_ref();

@@ -153,6 +153,27 @@ impl RunError {
         }
     }
 
+    /// Whether the same may work later without anybody changing anything: somebody else holds the target, or a connection
+    /// or its credentials are gone.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Lock(LockError::Held { .. })
+            | Self::Fenced
+            | Self::CredentialsEnded
+            | Self::Connect(ConnectError::Credentials {
+                is_temporary: true, ..
+            }) => true,
+            Self::Lock(LockError::Database(error))
+            | Self::Database(error)
+            | Self::Connect(ConnectError::Database(error))
+            | Self::History(HistoryError::Database(error)) => {
+                error.is_connection_lost() || error.is_retryable()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the connection or its credentials are gone, so that connecting anew may help.
     pub(crate) fn may_end_with_a_new_connection(&self) -> bool {
         match self {

@@ -15,6 +15,7 @@ mod promote;
 mod revert;
 mod schema;
 mod secrets;
+mod serve;
 mod status;
 mod unlock;
 mod verify;
@@ -79,6 +80,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Unlock(arguments) => wait_for(output, unlock::run(global, arguments, output)),
         Command::Adopt(arguments) => wait_for(output, adopt::run(arguments, global, output)),
         Command::Wait(arguments) => wait_for(output, wait::run(arguments, global, output)),
+        Command::Serve(arguments) => wait_for(output, serve::run(arguments, global, output)),
         Command::Secrets(command) => wait_for(output, secrets::run(command, global, output)),
         Command::Plugin(command) => wait_for(output, plugin::run(command, global, output)),
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use whimbrel_signal::{Signal, Sink};
 
 use super::Stream;
@@ -41,19 +41,24 @@ impl Sink for JsonLines {
             // Only the first: a sink hears of one run.
             let _ = self.run.set(run.clone());
         }
-        let mut value = json!(signal);
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("at".to_owned(), json!((self.clock)()));
-            if let Some(run) = self.run.get() {
-                fields.insert("run".to_owned(), json!(run));
-                fields.insert("trace".to_owned(), json!(run.replace('-', "")));
-            }
-        }
-        if let (Some(target), Some(place)) =
-            (super::phrase::target(signal), value.get_mut("target"))
-        {
-            *place = json!(target.to_string());
+        let mut value = event(signal, (self.clock)());
+        if let (Some(fields), Some(run)) = (value.as_object_mut(), self.run.get()) {
+            fields.insert("run".to_owned(), json!(run));
+            fields.insert("trace".to_owned(), json!(run.replace('-', "")));
         }
         self.stream.line(&value.to_string());
     }
+}
+
+/// An event as a JSON object: the signal's fields, when it happened, and the target by its name.
+#[must_use]
+pub fn event(signal: &Signal, at: Timestamp) -> Json {
+    let mut value = json!(signal);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("at".to_owned(), json!(at));
+    }
+    if let (Some(target), Some(place)) = (super::phrase::target(signal), value.get_mut("target")) {
+        *place = json!(target.to_string());
+    }
+    value
 }

@@ -10,7 +10,7 @@ mod terminal;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-pub use json::JsonLines;
+pub use json::{JsonLines, event};
 pub use lines::Lines;
 pub use terminal::Terminal;
 

@@ -1,0 +1,94 @@
+//! The arguments of `whimbrel serve`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use whimbrel_core::environment::SecretReferenceError;
+use whimbrel_server::{Access, Listen, Token};
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen, ADDRESS:PORT or unix:PATH; may be given again
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "127.0.0.1:8731",
+        env = "WHIMBREL_LISTEN",
+        value_delimiter = ','
+    )]
+    pub(crate) listen: Vec<Listen>,
+    /// A project to keep, NAME=DIR[@REF] or NAME=GIT-URL[@REF], instead of the one that `--project` names; may be given again
+    #[arg(long = "source", value_name = "NAME=PROJECT", value_parser = source)]
+    pub(crate) sources: Vec<(String, String)>,
+    /// Who may ask what: [NAME=]secret://BACKEND/PATH[#KEY], with `,read` at its end for who may only look; may be given
+    /// again
+    #[arg(long = "token", value_name = "TOKEN", value_parser = token)]
+    pub(crate) tokens: Vec<Token>,
+    /// The server's certificate with its chain, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Who signs the certificates of clients, in PEM: whoever shows one may do everything
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_client_authority: Option<PathBuf>,
+    /// How often to look at the source when nothing rings before, such as `60s`
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
+    pub(crate) interval: Option<Duration>,
+    /// How long a statement in flight may go on after SIGTERM
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
+    pub(crate) grace: Option<Duration>,
+}
+
+fn source(text: &str) -> Result<(String, String), &'static str> {
+    let is_named = |name: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !name.is_empty() && name.bytes().all(is_plain)
+    };
+    match text.split_once('=') {
+        Some((name, place)) if is_named(name) && !place.is_empty() => {
+            Ok((name.to_owned(), place.to_owned()))
+        }
+        _ => Err("expected NAME=DIR or NAME=DIR@REF; a name has letters, digits, `-`, `_` and `.`"),
+    }
+}
+
+/// The name of whoever has a token without one.
+const NAMELESS: &str = "token";
+
+fn token(text: &str) -> Result<Token, String> {
+    let (text, access) = match text.strip_suffix(",read") {
+        Some(text) => (text, Access::Read),
+        None => (text, Access::Apply),
+    };
+    let (name, reference) = match text.split_once("=secret://") {
+        Some((name, _)) if !name.is_empty() => (name, text.get(name.len() + 1..)),
+        _ => (NAMELESS, Some(text)),
+    };
+    let secret = reference.unwrap_or_default().parse();
+    Ok(Token {
+        name: name.to_owned(),
+        secret: secret.map_err(|error: SecretReferenceError| error.to_string())?,
+        access,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_server::Access;
+
+    #[test]
+    fn a_token_has_a_name_and_a_reference() {
+        let named = super::token("ann=secret://env/TOKEN,read").unwrap();
+        assert_eq!((named.name.as_str(), named.access), ("ann", Access::Read));
+        assert_eq!(named.secret.to_string(), "secret://env/TOKEN");
+        let nameless = super::token("secret://file/a=b").unwrap();
+        assert_eq!(
+            (nameless.name.as_str(), nameless.access),
+            ("token", Access::Apply)
+        );
+        assert!(super::token("ann=plain-text").is_err());
+    }
+}

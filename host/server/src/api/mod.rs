@@ -1,0 +1,74 @@
+//! The API: paths, who may use them, and bounds on every request.
+
+mod entry;
+mod environments;
+mod health;
+mod orders;
+mod runs;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+
+use crate::problem::Problem;
+use crate::server::Server;
+
+/// What the API says of itself.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// All paths.
+pub(crate) fn router(server: Arc<Server>) -> Router {
+    let open = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/readyz/{environment}", get(health::ready))
+        .route("/openapi.json", get(openapi));
+    let of = |rest: &str| format!("/v1/environments/{{environment}}{rest}");
+    let read = Router::new()
+        .route("/v1/sources", get(environments::sources))
+        .route("/v1/environments", get(environments::all))
+        .route(&of(""), get(environments::one))
+        .route(&of("/status"), get(environments::status))
+        .route(&of("/plan"), get(environments::plan))
+        .route(&of("/history"), get(environments::history))
+        .route(&of("/runs"), get(runs::of))
+        .route("/v1/runs/{run}", get(runs::one))
+        .route("/v1/runs/{run}/events", get(runs::events))
+        .layer(from_fn_with_state(Arc::clone(&server), entry::may_read));
+    let apply = Router::new()
+        .route("/v1/sources/{source}/sync", post(environments::sync))
+        .route(&of("/apply"), post(orders::apply))
+        .route(&of("/revert"), post(orders::revert))
+        .layer(from_fn_with_state(Arc::clone(&server), entry::may_apply));
+    open.merge(read)
+        .merge(apply)
+        .fallback(async || Problem::not_found("there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "bad-request",
+                "the request makes no sense",
+                "this path has no such method",
+            )
+        })
+        .layer(DefaultBodyLimit::max(server.limits.body_bytes))
+        .layer(from_fn_with_state(Arc::clone(&server), entry::bounded))
+        .with_state(server)
+}
+
+async fn openapi() -> Response {
+    json(OPENAPI.to_owned())
+}
+
+/// JSON that is text already.
+pub(crate) fn json(text: String) -> Response {
+    let mut response = text.into_response();
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,232 @@
+//! An environment that is kept: how it stands, and who may give it orders.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::{Notify, mpsc, oneshot};
+use whimbrel_core::gate::Refusal;
+
+use crate::audience::Stand;
+use crate::desired::Desired;
+use crate::problem::Problem;
+use crate::readiness::Readiness;
+use crate::source::{Freshness, Source};
+
+/// What an environment is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Phase {
+    /// It hasn't been planned yet.
+    Starting,
+    /// Nothing is pending.
+    Current,
+    /// A run goes on.
+    Applying,
+    /// Gates say no: an approval, a window, a promotion.
+    Waiting,
+    /// The plan can't be run at all.
+    Blocked,
+    /// What was tried failed, and is tried again when something changes or somebody asks.
+    Failed,
+    /// Somebody reverted by hand what is pending: it stays so until something changes or somebody asks.
+    Held,
+    /// It couldn't be read or reached, or somebody else holds it: tried again by itself.
+    Retrying,
+}
+
+/// What is asked of an environment.
+#[derive(Clone, Debug)]
+pub(crate) enum Goal {
+    Apply,
+    Revert(Vec<String>),
+}
+
+/// An order, with whom to tell.
+pub(crate) struct Order {
+    pub(crate) goal: Goal,
+    /// The digest of the plan that was looked at.
+    pub(crate) plan: String,
+    pub(crate) destructive_confirmed: bool,
+    pub(crate) by: String,
+    pub(crate) answer: oneshot::Sender<Result<Accepted, Problem>>,
+}
+
+/// What became of an order so far.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Accepted {
+    pub(crate) plan: String,
+    /// The run; absent when there was nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) run: Option<String>,
+}
+
+/// How an environment stands.
+pub(crate) struct State {
+    pub(crate) desired: Option<Arc<Desired>>,
+    pub(crate) phase: Phase,
+    /// Why the newest revision couldn't be read.
+    pub(crate) unread: Option<Unread>,
+    pub(crate) plan: Option<PlanLine>,
+    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) error: Option<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) retry_at: Option<Timestamp>,
+    pub(crate) last_run: Option<String>,
+    pub(crate) checked_at: Option<Timestamp>,
+}
+
+/// Why the newest revision couldn't be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Unread {
+    pub(crate) freshness: Freshness,
+    pub(crate) error: String,
+}
+
+/// A plan in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct PlanLine {
+    pub(crate) digest: String,
+    pub(crate) changes: usize,
+}
+
+/// An environment that is kept.
+pub(crate) struct Environment {
+    pub(crate) name: String,
+    pub(crate) source: Arc<Source>,
+    pub(crate) stand: Stand,
+    pub(crate) readiness: Readiness,
+    pub(crate) wake: Notify,
+    gone: AtomicBool,
+    orders: mpsc::Sender<Order>,
+    state: Mutex<State>,
+}
+
+/// An environment as it is shown.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EnvironmentView {
+    name: String,
+    source: String,
+    phase: Phase,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<String>,
+    sync_status: Freshness,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync_error: Option<String>,
+    /// How old what is served is, while it is not fresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision_age_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<PlanLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gates: Vec<Refusal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_run: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_at: Option<Timestamp>,
+}
+
+impl Environment {
+    pub(crate) fn new(
+        name: String,
+        source: Arc<Source>,
+        stand: Stand,
+        readiness: Readiness,
+        orders: mpsc::Sender<Order>,
+    ) -> Self {
+        Self {
+            name,
+            source,
+            stand,
+            readiness,
+            wake: Notify::new(),
+            gone: AtomicBool::new(false),
+            orders,
+            state: Mutex::new(State {
+                desired: None,
+                phase: Phase::Starting,
+                unread: None,
+                plan: None,
+                refusals: Vec::new(),
+                error: None,
+                hint: None,
+                retry_at: None,
+                last_run: None,
+                checked_at: None,
+            }),
+        }
+    }
+
+    /// Gives an order.
+    pub(crate) fn order(&self, order: Order) -> Result<(), Problem> {
+        if self.lock().phase == Phase::Applying {
+            return Err(
+                Problem::conflict("running", format!("a run goes on in `{}`", self.name))
+                    .hint("ask again when it is over"),
+            );
+        }
+        self.orders
+            .try_send(order)
+            .map_err(|_| Problem::busy(format!("too many orders wait for `{}`", self.name)))
+    }
+
+    /// Says that nobody keeps it any more.
+    pub(crate) fn forget(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// The last good revision.
+    pub(crate) fn desired(&self) -> Option<Arc<Desired>> {
+        self.lock().desired.clone()
+    }
+
+    pub(crate) fn view(&self) -> EnvironmentView {
+        let stale = self.source.error();
+        let state = self.lock();
+        let (sync_status, sync_error) = match (&state.unread, stale) {
+            (Some(unread), _) => (unread.freshness, Some(unread.error.clone())),
+            (None, Some(error)) => (Freshness::Stale, Some(error)),
+            (None, None) if state.desired.is_none() => (Freshness::Unknown, None),
+            (None, None) => (Freshness::Fresh, None),
+        };
+        let desired = state.desired.as_ref();
+        let age = desired.map(|desired| Instant::now().duration_since(desired.at).as_secs());
+        EnvironmentView {
+            name: self.name.clone(),
+            source: self.source.name.clone(),
+            phase: state.phase,
+            revision: desired
+                .and_then(|desired| desired.opened.project.revision())
+                .map(ToString::to_string),
+            sync_status,
+            revision_age_seconds: age.filter(|_| sync_error.is_some()),
+            sync_error,
+            plan: state.plan.clone(),
+            gates: state.refusals.clone(),
+            error: state.error.clone(),
+            hint: state.hint.clone(),
+            retry_at: state.retry_at,
+            last_run: state.last_run.clone(),
+            checked_at: state.checked_at,
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,161 @@
+//! Errors as the API tells them: `application/problem+json` of RFC 9457, with hints.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use whimbrel_core::gate::Refusal;
+use whimbrel_engine::EngineError;
+use whimbrel_project::ProjectError;
+use whimbrel_signal::Scrubber;
+
+/// Why a request isn't answered with what it asked for.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Problem {
+    /// What kind it is, for programs.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gates: Vec<Refusal>,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            hints: Vec::new(),
+            gates: Vec::new(),
+        }
+    }
+
+    pub(crate) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "the request makes no sense",
+            detail,
+        )
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "there is no such thing",
+            detail,
+        )
+    }
+
+    pub(crate) fn conflict(kind: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, "not as things stand", detail)
+    }
+
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "not now",
+            detail,
+        )
+    }
+
+    pub(crate) fn busy(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "busy",
+            "too much at once",
+            detail,
+        )
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// What the engine says.
+    pub(crate) fn of(error: &EngineError) -> Self {
+        let detail = error.to_string();
+        let mut problem = match error {
+            EngineError::Project(error) => Self::of_project(error),
+            EngineError::Unread(unread) => Self::of_project(&unread.first),
+            EngineError::Run(error) if error.is_temporary() => Self::unavailable(detail),
+            EngineError::NoDigest(_)
+            | EngineError::NoName { .. }
+            | EngineError::WhichMigration { .. }
+            | EngineError::UnknownMigration(_) => Self::bad(detail),
+            EngineError::PlanChanged { .. } => Self::conflict("plan-changed", detail),
+            EngineError::Blocked(_) => Self::conflict("blocked", detail),
+            EngineError::Dependency { .. } => Self::conflict("dependency", detail),
+            EngineError::Refused(refusals) => Self {
+                gates: refusals.clone(),
+                ..Self::conflict("refused", detail)
+            },
+            EngineError::MayNotApprove { .. } => Self::new(
+                StatusCode::FORBIDDEN,
+                "may-not-approve",
+                "somebody else must approve",
+                detail,
+            ),
+            _ => Self::failed(detail),
+        };
+        problem.hints = error.hints();
+        problem
+    }
+
+    fn of_project(error: &ProjectError) -> Self {
+        if error.is_temporary() {
+            Self::unavailable(error.to_string())
+        } else {
+            Self::failed(error.to_string())
+        }
+    }
+
+    fn failed(detail: String) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "failed",
+            "it failed",
+            detail,
+        )
+    }
+
+    /// The same without secrets.
+    pub(crate) fn scrubbed(mut self, scrubber: &Scrubber) -> Self {
+        self.detail = scrubber.scrub(&self.detail);
+        for hint in &mut self.hints {
+            *hint = scrubber.scrub(hint);
+        }
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body: Json = json!(self);
+        let mut response = (status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

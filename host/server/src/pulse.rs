@@ -1,0 +1,92 @@
+//! Whether every loop makes progress: what `healthz` answers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a loop does.
+#[derive(Clone, Copy, Debug)]
+enum Doing {
+    /// Something that should be over by then.
+    Until(Instant),
+    /// A run, which takes as long as it takes.
+    Run,
+}
+
+/// The loops of a process. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pulses(Arc<Mutex<BTreeMap<String, Doing>>>);
+
+/// One loop's; gone when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    all: Pulses,
+    name: String,
+}
+
+impl Pulses {
+    /// A new loop's.
+    pub(crate) fn begin(&self, name: String) -> Pulse {
+        Pulse {
+            all: self.clone(),
+            name,
+        }
+    }
+
+    /// The loops that are late by more than this.
+    pub(crate) fn stuck(&self, patience: Duration) -> Vec<String> {
+        let now = Instant::now();
+        let all = self.lock();
+        let late = all.iter().filter(|(_, doing)| match doing {
+            Doing::Until(due) => now.saturating_duration_since(*due) > patience,
+            Doing::Run => false,
+        });
+        late.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Doing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pulse {
+    /// Works now, or waits for so long.
+    pub(crate) fn beat(&self, pause: Duration) {
+        self.set(Doing::Until(Instant::now() + pause));
+    }
+
+    /// Runs a plan.
+    pub(crate) fn run(&self) {
+        self.set(Doing::Run);
+    }
+
+    fn set(&self, doing: Doing) {
+        self.all.lock().insert(self.name.clone(), doing);
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Pulses;
+
+    #[test]
+    fn a_loop_that_is_late_is_stuck_and_a_run_is_not() {
+        let pulses = Pulses::default();
+        let (one, other) = (pulses.begin("one".into()), pulses.begin("other".into()));
+        one.beat(Duration::ZERO);
+        other.run();
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(pulses.stuck(Duration::ZERO), ["one"]);
+        assert!(pulses.stuck(Duration::from_secs(60)).is_empty());
+        drop(one);
+        assert!(pulses.stuck(Duration::ZERO).is_empty());
+    }
+}

@@ -1,0 +1,120 @@
+//! What is served, to whom, and from where.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use whimbrel_core::environment::SecretReference;
+use whimbrel_engine::Selection;
+
+use crate::limits::Limits;
+
+/// Where requests come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A port.
+    Tcp(SocketAddr),
+    /// A socket in the file system, for the same user only.
+    Unix(PathBuf),
+}
+
+impl std::str::FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err("`unix:` is followed by a path".to_owned())
+            } else {
+                Ok(Self::Unix(path.into()))
+            };
+        }
+        text.parse()
+            .map(Self::Tcp)
+            .map_err(|_| format!("`{text}` is neither ADDRESS:PORT nor unix:PATH"))
+    }
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// See everything.
+    Read,
+    /// Approve, apply and revert as well.
+    Apply,
+}
+
+/// Somebody who proves by a token who they are.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Who they are: recorded with what they approve. Two tokens may have one name, so that they can be rotated.
+    pub name: String,
+    /// Where the token is.
+    pub secret: SecretReference,
+    /// What they may do.
+    pub access: Access,
+}
+
+/// The files of TLS, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The server's certificate with its chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who signs the certificates of clients; without it no client needs one.
+    pub client_authority: Option<PathBuf>,
+}
+
+/// A project whose environments are kept where it says.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// Where it is; its environment is set for each one in turn.
+    pub selection: Selection,
+    /// The environments; all that it defines if empty.
+    pub environments: Vec<String>,
+    /// How often it is looked at.
+    pub interval: Option<Duration>,
+}
+
+/// Everything that a server needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where requests come in.
+    pub listen: Vec<Listen>,
+    /// TLS for ports.
+    pub tls: Option<Tls>,
+    /// Who may do what. Without any, whoever reaches the server may do everything: on loopback and the socket only.
+    pub tokens: Vec<Token>,
+    /// The folder that relative paths of the tokens' files are counted from.
+    pub folder: PathBuf,
+    /// The projects, by their names.
+    pub sources: BTreeMap<String, SourceSettings>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Listen;
+
+    #[test]
+    fn a_place_to_listen_is_a_port_or_a_socket() {
+        for text in ["127.0.0.1:8731", "[::1]:0", "unix:/run/whimbrel.sock"] {
+            assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
+        }
+        for text in ["", "8731", "unix:", "localhost:8731"] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+    }
+}

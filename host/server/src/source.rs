@@ -1,0 +1,237 @@
+//! The loop of a source: looks at it, and sees to it that each of its environments has a loop of its own.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::Notify;
+use whimbrel_core::name::EnvironmentName;
+use whimbrel_engine::{EngineError, Selection, opening};
+use whimbrel_project::{Control, Place, ProjectError};
+
+use crate::server::Server;
+use crate::settings::SourceSettings;
+
+/// A source with how it stands.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) settings: SourceSettings,
+    /// The mirror of a repository elsewhere, as it was fetched last.
+    fetched: Mutex<Option<Place>>,
+    bell: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// When it was looked at last with success.
+    good: Option<(Instant, Timestamp)>,
+    error: Option<String>,
+    hint: Option<String>,
+    environments: BTreeSet<String>,
+}
+
+/// How fresh what is known of a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Freshness {
+    /// It hasn't been looked at yet.
+    Unknown,
+    /// It could be read.
+    Fresh,
+    /// It can't be read; the last good revision counts.
+    Stale,
+    /// What it says is wrong; the last good revision counts.
+    Invalid,
+}
+
+/// A source as it is shown.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SourceView {
+    name: String,
+    location: String,
+    sync_status: Freshness,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synced_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    environments: BTreeSet<String>,
+}
+
+impl Source {
+    pub(crate) fn new(name: String, settings: SourceSettings) -> Self {
+        Self {
+            name,
+            settings,
+            fetched: Mutex::default(),
+            bell: Notify::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Asks to look at it soon. A thousand who ask at once are one.
+    pub(crate) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Whether its environments were ever known.
+    pub(crate) fn is_known(&self) -> bool {
+        self.lock().good.is_some()
+    }
+
+    /// Why it can't be read now.
+    pub(crate) fn error(&self) -> Option<String> {
+        self.lock().error.clone()
+    }
+
+    pub(crate) fn view(&self) -> SourceView {
+        let state = self.lock();
+        SourceView {
+            name: self.name.clone(),
+            location: self.location(),
+            sync_status: match (&state.error, state.good) {
+                (Some(_), _) => Freshness::Stale,
+                (None, Some(_)) => Freshness::Fresh,
+                (None, None) => Freshness::Unknown,
+            },
+            synced_at: state.good.map(|(_, at)| at),
+            age_seconds: state.good.map(|(at, _)| at.elapsed().as_secs()),
+            error: state.error.clone(),
+            hint: state.hint.clone(),
+            environments: state.environments.clone(),
+        }
+    }
+
+    /// Where an environment of it is read from: nothing is fetched for each of them.
+    pub(crate) fn selection(&self, environment: &str) -> Selection {
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        Selection {
+            place: fetched
+                .clone()
+                .unwrap_or_else(|| self.settings.selection.place.clone()),
+            environment: Some(environment.to_owned()),
+            ..self.settings.selection.clone()
+        }
+    }
+
+    fn location(&self) -> String {
+        match &self.settings.selection.place {
+            Place::Here(location) => location.to_string(),
+            Place::Elsewhere { remote, reference }
+            | Place::Fetched {
+                remote, reference, ..
+            } => match reference {
+                Some(reference) => format!("{}@{reference}", remote.mirror().address()),
+                None => remote.mirror().address().to_string(),
+            },
+        }
+    }
+
+    /// Fetches a repository elsewhere, and reads which environments are wanted.
+    fn read(&self) -> Result<BTreeSet<String>, EngineError> {
+        let mut selection = self.settings.selection.clone();
+        if let Place::Elsewhere { remote, reference } = selection.place {
+            let repository = remote.fetch(reference.as_deref())?.repository;
+            selection.place = Place::Fetched {
+                remote,
+                repository,
+                reference,
+            };
+            *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(selection.place.clone());
+        }
+        names(&selection, &self.settings.environments)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a source until the server ends.
+pub(crate) async fn keep(server: Arc<Server>, source: Arc<Source>) {
+    let pulse = server.pulses.begin(format!("source {}", source.name));
+    let interval = source.settings.interval.unwrap_or(server.limits.interval);
+    let mut failures = 0_u32;
+    loop {
+        pulse.beat(std::time::Duration::ZERO);
+        let begun = Instant::now();
+        let pause = if look(&server, &source).await {
+            failures = 0;
+            server.limits.pause(interval)
+        } else {
+            failures = failures.saturating_add(1);
+            server.limits.backoff(failures).min(interval)
+        };
+        pulse.beat(pause);
+        tokio::select! {
+            () = server.stop.requested() => return,
+            () = source.bell.notified() => {
+                // Those who ring while it rests are answered together.
+                let rest = server.limits.bell_rest.saturating_sub(begun.elapsed());
+                tokio::select! {
+                    () = server.stop.requested() => return,
+                    () = tokio::time::sleep(rest) => {}
+                }
+            }
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Looks at it once; whether it could be read.
+async fn look(server: &Arc<Server>, source: &Arc<Source>) -> bool {
+    let read = {
+        let source = Arc::clone(source);
+        tokio::task::spawn_blocking(move || source.read()).await
+    };
+    let is_good = match read {
+        Ok(Ok(names)) => {
+            let mut state = source.lock();
+            state.good = Some((Instant::now(), Timestamp::now()));
+            (state.error, state.hint) = (None, None);
+            drop(state);
+            let kept = server.keep_environments(source, &names);
+            source.lock().environments = kept;
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(source = %source.name, %error, "the source can't be read");
+            let mut state = source.lock();
+            state.hint = error.hints().into_iter().next();
+            state.error = Some(server.context.scrubber().scrub(&error.to_string()));
+            false
+        }
+        Err(error) => {
+            source.lock().error = Some(format!("looking at it ended abnormally: {error}"));
+            false
+        }
+    };
+    // Databases and approvals may have changed even where the source can't be read.
+    server.wake(source);
+    is_good
+}
+
+/// The environments that a source defines and that are wanted.
+fn names(selection: &Selection, wanted: &[String]) -> Result<BTreeSet<String>, EngineError> {
+    let opening = opening(selection, Control::Environment(None))?;
+    let defined = &opening.documents().environments;
+    if wanted.is_empty() {
+        return Ok(defined.keys().map(EnvironmentName::to_string).collect());
+    }
+    for name in wanted {
+        match opening.environment(name) {
+            // Somebody removed it on purpose, or it isn't on this branch yet: its own loop says so.
+            Ok(_) | Err(ProjectError::UnknownEnvironment { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(wanted.iter().cloned().collect())
+}

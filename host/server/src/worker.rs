@@ -1,0 +1,490 @@
+//! The loop of an environment: reads its newest revision, plans, and runs what may be run. One after the other, so that
+//! nothing here competes with itself; other processes are kept apart by the databases' locks and fences.
+//!
+//! tidy: long because what one loop does, by itself and when it is asked, shares what it remembers of its plan
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use whimbrel_core::digest::Digest;
+use whimbrel_core::gate::Gate;
+use whimbrel_core::plan::Plan;
+use whimbrel_core::policy::ApplyRule;
+use whimbrel_engine::{
+    Admitted, Closing, Context, EngineError, Meanwhile, Opened, Outcome, Passing, Prepared,
+    approve, named, opening, prepare_revert, publish,
+};
+use whimbrel_project::{Control, ProjectError};
+use whimbrel_run::RunError;
+
+use crate::audience::Starting;
+use crate::desired::{Desired, Guard, Marker};
+use crate::environment::{Accepted, Environment, Goal, Order, Phase, PlanLine, Unread};
+use crate::problem::Problem;
+use crate::pulse::Pulse;
+use crate::server::Server;
+use crate::source::Freshness;
+
+/// The longest pause of a loop that waits to be woken.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// What comes next.
+enum Next {
+    /// Look again at once: something was done, or changed meanwhile.
+    Again,
+    /// Wait until something changes.
+    Wait,
+    /// Try again later by itself.
+    Retry,
+}
+
+struct Worker {
+    server: Arc<Server>,
+    environment: Arc<Environment>,
+    pulse: Pulse,
+    guard: Guard,
+    /// The plan that failed: it isn't tried again as long as it stays the same.
+    held: Option<Digest>,
+    /// Whether the plan as it is next made is the one that failed.
+    hold: bool,
+    failures: u32,
+}
+
+/// Keeps an environment until it is gone or the server ends.
+pub(crate) async fn keep(
+    server: Arc<Server>,
+    environment: Arc<Environment>,
+    mut orders: mpsc::Receiver<Order>,
+    guard: Guard,
+) {
+    let pulse = server
+        .pulses
+        .begin(format!("environment {}", environment.name));
+    let mut worker = Worker {
+        server,
+        environment,
+        pulse,
+        guard,
+        held: None,
+        hold: false,
+        failures: 0,
+    };
+    worker.work(&mut orders).await;
+    // What is borrowed for it goes back now.
+    let desired = worker.environment.lock().desired.take();
+    drop(desired);
+}
+
+impl Worker {
+    async fn work(&mut self, orders: &mut mpsc::Receiver<Order>) {
+        let stop = self.server.stop.clone();
+        let mut retry = None;
+        loop {
+            let pause = retry.map_or(IDLE, |at: Instant| {
+                at.saturating_duration_since(Instant::now())
+            });
+            self.pulse.beat(pause);
+            tokio::select! {
+                biased;
+                () = stop.requested() => return,
+                Some(order) = orders.recv() => self.order(order).await,
+                () = self.environment.wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            if self.environment.is_gone() || stop.is_requested() {
+                return;
+            }
+            retry = self.reconcile().await;
+        }
+    }
+
+    /// Brings the environment as far as it may be brought; when to try again, if that is worth it.
+    async fn reconcile(&mut self) -> Option<Instant> {
+        for _ in 0..self.server.limits.replans {
+            self.pulse.beat(Duration::ZERO);
+            match self.once().await {
+                Next::Again if self.server.stop.is_requested() => return None,
+                Next::Again => {}
+                Next::Wait => {
+                    self.failures = 0;
+                    self.environment.lock().retry_at = None;
+                    return None;
+                }
+                Next::Retry => break,
+            }
+        }
+        self.failures = self.failures.saturating_add(1);
+        let pause = self.server.limits.backoff(self.failures);
+        self.environment.lock().retry_at = Timestamp::now().checked_add(pause).ok();
+        Some(Instant::now() + pause)
+    }
+
+    async fn once(&mut self) -> Next {
+        let is_fresh = self.refresh().await;
+        let Some(desired) = self.environment.desired() else {
+            return Next::Retry;
+        };
+        let next = self.plan_and_run(&desired).await;
+        match next {
+            Next::Wait if !is_fresh => Next::Retry,
+            next => next,
+        }
+    }
+
+    /// Reads the newest revision if there is one; whether it could be looked for.
+    async fn refresh(&self) -> bool {
+        match self.read().await {
+            Ok(newer) => {
+                let mut state = self.environment.lock();
+                state.unread = None;
+                // What was there before is given back outside of the lock.
+                let before = newer.and_then(|newer| state.desired.replace(newer));
+                drop(state);
+                drop(before);
+                true
+            }
+            Err(error) => {
+                let freshness = match &error {
+                    EngineError::Project(
+                        ProjectError::Definitions(_)
+                        | ProjectError::ControlDefinitions { .. }
+                        | ProjectError::UnknownEnvironment { .. },
+                    ) => Freshness::Invalid,
+                    _ => Freshness::Stale,
+                };
+                tracing::warn!(environment = %self.environment.name, %error, "the newest revision can't be read");
+                let error = self.scrub(&error.to_string());
+                let mut state = self.environment.lock();
+                if state.desired.is_none() {
+                    state.phase = Phase::Retrying;
+                }
+                state.unread = Some(Unread { freshness, error });
+                false
+            }
+        }
+    }
+
+    /// The newest revision, if it is another one than what is there, or what is there is old.
+    async fn read(&self) -> Result<Option<Arc<Desired>>, EngineError> {
+        let selection = self.environment.source.selection(&self.environment.name);
+        let control = Control::Environment(selection.environment.clone());
+        let asked = selection.clone();
+        let opening = tokio::task::spawn_blocking(move || opening(&asked, control)).await;
+        let opening = opening.map_err(EngineError::Task)??;
+        let marker = Marker::of(&opening);
+        if let Some(known) = self.environment.desired()
+            && marker.is_some()
+            && known.marker == marker
+            && known.at.elapsed() < self.server.limits.reopen
+        {
+            return Ok(None);
+        }
+        let context = self.context();
+        let opened = Opened::of(opening, &selection, &context, Meanwhile::Read).await?;
+        let desired = Desired::new(opened, marker, self.guard.clone());
+        Ok(Some(Arc::new(desired)))
+    }
+
+    fn context(&self) -> Context {
+        let stand = Arc::new(self.environment.stand.clone());
+        let context = self.server.context.clone();
+        context
+            .with_audience(stand)
+            .with_closing(Closing::default())
+    }
+
+    async fn plan_and_run(&mut self, desired: &Desired) -> Next {
+        let opened = &desired.opened;
+        let goal = whimbrel_core::plan::Goal::Apply;
+        let prepared = match Prepared::new(opened, goal, Passing::default()).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.failed(Phase::Retrying, &error);
+                return Next::Retry;
+            }
+        };
+        let refusals = prepared.refusals();
+        let digest = prepared.plan().digest();
+        let unread = prepared.survey.failures.values().next();
+        let unread = unread.map(|error| (error.to_string(), error.hint()));
+        {
+            let mut state = self.environment.lock();
+            state.plan = Some(line(prepared.plan()));
+            state.refusals.clone_from(&refusals);
+            state.checked_at = Some(Timestamp::now());
+        }
+        if std::mem::take(&mut self.hold) && unread.is_none() {
+            self.held = Some(digest);
+        }
+        if self.held == Some(digest) {
+            return Next::Wait;
+        }
+        self.held = None;
+        if let Some(blocked) = EngineError::blocked(prepared.plan()) {
+            self.failed(Phase::Blocked, &blocked);
+            return Next::Wait;
+        }
+        if !prepared.plan().is_empty() && !refusals.is_empty() {
+            self.stands(Phase::Waiting);
+            return Next::Wait;
+        }
+        if prepared.plan().is_empty() {
+            return match unread {
+                None => {
+                    self.stands(Phase::Current);
+                    Next::Wait
+                }
+                Some((error, hint)) => {
+                    self.says(Phase::Retrying, &error, hint);
+                    Next::Retry
+                }
+            };
+        }
+        if self.server.stop.is_requested() {
+            return Next::Wait;
+        }
+        match prepared.admit(opened, None).await {
+            Ok(None) => Next::Wait,
+            Ok(Some(admitted)) => {
+                let by = format!("{} (serve)", whimbrel_engine::actor());
+                self.run(opened, admitted, by, None).await
+            }
+            Err(error) => {
+                let is_temporary = matches!(&error, EngineError::Project(error) if error.is_temporary())
+                    || matches!(&error, EngineError::Unread(unread) if unread.first.is_temporary());
+                self.failed(
+                    if is_temporary {
+                        Phase::Retrying
+                    } else {
+                        Phase::Blocked
+                    },
+                    &error,
+                );
+                if is_temporary {
+                    Next::Retry
+                } else {
+                    Next::Wait
+                }
+            }
+        }
+    }
+
+    /// Runs a plan to its end.
+    async fn run(
+        &mut self,
+        opened: &Opened,
+        admitted: Admitted,
+        by: String,
+        started: Option<tokio::sync::oneshot::Sender<String>>,
+    ) -> Next {
+        self.stands(Phase::Applying);
+        self.pulse.run();
+        self.environment.stand.expect(Starting {
+            plan: admitted.prepared().plan().digest().to_string(),
+            actor: by.clone(),
+            started,
+        });
+        let admitted = admitted.on_behalf_of(by);
+        let outcome = admitted.run(opened, self.server.stop.clone()).await;
+        self.pulse.beat(Duration::ZERO);
+        let view = outcome.view(self.server.context.scrubber());
+        if let Some(run) = self.environment.stand.end() {
+            run.end(serde_json::from_str(&view.json()).unwrap_or_default());
+            self.environment.lock().last_run = Some(run.id.clone());
+        }
+        if outcome.is_success() {
+            publish(opened, outcome.unchanged()).await;
+            return Next::Again;
+        }
+        let failed = view.targets.iter().find(|target| target.error.is_some());
+        let (error, hint) = failed.map_or_else(Default::default, |target| {
+            let error = target.error.clone().unwrap_or_default();
+            (format!("{}: {error}", target.target), target.hint.clone())
+        });
+        match ending(&outcome) {
+            Ending::Temporary => {
+                self.says(Phase::Retrying, &error, hint);
+                Next::Retry
+            }
+            Ending::Moved => Next::Again,
+            Ending::Failed => {
+                self.says(Phase::Failed, &error, hint);
+                self.hold = true;
+                Next::Again
+            }
+        }
+    }
+
+    /// Does what somebody asks for, once.
+    async fn order(&mut self, order: Order) {
+        self.pulse.beat(Duration::ZERO);
+        self.refresh().await;
+        let Some(desired) = self.environment.desired() else {
+            let problem = Problem::unavailable("the definitions haven't been read yet");
+            // Whoever asked may have gone away.
+            let _ = order.answer.send(Err(problem));
+            return;
+        };
+        match self.admit(&desired.opened, &order).await {
+            Err(problem) => {
+                let problem = problem.scrubbed(self.server.context.scrubber());
+                let _ = order.answer.send(Err(problem));
+            }
+            Ok(None) => {
+                let accepted = Accepted {
+                    plan: order.plan,
+                    run: None,
+                };
+                let _ = order.answer.send(Ok(accepted));
+            }
+            Ok(Some(admitted)) => {
+                let (started, hears) = tokio::sync::oneshot::channel();
+                let (plan, answer) = (order.plan, order.answer);
+                tokio::spawn(async move {
+                    let run = hears.await.ok();
+                    let _ = answer.send(Ok(Accepted { plan, run }));
+                });
+                self.held = None;
+                let is_revert = matches!(order.goal, Goal::Revert(_));
+                let by = order.by.clone();
+                let next = self
+                    .run(&desired.opened, admitted, order.by, Some(started))
+                    .await;
+                // An approval of before would cover it again.
+                if is_revert && matches!(next, Next::Again) && !self.hold {
+                    self.hold = true;
+                    let hint = "apply the plan by its digest to have it again".to_owned();
+                    self.says(Phase::Held, &format!("reverted by {by}"), Some(hint));
+                    // Of before.
+                    self.environment.lock().plan = None;
+                }
+            }
+        }
+    }
+
+    /// Approves the plan on behalf of whoever looked at it, if it needs that, and asks all other gates.
+    async fn admit(&self, opened: &Opened, order: &Order) -> Result<Option<Admitted>, Problem> {
+        let of = |error: EngineError| Problem::of(&error);
+        let passing = Passing {
+            destructive_confirmed: order.destructive_confirmed,
+            overridden: Vec::new(),
+        };
+        let prepare = async || match &order.goal {
+            Goal::Apply => {
+                Prepared::new(opened, whimbrel_core::plan::Goal::Apply, passing.clone()).await
+            }
+            Goal::Revert(texts) => {
+                let names = named(opened, texts).await?;
+                prepare_revert(opened, names, passing.clone()).await
+            }
+        };
+        let mut prepared = prepare().await.map_err(of)?;
+        prepared.require(&order.plan).map_err(of)?;
+        if let Some(blocked) = EngineError::blocked(prepared.plan()) {
+            return Err(Problem::of(&blocked));
+        }
+        if prepared.plan().is_empty() && prepared.survey.failures.is_empty() {
+            return Ok(None);
+        }
+        if let Goal::Revert(_) = order.goal
+            && opened.environment().policy.apply == ApplyRule::Auto
+            && let Some(name) = still_defined(opened, prepared.plan())
+        {
+            return Err(Problem::conflict(
+                "still-defined",
+                format!("{name} is defined, and `policy.apply: Auto` would apply it again"),
+            )
+            .hint("`git revert` the commit that brought it"));
+        }
+        let needs_approval = |refusals: &[whimbrel_core::gate::Refusal]| {
+            refusals
+                .iter()
+                .any(|refusal| matches!(refusal.gate, Gate::Approval | Gate::Revert))
+        };
+        if needs_approval(&prepared.refusals()) {
+            approve(opened, &prepared, &order.by).await.map_err(of)?;
+            prepared = prepare().await.map_err(of)?;
+        }
+        prepared.admit(opened, Some(&order.plan)).await.map_err(of)
+    }
+
+    fn stands(&self, phase: Phase) {
+        let mut state = self.environment.lock();
+        state.phase = phase;
+        (state.error, state.hint, state.retry_at) = (None, None, None);
+    }
+
+    fn failed(&self, phase: Phase, error: &EngineError) {
+        self.says(phase, &error.to_string(), error.hints().into_iter().next());
+    }
+
+    fn says(&self, phase: Phase, error: &str, hint: Option<String>) {
+        let error = self.scrub(error);
+        tracing::warn!(environment = %self.environment.name, ?phase, "{error}");
+        let mut state = self.environment.lock();
+        state.phase = phase;
+        state.error = Some(error);
+        state.hint = hint.map(|hint| self.scrub(&hint));
+    }
+
+    fn scrub(&self, text: &str) -> String {
+        self.server.context.scrubber().scrub(text)
+    }
+}
+
+/// How a run that didn't succeed ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Ending {
+    /// The same may work later.
+    Temporary,
+    /// The plan isn't what it was, or the server ends.
+    Moved,
+    /// The same would fail again.
+    Failed,
+}
+
+fn ending(outcome: &Outcome) -> Ending {
+    let ran = outcome.report.iter().flat_map(|report| &report.targets);
+    let mut errors: Vec<_> = ran.filter_map(|target| target.error.as_ref()).collect();
+    // It failed because another one did.
+    errors.retain(|error| !matches!(error, RunError::Dependency { .. }));
+    let moved = |error: &RunError| {
+        matches!(
+            error,
+            RunError::PlanChanged { .. }
+                | RunError::Refused(_)
+                | RunError::Blocked(_)
+                | RunError::Interrupted { .. }
+        )
+    };
+    if errors.iter().any(|error| error.is_temporary()) {
+        return Ending::Temporary;
+    }
+    if errors.iter().any(|error| !moved(error)) {
+        return Ending::Failed;
+    }
+    if !outcome.unread.is_empty() {
+        return Ending::Temporary;
+    }
+    Ending::Moved
+}
+
+fn still_defined<'p>(
+    opened: &Opened,
+    plan: &'p Plan,
+) -> Option<&'p whimbrel_core::name::MigrationName> {
+    let migrations = &opened.project.definitions().migrations;
+    plan.changes()
+        .filter_map(|(_, work)| work.change())
+        .map(|change| &change.migration)
+        .find(|name| migrations.iter().any(|migration| &migration.name == *name))
+}
+
+fn line(plan: &Plan) -> PlanLine {
+    PlanLine {
+        digest: plan.digest().to_string(),
+        changes: plan.changes().count(),
+    }
+}
