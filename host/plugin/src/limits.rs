@@ -91,6 +91,18 @@ limits! {
     component_bytes: usize = 128 << 20, "Size of a component: Python's is 18 MB.";
     store_timeout: Duration = Duration::from_secs(60),
         "Wall clock of one call of a secret store: a login and a request or two, each with its own limit.";
+    webhook_timeout: Duration = Duration::from_secs(5),
+        "Wall clock of reading one delivery: senders wait ten seconds, and reading takes milliseconds.";
+    webhook_body_bytes: usize = 1 << 20,
+        "Body of a delivery. A push of any size tells of a few commits; what got cut off costs no more than a poll.";
+    webhook_headers: usize = 100, "Headers of a delivery: hosts send twenty.";
+    webhook_header_bytes: usize = 64 << 10, "The same, in bytes.";
+    webhook_secrets: usize = 8, "Secrets that are live at once: two while one is replaced.";
+    webhook_changes: usize = 1_000, "Changed references of one push that are told.";
+    webhook_id_bytes: usize = 256, "The id of a delivery: it is kept, to know the delivery again.";
+    report_timeout: Duration = Duration::from_secs(120),
+        "Wall clock of showing a result: up to some pages of comments to find one's own.";
+    report_bytes: usize = 1 << 20, "One comment, before a host's own limit cuts it.";
     secret_bytes: usize = 1 << 20,
         "One secret with all of its fields: the bound that Kubernetes has for a whole Secret.";
     secret_fields: usize = 1_000, "Fields of one secret.";

@@ -8,8 +8,10 @@ use whimbrel_core::digest::Digest;
 use whimbrel_core::fault::Fault;
 use whimbrel_core::name::PluginName;
 
+use crate::bindings::reporter::ReporterPre;
 use crate::bindings::step::StepPre;
 use crate::bindings::store::StorePre;
+use crate::bindings::webhook::WebhookPre;
 use crate::egress::{Egress, Materials};
 use crate::error::PluginError;
 use crate::grants::Grants;
@@ -41,8 +43,16 @@ pub struct Admitted {
     pub imports: Vec<String>,
     pub exports: Vec<String>,
     pub worlds: Vec<World>,
+    pub calls: Exports,
+}
+
+/// The functions of the worlds that a component is of and the host calls.
+#[derive(Default)]
+pub struct Exports {
     pub step: Option<StepPre<State>>,
     pub store: Option<StorePre<State>>,
+    pub webhook: Option<WebhookPre<State>>,
+    pub reporter: Option<ReporterPre<State>>,
 }
 
 impl Plugin {
@@ -122,22 +132,25 @@ impl Plugin {
     }
 
     pub(crate) fn step(&self) -> Result<&StepPre<State>, PluginError> {
-        self.admitted
-            .step
-            .as_ref()
-            .ok_or_else(|| PluginError::NoWorld {
-                plugin: self.name().to_string(),
-                wanted: World::MigrationStep.to_string(),
-            })
+        self.called(self.admitted.calls.step.as_ref(), World::MigrationStep)
     }
-}
 
-impl Plugin {
     pub(crate) fn store(&self) -> Result<&StorePre<State>, PluginError> {
-        let store = self.admitted.store.as_ref();
-        store.ok_or_else(|| PluginError::NoWorld {
+        self.called(self.admitted.calls.store.as_ref(), World::SecretStore)
+    }
+
+    pub(crate) fn webhook(&self) -> Result<&WebhookPre<State>, PluginError> {
+        self.called(self.admitted.calls.webhook.as_ref(), World::GitWebhook)
+    }
+
+    pub(crate) fn reporter(&self) -> Result<&ReporterPre<State>, PluginError> {
+        self.called(self.admitted.calls.reporter.as_ref(), World::GitReporter)
+    }
+
+    fn called<'a, T>(&self, calls: Option<&'a T>, world: World) -> Result<&'a T, PluginError> {
+        calls.ok_or_else(|| PluginError::NoWorld {
             plugin: self.name().to_string(),
-            wanted: World::SecretStore.to_string(),
+            wanted: world.to_string(),
         })
     }
 

@@ -12,8 +12,10 @@ use whimbrel_core::name::PluginName;
 use whimbrel_signal::metric::Meter;
 
 use crate::admission::{self, Declared, Surface};
+use crate::bindings::reporter::ReporterPre;
 use crate::bindings::step::StepPre;
 use crate::bindings::store::StorePre;
+use crate::bindings::webhook::WebhookPre;
 use crate::cache::Cache;
 use crate::call::dry_run;
 use crate::egress::{Names, SystemNames};
@@ -22,7 +24,7 @@ use crate::grants::Grants;
 use crate::instance::{Scope, State};
 use crate::known::World;
 use crate::limits::Limits;
-use crate::plugin::{Admitted, Plugin};
+use crate::plugin::{Admitted, Exports, Plugin};
 use crate::room::{Kind, Room};
 use crate::ticker::Ticking;
 
@@ -55,14 +57,29 @@ struct Linked {
     kind: Kind,
     surface: Surface,
     instance: InstancePre<State>,
-    step: Option<StepPre<State>>,
-    store: Option<StorePre<State>>,
+    worlds: Exports,
 }
 
 /// A call's place in its room.
 pub(crate) struct Place<'a> {
     _ticking: Ticking<'a>,
     _permit: SemaphorePermit<'a>,
+}
+
+/// Finds the functions of each world that a component is of.
+fn exports(surface: &Surface, instance: &InstancePre<State>) -> wasmtime::Result<Exports> {
+    let mut exports = Exports::default();
+    for world in &surface.worlds {
+        let instance = instance.clone();
+        match world {
+            World::MigrationStep => exports.step = Some(StepPre::new(instance)?),
+            World::SecretStore => exports.store = Some(StorePre::new(instance)?),
+            World::GitWebhook => exports.webhook = Some(WebhookPre::new(instance)?),
+            World::GitReporter => exports.reporter = Some(ReporterPre::new(instance)?),
+            World::PlanPolicy | World::MigrationLayout | World::ResourceProvider => {}
+        }
+    }
+    Ok(exports)
 }
 
 impl Sandbox {
@@ -123,8 +140,7 @@ impl Sandbox {
             kind,
             surface,
             instance,
-            step,
-            store,
+            worlds,
         } = linked.map_err(|error| PluginError::Engine(error.to_string()))??;
         let Declared {
             manifest,
@@ -145,8 +161,7 @@ impl Sandbox {
                 imports: surface.imports,
                 exports: surface.exports,
                 worlds: surface.worlds,
-                step,
-                store,
+                calls: worlds,
             },
         );
         dry_run(&admitted, instance).await?;
@@ -192,22 +207,12 @@ impl Sandbox {
             reason: format!("{error:#}"),
         };
         let instance = room.link(&component).map_err(mismatch)?;
-        let is_step = surface.worlds.contains(&World::MigrationStep);
-        let step = is_step
-            .then(|| StepPre::new(instance.clone()))
-            .transpose()
-            .map_err(mismatch)?;
-        let is_store = surface.worlds.contains(&World::SecretStore);
-        let store = is_store
-            .then(|| StorePre::new(instance.clone()))
-            .transpose()
-            .map_err(mismatch)?;
+        let worlds = exports(&surface, &instance).map_err(mismatch)?;
         Ok(Linked {
             kind,
             surface,
             instance,
-            step,
-            store,
+            worlds,
         })
     }
 

@@ -35,3 +35,38 @@ pub mod store {
         },
     });
 }
+
+/// The world `git-webhook`.
+pub mod webhook {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "whimbrel:plugin/git-webhook",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_webhook",
+        default_bindings_module: "whimbrel_sdk::bindings::webhook",
+        additional_derives: [PartialEq, Eq],
+        with: {
+            "whimbrel:types/types@0.1.0": crate::bindings::whimbrel::types::types,
+            "whimbrel:observe/log@0.1.0": crate::bindings::whimbrel::observe::log,
+        },
+    });
+}
+
+/// The world `git-reporter`.
+pub mod reporter {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "whimbrel:plugin/git-reporter",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_reporter",
+        default_bindings_module: "whimbrel_sdk::bindings::reporter",
+        additional_derives: [PartialEq, Eq],
+        with: {
+            "whimbrel:types/types@0.1.0": crate::bindings::whimbrel::types::types,
+            "whimbrel:observe/log@0.1.0": crate::bindings::whimbrel::observe::log,
+            "whimbrel:http/client@0.1.0": crate::bindings::whimbrel::http::client,
+        },
+    });
+}

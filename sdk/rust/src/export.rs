@@ -38,6 +38,35 @@ macro_rules! export_store {
     };
 }
 
+/// Exports a [`crate::WebhookReceiver`] as a component of the world `git-webhook`. It can be granted nothing: what it
+/// reads is hostile.
+#[macro_export]
+macro_rules! export_webhook {
+    ($receiver:ty) => {
+        #[doc(hidden)]
+        pub type WhimbrelExport = $crate::ExportedWebhook<$receiver>;
+
+        $crate::export_manifest!([], []);
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::webhook::export_webhook!(WhimbrelExport with_types_in $crate::bindings::webhook);
+    };
+}
+
+/// Exports a [`crate::GitReporter`] as a component of the world `git-reporter`, which needs `http`.
+#[macro_export]
+macro_rules! export_reporter {
+    ($reporter:ty) => {
+        #[doc(hidden)]
+        pub type WhimbrelExport = $crate::ExportedReporter<$reporter>;
+
+        $crate::export_manifest!(["http"], []);
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::reporter::export_reporter!(WhimbrelExport with_types_in $crate::bindings::reporter);
+    };
+}
+
 /// The manifest as a custom section of the component.
 #[doc(hidden)]
 #[macro_export]

@@ -75,6 +75,9 @@
 //! # fn main() {}
 //! ```
 //!
+//! What reads a Git host's webhooks is a [`WebhookReceiver`], exported with [`export_webhook!`]; what shows results there is a
+//! [`GitReporter`], exported with [`export_reporter!`].
+//!
 //! What a plugin exports may be called again after a crash: `apply` goes on from [`database::last_checkpoint`].
 
 #![warn(missing_docs)]
@@ -85,6 +88,7 @@ pub mod bindings;
 pub mod call;
 pub mod clock;
 mod configuration;
+mod configured;
 pub mod database;
 mod duration;
 pub mod environment;
@@ -98,6 +102,7 @@ pub mod metrics;
 pub mod mock;
 pub mod random;
 mod refusal;
+pub mod reporter;
 mod secret;
 pub mod session;
 pub mod sources;
@@ -105,28 +110,37 @@ mod step;
 mod store;
 pub mod time;
 mod value;
+pub mod verify;
+pub mod webhook;
 
 pub use duration::Duration;
 pub use fault::{Fault, FaultClass, Retry};
+pub use reporter::GitReporter;
 pub use secret::{Lease, Reference, Renewal, Secret, Shape};
 pub use step::{Description, Dialect, MigrationStep, Outcome, Preview};
 pub use store::SecretStore;
 pub use value::{RowSet, Value};
+pub use webhook::WebhookReceiver;
 
 #[doc(hidden)]
 pub use export::manifest;
 #[doc(hidden)]
+pub use reporter::ExportedReporter;
+#[doc(hidden)]
 pub use step::Exported;
 #[doc(hidden)]
 pub use store::ExportedStore;
+#[doc(hidden)]
+pub use webhook::ExportedWebhook;
 pub use {schemars, serde, serde_json};
 
 /// All that most plugins need.
 pub mod prelude {
     pub use crate::{
-        Description, Dialect, Duration, Fault, FaultClass, Lease, MigrationStep, Outcome, Preview,
-        Reference, Renewal, Retry, RowSet, Secret, SecretStore, Shape, Value, call, database,
-        export_step, export_store, http, log,
+        Description, Dialect, Duration, Fault, FaultClass, GitReporter, Lease, MigrationStep,
+        Outcome, Preview, Reference, Renewal, Retry, RowSet, Secret, SecretStore, Shape, Value,
+        WebhookReceiver, call, database, export_reporter, export_step, export_store,
+        export_webhook, http, log,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

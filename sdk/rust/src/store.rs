@@ -1,7 +1,5 @@
 //! The world `secret-store` as a trait, and what turns the trait into the world's exports.
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use schemars::JsonSchema;
@@ -11,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::bindings::store::exports::whimbrel::secrets::backend as wit;
 use crate::configuration::parse;
 use crate::secret::{Lease, Reference, Renewal, Secret, Shape};
-use crate::{Duration, Fault, FaultClass, log, session};
+use crate::{Duration, Fault, configured, log, session};
 
 /// A store of secrets.
 ///
@@ -69,36 +67,9 @@ pub trait SecretStore: Sized + 'static {
     }
 }
 
-thread_local! {
-    /// The store of this instance, once configured.
-    static CONFIGURED: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
-}
-
 /// The world's exports over a [`SecretStore`]. Named by [`crate::export_store!`] and by tests that cross the border.
 #[derive(Debug)]
 pub struct ExportedStore<T>(PhantomData<T>);
-
-impl<T: SecretStore> ExportedStore<T> {
-    fn on<R>(call: impl FnOnce(&T) -> Result<R, Fault>) -> Result<R, Fault> {
-        log::hook_panics();
-        CONFIGURED.with(|configured| {
-            let configured = configured.borrow();
-            let store = configured
-                .as_ref()
-                .and_then(|store| store.downcast_ref::<T>());
-            store.map_or_else(
-                || {
-                    Err(Fault::new(
-                        FaultClass::Internal,
-                        "not-configured",
-                        "the store was called before it was configured",
-                    ))
-                },
-                call,
-            )
-        })
-    }
-}
 
 impl<T: SecretStore> wit::Guest for ExportedStore<T> {
     fn schema() -> String {
@@ -109,31 +80,31 @@ impl<T: SecretStore> wit::Guest for ExportedStore<T> {
     fn configure(config: String) -> Result<(), Fault> {
         log::hook_panics();
         let store = T::configure(parse(&config)?)?;
-        CONFIGURED.with(|configured| *configured.borrow_mut() = Some(Box::new(store)));
+        configured::set(store);
         Ok(())
     }
 
     fn read(reference: wit::Reference) -> Result<wit::Secret, Fault> {
-        Self::on(|store| Ok(store.read(&reference.try_into()?)?.into()))
+        configured::on(|store: &T| Ok(store.read(&reference.try_into()?)?.into()))
     }
 
     fn describe(reference: wit::Reference) -> Result<wit::Shape, Fault> {
-        Self::on(|store| Ok(store.describe(&reference.try_into()?)?.into()))
+        configured::on(|store: &T| Ok(store.describe(&reference.try_into()?)?.into()))
     }
 
     fn renew(lease: String, want: u64) -> Result<wit::Renewal, Fault> {
-        Self::on(|store| {
+        configured::on(|store: &T| {
             let want = Duration::from_millis(want.saturating_mul(1_000));
             Ok(store.renew(&lease, want)?.into())
         })
     }
 
     fn revoke(lease: String) -> Result<(), Fault> {
-        Self::on(|store| store.revoke(&lease))
+        configured::on(|store: &T| store.revoke(&lease))
     }
 
     fn close() -> Result<(), Fault> {
-        Self::on(T::close)
+        configured::on(T::close)
     }
 }
 

@@ -1,8 +1,12 @@
 //! Calling a plugin: what a call carries, and one file per world for the functions.
 
+mod config;
+mod fault;
 mod guard;
+mod reporter;
 mod step;
 mod store;
+mod webhook;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +19,12 @@ use whimbrel_signal::metric::Measurement;
 use crate::egress::{Materials, NoMaterials};
 
 pub use guard::dry_run;
+pub use reporter::{CommitState, CommitStatus, Reporter, ReporterSettings};
 pub use step::{Outcome, Preview};
 pub use store::{SecretStore, StoreSettings};
+pub use webhook::{
+    GitEvent, PullRequest, Push, Rejection, Verified, WebhookReceiver, WebhookSettings,
+};
 
 /// How important a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

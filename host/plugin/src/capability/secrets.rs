@@ -1,4 +1,4 @@
-//! `whimbrel:secrets`: the session of a secret store's call. Checks for webhooks are no part of any call yet.
+//! `whimbrel:secrets`: the session of a secret store's call, and the checks of a delivery.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::bindings::imports::whimbrel::secrets::{session, verify};
 use crate::capability::Denied;
 use crate::instance::State;
+use crate::live::LiveSecrets;
 use crate::session::Session;
 
 impl State {
@@ -15,6 +16,11 @@ impl State {
         let session = self.scope.working.as_ref();
         let session = session.and_then(|working| working.session.clone());
         session.ok_or_else(|| self.not_here("secrets session").trap())
+    }
+
+    fn live(&self) -> Result<&LiveSecrets> {
+        let live = self.scope.live.as_ref();
+        live.ok_or_else(|| self.not_here("secrets verify").trap())
     }
 }
 
@@ -47,11 +53,17 @@ impl session::Host for State {
 }
 
 impl verify::Host for State {
-    fn hmac(&mut self, _: verify::Key, _: verify::Digest, _: Vec<u8>, _: Vec<u8>) -> Result<bool> {
-        Err(self.not_here("secrets verify").trap())
+    fn hmac(
+        &mut self,
+        key: verify::Key,
+        digest: verify::Digest,
+        data: Vec<u8>,
+        mac: Vec<u8>,
+    ) -> Result<bool> {
+        Ok(self.live()?.signed(key, digest, &data, &mac))
     }
 
-    fn token(&mut self, _: Vec<u8>) -> Result<bool> {
-        Err(self.not_here("secrets verify").trap())
+    fn token(&mut self, token: Vec<u8>) -> Result<bool> {
+        Ok(self.live()?.are_shown(&token))
     }
 }

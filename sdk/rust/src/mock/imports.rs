@@ -7,6 +7,7 @@ use super::{CURRENT, Commit, Host};
 use crate::database::Error;
 use crate::http::{Request, Response};
 use crate::log::Level;
+use crate::verify::{Digest, Key};
 use crate::{Fault, FaultClass, RowSet, Value};
 
 /// What an import answers when no host serves this thread.
@@ -203,4 +204,12 @@ pub(crate) fn session_put(login: &[u8], conceal: &[Vec<u8>], expires: Option<u64
 
 pub(crate) fn session_forget() {
     with(|host| host.surroundings.forget());
+}
+
+pub(crate) fn verify_hmac(key: Key, digest: Digest, data: &[u8], mac: &[u8]) -> bool {
+    with(|host| host.live.hmac(key, digest, data, mac)).unwrap_or_default()
+}
+
+pub(crate) fn verify_token(token: &[u8]) -> bool {
+    with(|host| host.live.token(token)).unwrap_or_default()
 }

@@ -24,6 +24,7 @@
 
 mod answers;
 mod imports;
+mod live;
 mod script;
 mod surroundings;
 
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 pub use answers::Answers;
 pub(crate) use imports::*;
+pub use live::{receive, report};
 pub use script::Script;
 pub use surroundings::Login;
 
@@ -99,6 +101,7 @@ pub struct Host {
     paused: Duration,
     stop_after_commits: Option<usize>,
     surroundings: surroundings::Surroundings,
+    live: live::Live,
 }
 
 thread_local! {
@@ -152,6 +155,7 @@ impl Host {
             paused: Duration::ZERO,
             stop_after_commits: None,
             surroundings: surroundings::Surroundings::default(),
+            live: live::Live::default(),
         }
     }
 

@@ -5,7 +5,6 @@
 //! keeps. What a call reveals goes straight into types that wipe themselves, and is known to the scrubber first.
 
 mod answer;
-mod config;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +14,14 @@ use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 use wasmtime::Store;
 use whimbrel_core::environment::SecretReference;
-use whimbrel_core::fault::{Fault, FaultClass, Retry};
+use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_secrets::{Backend, LeaseId, Renewal, Secret, Shape};
 use whimbrel_signal::Scrubber;
 
 use crate::bindings::store::Store as Exports;
 use crate::bindings::store::exports::whimbrel::secrets::backend as wit;
+use crate::call::config::Configuration;
+use crate::call::fault::{fault, mismatched};
 use crate::call::guard::{Guest, guarded};
 use crate::call::{Call, LogSink, StopFlag, traced};
 use crate::egress::{Egress, Materials};
@@ -30,7 +31,6 @@ use crate::plugin::Plugin;
 use crate::schema::Mismatch;
 use crate::session::Session;
 use answer::Answers;
-use config::Configuration;
 
 /// How a secret store is set up.
 pub struct StoreSettings {
@@ -280,48 +280,10 @@ impl Backend for SecretStore {
     }
 }
 
-/// One fault for everything that is wrong with a configuration, at the place of the first thing that is written there.
-fn mismatched(mismatches: &[Mismatch]) -> Option<Fault> {
-    let (last, others) = mismatches.split_last()?;
-    let messages: Vec<&str> = mismatches.iter().map(|one| one.message.as_str()).collect();
-    let mut fault = Fault::new(FaultClass::Invalid, "config.mismatch", messages.join("; "));
-    // What is missing isn't written anywhere; what stands in its place often is.
-    let written = mismatches.iter().find(|one| !one.is_missing);
-    fault.pointer = Some(written.unwrap_or(last).pointer.clone());
-    let hints = others
-        .iter()
-        .chain([last])
-        .filter_map(|one| one.hint.as_deref());
-    let hints: Vec<&str> = hints.collect();
-    fault.hint = Some(if hints.is_empty() {
-        "look at the backend's `with:` in the environment".to_owned()
-    } else {
-        hints.join("; ")
-    });
-    Some(fault)
-}
-
 fn asked(reference: &SecretReference) -> wit::Reference {
     wit::Reference {
         path: reference.path.clone(),
         version: reference.version.clone(),
         options: reference.options.to_string(),
-    }
-}
-
-/// What the sandbox's error means for who asked for a secret.
-fn fault(error: &PluginError) -> Fault {
-    let (class, code, retry) = match error {
-        PluginError::Fault { fault, .. } => return (**fault).clone(),
-        PluginError::Timeout { .. } => (FaultClass::Unavailable, "plugin.timeout", Retry::Backoff),
-        PluginError::Stopped { .. } => (FaultClass::Cancelled, "plugin.stopped", Retry::Never),
-        PluginError::Trap(_) => (FaultClass::Internal, "plugin.trap", Retry::Never),
-        PluginError::Answer { .. } => (FaultClass::Internal, "plugin.answer", Retry::Never),
-        PluginError::NoWorld { .. } => (FaultClass::Invalid, "plugin.world", Retry::Never),
-        _ => (FaultClass::Internal, "plugin.unusable", Retry::Never),
-    };
-    Fault {
-        retry,
-        ..Fault::new(class, code, error.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! A secret store's `with:`: its references resolved anew for each call, and its shape checked.
+//! A plugin's `with:`: its references resolved anew for each call, and its shape checked.
 
 use std::sync::Arc;
 
