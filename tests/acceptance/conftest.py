@@ -12,6 +12,7 @@ from support.product import Whimbrel, find_or_build
 from support.project import Project
 from support.proxy import Proxy
 from support.proxy import find_or_build as find_or_build_proxy
+from support.server import Server
 from support.target import PostgresTarget, SqliteTarget
 
 
@@ -163,3 +164,20 @@ def shop(project, sqlite):
 def served(shop, project, tmp_path):
     """The project's repository at a server."""
     return Served(tmp_path / "served/shop.git", project)
+
+
+@pytest.fixture
+def serve(whimbrel):
+    """Starts servers; those that still run after the test are killed."""
+    started = []
+
+    def start(*arguments, **options):
+        server = Server(whimbrel, *arguments, **options)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.running.process.poll() is None:
+            server.running.kill()
+            server.running.end(code=None)

@@ -1,38 +1,16 @@
-"""`whimbrel serve`: a push becomes a row, and an app finds the schema that it needs.
+"""`whimbrel serve`: a push becomes a row, and an app finds the schema that it needs."""
 
-tidy: long because all of it is what one command promises
-"""
-
-import json
 import socket
 import threading
 import time
 
 import pytest
 from support.product import RETRY, TERMINATED, USAGE
-from support.server import Server
 from support.target import PostgresTarget, SqliteTarget
 from support.waiting import eventually
 
 PEOPLE = ("CREATE TABLE people (id bigint PRIMARY KEY)", "DROP TABLE people")
 PETS = ("CREATE TABLE pets (id bigint PRIMARY KEY)", "DROP TABLE pets")
-
-
-@pytest.fixture
-def serve(whimbrel):
-    """Starts servers; those that still run after the test are killed."""
-    started = []
-
-    def start(*arguments, **options):
-        server = Server(whimbrel, *arguments, **options)
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        if server.running.process.poll() is None:
-            server.running.kill()
-            server.running.end(code=None)
 
 
 @pytest.fixture
@@ -325,69 +303,6 @@ def test_what_outlasts_the_grace_is_cancelled(serve, project, postgres):
 def _sleeping(postgres):
     rows = postgres.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
     return rows[0][0] > 0
-
-
-def test_it_listens_on_a_socket_for_its_user_only(serve, project, sqlite, tmp_path):
-    project.environment("dev", {"shop": sqlite.url})
-    project.migration("0001-people", PEOPLE)
-    path = tmp_path / "whimbrel.sock"
-    server = serve(listen=f"unix:{path}")
-    server.phase("current")
-    assert path.stat().st_mode & 0o777 == 0o600
-    server.running.kill()
-    server.running.end(code=None)
-    # What a killed one left is no obstacle, and a living one is.
-    server = serve(listen=f"unix:{path}")
-    server.phase("current")
-    ended = _refused(server, "--listen", f"unix:{path}")
-    assert "another process listens" in ended.err
-    server.end()
-    assert not path.exists()
-
-
-def _refused(server, *arguments):
-    """Starts another server that must not start."""
-    whimbrel = server.whimbrel
-    return whimbrel.run("serve", *arguments, code=USAGE)
-
-
-def test_it_is_open_to_nobody_from_elsewhere(whimbrel, project, sqlite):
-    project.environment("dev", {"shop": sqlite.url})
-    ended = whimbrel.run("serve", "--listen", "0.0.0.0:0", code=USAGE)
-    assert "nothing says who may do what" in ended.err and "--token" in ended.err
-    ended = whimbrel.run("serve", "--listen", "0.0.0.0:0", "--token", "secret://env/SHORT", code=USAGE, SHORT="abc")
-    assert "shorter than 16" in ended.err
-    ended = whimbrel.run("serve", "--token", "secret://env/NOWHERE", code=USAGE)
-    assert "NOWHERE" in ended.err
-
-
-def test_a_page_in_a_browser_gets_nothing(serve, project, sqlite):
-    project.environment("dev", {"shop": sqlite.url})
-    server = serve()
-    server.get("/v1/environments", status=421, host="evil.example")
-    body = json.dumps({"plan": "0" * 64})
-    server.post("/v1/environments/dev/apply", body, status=415, content_type="text/plain")
-    server.end()
-
-
-def test_requests_are_bounded(serve, project, sqlite):
-    project.environment("dev", {"shop": sqlite.url})
-    server = serve()
-    server.phase("current")
-    path = "/v1/environments/dev/apply"
-    server.post(path, {"plan": "0" * (100 << 10)}, status=413)
-    server.post(path, "{", status=400, content_type="application/json")
-    server.post(path, {"plan": "0" * 64, "force": True}, status=400)
-    server.post(path, {"plan": "0" * 64}, status=400, idempotency_key="k" * 300)
-    server.get("/v1/environments/dev?x=" + "y" * (64 << 10), status=431)
-    server.get("/v1/environments/nowhere", status=404)
-    server.get("/v1/runs/nowhere", status=404)
-    server.get("/nowhere", status=404)
-    server.post("/healthz", status=405)
-    server.post("/v1/sources/nowhere/sync", status=404)
-    server.get("/v1/environments/dev/plan?limit=1", status=400)
-    assert server.get("/healthz").json() == {"status": "alive"}
-    server.end()
 
 
 def test_a_slow_reader_of_events_holds_nobody_up(serve, project, postgres):

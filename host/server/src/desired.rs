@@ -47,6 +47,12 @@ impl Desired {
             guard: Some(guard),
         }
     }
+
+    /// The commit that it is from; none for files of a folder.
+    pub(crate) fn revision(&self) -> Option<String> {
+        let revision = self.opened.project.revision();
+        revision.map(ToString::to_string)
+    }
 }
 
 impl Drop for Desired {

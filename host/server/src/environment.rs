@@ -68,6 +68,8 @@ pub(crate) struct Accepted {
 pub(crate) struct State {
     pub(crate) desired: Option<Arc<Desired>>,
     pub(crate) phase: Phase,
+    /// The revision that was planned last, which everything below is about.
+    pub(crate) revision: Option<String>,
     /// Why the newest revision couldn't be read.
     pub(crate) unread: Option<Unread>,
     pub(crate) plan: Option<PlanLine>,
@@ -99,7 +101,8 @@ pub(crate) struct Environment {
     pub(crate) source: Arc<Source>,
     pub(crate) stand: Stand,
     pub(crate) readiness: Readiness,
-    pub(crate) wake: Notify,
+    woken: Notify,
+    is_woken: AtomicBool,
     gone: AtomicBool,
     orders: mpsc::Sender<Order>,
     state: Mutex<State>,
@@ -149,12 +152,15 @@ impl Environment {
             source,
             stand,
             readiness,
-            wake: Notify::new(),
+            woken: Notify::new(),
+            // Its first look waits as well.
+            is_woken: AtomicBool::new(true),
             gone: AtomicBool::new(false),
             orders,
             state: Mutex::new(State {
                 desired: None,
                 phase: Phase::Starting,
+                revision: None,
                 unread: None,
                 plan: None,
                 refusals: Vec::new(),
@@ -180,10 +186,32 @@ impl Environment {
             .map_err(|_| Problem::busy(format!("too many orders wait for `{}`", self.name)))
     }
 
+    /// Asks its loop to look again.
+    pub(crate) fn wake(&self) {
+        self.is_woken.store(true, Ordering::Relaxed);
+        self.woken.notify_one();
+    }
+
+    /// Until somebody asks to look again.
+    pub(crate) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    /// Its loop looks.
+    pub(crate) fn begin(&self) {
+        self.is_woken.store(false, Ordering::Relaxed);
+    }
+
+    /// How many pieces of work wait for its loop.
+    pub(crate) fn waiting(&self) -> usize {
+        let orders = self.orders.max_capacity() - self.orders.capacity();
+        orders + usize::from(self.is_woken.load(Ordering::Relaxed))
+    }
+
     /// Says that nobody keeps it any more.
     pub(crate) fn forget(&self) {
         self.gone.store(true, Ordering::Relaxed);
-        self.wake.notify_one();
+        self.wake();
     }
 
     pub(crate) fn is_gone(&self) -> bool {
@@ -210,9 +238,7 @@ impl Environment {
             name: self.name.clone(),
             source: self.source.name.clone(),
             phase: state.phase,
-            revision: desired
-                .and_then(|desired| desired.opened.project.revision())
-                .map(ToString::to_string),
+            revision: state.revision.clone(),
             sync_status,
             revision_age_seconds: age.filter(|_| sync_error.is_some()),
             sync_error,

@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod limits;
 mod listen;
+mod measures;
 mod problem;
 mod pulse;
 mod readiness;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 use whimbrel_engine::Context;
+use whimbrel_report::metrics::Metrics;
 use whimbrel_run::Stop;
 
 pub use audience::Listeners;
@@ -81,10 +83,13 @@ pub async fn serve(
         places.push(Listener::bind(listen, settings.tls.as_ref()).await?);
     }
     let (guard, mut all_gone) = mpsc::channel(1);
+    let metrics = context.metrics().cloned().unwrap_or_else(Metrics::new);
+    let context = context.with_metrics(metrics.clone());
     let server = Server::new(
         settings,
         tokens,
         context,
+        metrics,
         listeners,
         stop.clone(),
         guard.clone(),

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Semaphore, mpsc};
 use whimbrel_engine::Context;
+use whimbrel_report::metrics::Metrics;
 use whimbrel_run::Stop;
 
 use crate::answers::Answers;
@@ -12,6 +13,7 @@ use crate::audience::{Listeners, Stand};
 use crate::desired::Guard;
 use crate::environment::Environment;
 use crate::limits::Limits;
+use crate::measures::Measures;
 use crate::pulse::Pulses;
 use crate::readiness::Readiness;
 use crate::runs::Runs;
@@ -30,6 +32,7 @@ pub(crate) struct Server {
     /// Whether whoever reaches it may do everything.
     pub(crate) is_open: bool,
     pub(crate) context: Context,
+    pub(crate) measures: Measures,
     pub(crate) stop: Stop,
     pub(crate) answers: Answers,
     pub(crate) streams: Arc<Semaphore>,
@@ -44,6 +47,7 @@ impl Server {
         settings: &Settings,
         tokens: Tokens,
         context: Context,
+        metrics: Metrics,
         listeners: Listeners,
         stop: Stop,
         guard: Guard,
@@ -66,6 +70,7 @@ impl Server {
                     .is_none_or(|tls| tls.client_authority.is_none()),
             tokens,
             context,
+            measures: Measures::new(metrics, settings.sources.keys()),
             stop,
             answers: Answers::new(limits.answers),
             streams: Arc::new(Semaphore::new(limits.streams)),
@@ -110,6 +115,7 @@ impl Server {
             let is_kept = environment.source.name != source.name || names.contains(name);
             if !is_kept {
                 environment.forget();
+                self.measures.forget(name);
             }
             is_kept
         });
@@ -146,6 +152,7 @@ impl Server {
                 readiness,
                 orders,
             ));
+            self.measures.keep(name);
             all.insert(name.clone(), Arc::clone(&environment));
             kept.insert(name.clone());
             tokio::spawn(worker::keep(Arc::clone(self), environment, received, guard));
@@ -157,9 +164,17 @@ impl Server {
     pub(crate) fn wake(&self, source: &Source) {
         for environment in self.environments() {
             if environment.source.name == source.name {
-                environment.wake.notify_one();
+                environment.wake();
             }
         }
+    }
+
+    /// How many pieces of work wait to be begun: orders, and environments that were woken.
+    pub(crate) fn waiting(&self) -> usize {
+        self.environments()
+            .iter()
+            .map(|environment| environment.waiting())
+            .sum()
     }
 
     /// Lets go of everything that has something to give back.

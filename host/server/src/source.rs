@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Notify;
 use whimbrel_core::name::EnvironmentName;
 use whimbrel_engine::{EngineError, Selection, opening};
+use whimbrel_git::Fetched;
 use whimbrel_project::{Control, Place, ProjectError};
+use whimbrel_signal::metric::FetchResult;
 
+use crate::measures::Measures;
 use crate::server::Server;
 use crate::settings::SourceSettings;
 
@@ -21,6 +24,7 @@ pub(crate) struct Source {
     /// The mirror of a repository elsewhere, as it was fetched last.
     fetched: Mutex<Option<Place>>,
     bell: Notify,
+    begun: Instant,
     state: Mutex<State>,
 }
 
@@ -72,6 +76,7 @@ impl Source {
             settings,
             fetched: Mutex::default(),
             bell: Notify::new(),
+            begun: Instant::now(),
             state: Mutex::default(),
         }
     }
@@ -84,6 +89,11 @@ impl Source {
     /// Whether its environments were ever known.
     pub(crate) fn is_known(&self) -> bool {
         self.lock().good.is_some()
+    }
+
+    /// How old what is known of it is.
+    pub(crate) fn age(&self) -> Duration {
+        self.lock().good.map_or(self.begun, |(at, _)| at).elapsed()
     }
 
     /// Why it can't be read now.
@@ -135,10 +145,12 @@ impl Source {
     }
 
     /// Fetches a repository elsewhere, and reads which environments are wanted.
-    fn read(&self) -> Result<BTreeSet<String>, EngineError> {
+    fn read(&self, measures: &Measures) -> Result<BTreeSet<String>, EngineError> {
         let mut selection = self.settings.selection.clone();
         if let Place::Elsewhere { remote, reference } = selection.place {
-            let repository = remote.fetch(reference.as_deref())?.repository;
+            let fetched = remote.fetch(reference.as_deref());
+            measures.fetched(&self.name, result(&fetched));
+            let repository = fetched?.repository;
             selection.place = Place::Fetched {
                 remote,
                 repository,
@@ -161,7 +173,7 @@ pub(crate) async fn keep(server: Arc<Server>, source: Arc<Source>) {
     let interval = source.settings.interval.unwrap_or(server.limits.interval);
     let mut failures = 0_u32;
     loop {
-        pulse.beat(std::time::Duration::ZERO);
+        pulse.beat(Duration::ZERO);
         let begun = Instant::now();
         let pause = if look(&server, &source).await {
             failures = 0;
@@ -189,8 +201,8 @@ pub(crate) async fn keep(server: Arc<Server>, source: Arc<Source>) {
 /// Looks at it once; whether it could be read.
 async fn look(server: &Arc<Server>, source: &Arc<Source>) -> bool {
     let read = {
-        let source = Arc::clone(source);
-        tokio::task::spawn_blocking(move || source.read()).await
+        let (source, server) = (Arc::clone(source), Arc::clone(server));
+        tokio::task::spawn_blocking(move || source.read(&server.measures)).await
     };
     let is_good = match read {
         Ok(Ok(names)) => {
@@ -217,6 +229,15 @@ async fn look(server: &Arc<Server>, source: &Arc<Source>) -> bool {
     // Databases and approvals may have changed even where the source can't be read.
     server.wake(source);
     is_good
+}
+
+/// How a fetch ended.
+fn result<E>(fetched: &Result<Fetched, E>) -> FetchResult {
+    match fetched {
+        Ok(fetched) if fetched.moves.is_empty() => FetchResult::Unchanged,
+        Ok(_) => FetchResult::Changed,
+        Err(_) => FetchResult::Failed,
+    }
 }
 
 /// The environments that a source defines and that are wanted.

@@ -90,7 +90,7 @@ impl Worker {
                 biased;
                 () = stop.requested() => return,
                 Some(order) = orders.recv() => self.order(order).await,
-                () = self.environment.wake.notified() => {}
+                () = self.environment.woken() => {}
                 () = tokio::time::sleep(pause) => {}
             }
             if self.environment.is_gone() || stop.is_requested() {
@@ -102,6 +102,7 @@ impl Worker {
 
     /// Brings the environment as far as it may be brought; when to try again, if that is worth it.
     async fn reconcile(&mut self) -> Option<Instant> {
+        self.environment.begin();
         for _ in 0..self.server.limits.replans {
             self.pulse.beat(Duration::ZERO);
             match self.once().await {
@@ -201,6 +202,7 @@ impl Worker {
         let prepared = match Prepared::new(opened, goal, Passing::default()).await {
             Ok(prepared) => prepared,
             Err(error) => {
+                self.environment.lock().revision = desired.revision();
                 self.failed(Phase::Retrying, &error);
                 return Next::Retry;
             }
@@ -209,16 +211,25 @@ impl Worker {
         let digest = prepared.plan().digest();
         let unread = prepared.survey.failures.values().next();
         let unread = unread.map(|error| (error.to_string(), error.hint()));
+        if std::mem::take(&mut self.hold) && unread.is_none() {
+            self.held = Some(digest);
+        }
+        let is_held = self.held == Some(digest);
         {
             let mut state = self.environment.lock();
             state.plan = Some(line(prepared.plan()));
             state.refusals.clone_from(&refusals);
             state.checked_at = Some(Timestamp::now());
+            let revision = desired.revision();
+            if state.revision != revision {
+                state.revision = revision;
+                // How it stood was about another one.
+                if !is_held {
+                    state.phase = Phase::Starting;
+                }
+            }
         }
-        if std::mem::take(&mut self.hold) && unread.is_none() {
-            self.held = Some(digest);
-        }
-        if self.held == Some(digest) {
+        if is_held {
             return Next::Wait;
         }
         self.held = None;
@@ -234,6 +245,9 @@ impl Worker {
             return match unread {
                 None => {
                     self.stands(Phase::Current);
+                    if opened.targets.is_complete() {
+                        self.server.measures.up_to_date(&self.environment.name);
+                    }
                     Next::Wait
                 }
                 Some((error, hint)) => {

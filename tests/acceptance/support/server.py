@@ -41,10 +41,12 @@ class _Socket(http.client.HTTPConnection):
 class Server:
     """A server that was started; `listen` says where."""
 
-    def __init__(self, whimbrel, *arguments, listen="127.0.0.1:0", interval="1h", token=None, **variables):
+    def __init__(self, whimbrel, *arguments, listen="127.0.0.1:0", interval="1h", token=None, trust=None,
+                 **variables):
         self.running = whimbrel.start(
             "serve", "--listen", listen, "--interval", interval, *arguments, **variables)
         self.token = token
+        self.trust = trust
         self.whimbrel = whimbrel
         self.document = None
         line = self.running.process.stdout.readline()
@@ -56,6 +58,8 @@ class Server:
         if self.place.startswith("unix:"):
             return _Socket(self.place.removeprefix("unix:"))
         host, port = self.place.rsplit(":", 1)
+        if self.trust:
+            return http.client.HTTPSConnection(host, int(port), timeout=60, context=self.trust)
         return http.client.HTTPConnection(host, int(port), timeout=60)
 
     def request(self, method, path, body=None, **headers):

@@ -14,7 +14,9 @@ mod options;
 mod postgres;
 mod project;
 mod report;
+mod repository;
 mod rows;
+mod server;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 mod entry;
 mod environments;
 mod health;
+mod metrics;
 mod orders;
 mod runs;
 
@@ -30,6 +31,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/openapi.json", get(openapi));
     let of = |rest: &str| format!("/v1/environments/{{environment}}{rest}");
     let read = Router::new()
+        .route("/metrics", get(metrics::metrics))
         .route("/v1/sources", get(environments::sources))
         .route("/v1/environments", get(environments::all))
         .route(&of(""), get(environments::one))

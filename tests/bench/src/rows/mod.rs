@@ -4,6 +4,7 @@ mod apply;
 mod backfill;
 pub mod bare;
 mod fanout;
+mod gitops;
 mod idle;
 mod metrics;
 mod noop;
@@ -39,6 +40,7 @@ pub const ALL: &[(&str, Benchmark)] = &[
     ("fanout-100", fanout::run),
     ("secrets", secrets::run),
     ("metrics", metrics::run),
+    ("gitops", gitops::run),
 ];
 
 impl Stage {
