@@ -10,8 +10,8 @@ use crate::failure::{Doing, Failure, Result};
 use crate::workspace::Workspace;
 use crate::{git, plugins, postgresql, python, real_parts};
 
-/// Features that only tests compile in.
-pub const FEATURES: &str = "whimbrel/crash-points,whimbrel-run/crash-points";
+/// Features that tests compile in and a plain build doesn't.
+pub const FEATURES: &str = "whimbrel/crash-points,whimbrel-run/crash-points,whimbrel/opentelemetry,whimbrel-report/opentelemetry";
 
 /// The least share of the host's lines, in percent, that the tests must reach.
 pub const COVERAGE_FLOOR: f64 = 90.0;

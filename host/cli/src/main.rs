@@ -15,6 +15,8 @@ mod output;
 mod protect;
 mod remote;
 mod run;
+#[cfg(feature = "opentelemetry")]
+mod traces;
 
 use std::process::ExitCode;
 

@@ -15,6 +15,8 @@ use whimbrel_signal::{Bus, Scrubber, Sink};
 use crate::arguments::{Format, Global, LogFormat, ReportFile};
 use crate::error::CliError;
 use crate::exit::Exit;
+#[cfg(feature = "opentelemetry")]
+use crate::traces::Tracing;
 
 /// The streams, and what may be written to them.
 #[derive(Clone, Debug)]
@@ -28,6 +30,9 @@ pub(crate) struct Output {
     closing: Closing,
     /// What is measured, once somebody wants it. Clones share it.
     metrics: Arc<OnceLock<Metrics>>,
+    /// What sends traces, where the environment names a collector.
+    #[cfg(feature = "opentelemetry")]
+    tracing: Option<Tracing>,
 }
 
 /// A report that can't be written.
@@ -61,6 +66,8 @@ impl Output {
             scrubber,
             closing: Closing::default(),
             metrics: Arc::default(),
+            #[cfg(feature = "opentelemetry")]
+            tracing: Tracing::begin(),
         }
     }
 
@@ -186,6 +193,22 @@ impl Output {
                 self.verbose,
             ))),
         };
+        #[cfg(feature = "opentelemetry")]
+        let sink = sink
+            .into_iter()
+            .chain(self.tracing.as_ref().map(Tracing::sink));
         sink.into_iter().collect()
+    }
+
+    /// Sends what still waits to be sent.
+    #[cfg_attr(
+        not(feature = "opentelemetry"),
+        allow(clippy::unused_self, reason = "nothing waits without the feature")
+    )]
+    pub(crate) fn end(&self) {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(tracing) = &self.tracing {
+            tracing.end();
+        }
     }
 }

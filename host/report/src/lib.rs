@@ -20,6 +20,8 @@ mod status;
 mod style;
 mod table;
 mod target;
+#[cfg(feature = "opentelemetry")]
+pub mod traces;
 
 pub use history::{HistoryView, TargetEvents};
 pub use outcome::{DoneView, OutcomeView, TargetOutcome};

@@ -69,7 +69,7 @@ def find_or_build():
     if not any((target / "components").glob("*.wasm")):
         subprocess.run([cargo, "xtask", "plugins"], cwd=ROOT, check=True)
     # Run again and again this costs a second; what is tested is never older than its sources.
-    build = [cargo, "build", "--quiet", "--package", "whimbrel", "--features", "crash-points"]
+    build = [cargo, "build", "--quiet", "--package", "whimbrel", "--features", "crash-points,opentelemetry"]
     subprocess.run(build, cwd=ROOT, check=True)
     return target / "debug/whimbrel"
 

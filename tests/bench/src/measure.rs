@@ -65,8 +65,18 @@ pub fn processor_time(mut run: impl FnMut() -> Result<Duration>) -> Result<Durat
 /// Processor time of all children that have ended, in seconds.
 fn children() -> Result<f64> {
     let text = std::fs::read_to_string("/proc/self/stat").doing("reading /proc/self/stat")?;
-    // The program's name, in parentheses, may hold anything; the numbers come after it.
-    let numbers = text.rsplit(')').next().unwrap_or_default();
+    Ok(seconds(&text, 13))
+}
+
+/// The processor time of a process itself, in seconds, by its `/proc/PID/stat`.
+pub fn processor_seconds(stat: &str) -> f64 {
+    seconds(stat, 11)
+}
+
+/// The two times, in user mode and in the kernel, that begin at this field after the program's name.
+fn seconds(stat: &str, first: usize) -> f64 {
+    // The name, in parentheses, may hold anything; the numbers come after it.
+    let numbers = stat.rsplit(')').next().unwrap_or_default();
     let field = |index: usize| {
         numbers
             .split_whitespace()
@@ -74,5 +84,5 @@ fn children() -> Result<f64> {
             .and_then(|text| text.parse::<f64>().ok())
             .unwrap_or_default()
     };
-    Ok((field(13) + field(14)) / TICKS_PER_SECOND)
+    (field(first) + field(first + 1)) / TICKS_PER_SECOND
 }

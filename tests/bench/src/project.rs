@@ -29,7 +29,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// An empty project of the given databases, by name and URL.
+    /// An empty project; its environment `dev` has the given databases, by name and URL, and isn't there without any.
     pub fn new(
         program: &std::ffi::OsStr,
         databases: &[(String, String)],
@@ -45,18 +45,25 @@ impl Project {
             "whimbrel.yaml",
             &format!("{API}\nkind: Project\nmetadata: {{ name: bench }}\nspec:\n  defaults: {{ database: {first} }}\n"),
         )?;
+        if !databases.is_empty() {
+            project.environment("dev", databases, policy)?;
+        }
+        Ok(project)
+    }
+
+    /// Writes an environment.
+    pub fn environment(&self, name: &str, databases: &[(String, String)], policy: &str) -> Result {
         let databases: String = databases
             .iter()
             .map(|(name, url)| format!("    {name}: {{ url: \"{url}\" }}\n"))
             .collect();
-        project.write(
-            "environments/dev.yaml",
+        self.write(
+            &format!("environments/{name}.yaml"),
             &format!(
-                "{API}\nkind: Environment\nmetadata: {{ name: dev }}\nspec:\n  databases:\n{databases}  \
+                "{API}\nkind: Environment\nmetadata: {{ name: {name} }}\nspec:\n  databases:\n{databases}  \
                  policy: {{ apply: Auto, destructive: Allow{policy} }}\n"
             ),
-        )?;
-        Ok(project)
+        )
     }
 
     /// The folder.

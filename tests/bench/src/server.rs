@@ -7,15 +7,22 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::failure::{Doing, Failure, Result};
+use crate::measure::processor_seconds;
 
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often it is asked while something is waited for: what is measured is no more exact than that.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// What its webhooks are about.
+const REPOSITORY: &str = "acme/shop";
+
+/// What they are let in with.
+const SECRET: &str = "a secret of the benchmarks alone";
 
 /// A running server; it ends when this is dropped.
 #[derive(Debug)]
@@ -25,12 +32,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one that looks at its source only when somebody rings, and waits until it listens.
-    pub fn start(program: &OsStr, folder: &Path, arguments: &[&str]) -> Result<Self> {
+    /// Starts one that looks at a repository only when somebody rings, and waits until it listens.
+    pub fn start(program: &OsStr, folder: &Path, source: &str, url: &str) -> Result<Self> {
+        let config = folder.join("source.yaml");
+        let text = format!(
+            "apiVersion: whimbrel.dev/v1alpha1\nkind: GitSource\nmetadata: {{ name: {source} }}\nspec:\n  \
+             url: {url}\n  ref: main\n  interval: 1h\n  webhook:\n    repository: {REPOSITORY}\n    \
+             with: {{ host: gitlab }}\n    secrets: [\"secret://env/BENCH_SECRET\"]\n"
+        );
+        std::fs::write(&config, text).doing("writing the source's document")?;
         let mut process = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--interval", "1h"])
-            .args(arguments)
+            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+            .arg(config)
             .env("WHIMBREL_CACHE", folder.join("cache"))
+            .env("BENCH_SECRET", SECRET)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -89,21 +104,68 @@ impl Server {
         }
     }
 
-    /// Rings the bell of a source.
-    pub fn ring(&self, source: &str) -> Result {
-        let (status, body) = self.request("POST", &format!("/v1/sources/{source}/sync"))?;
+    /// Delivers that a branch was pushed, as GitLab does; gives how long the answer took.
+    pub fn deliver(&self, source: &str, id: &str, commit: &str) -> Result<Duration> {
+        let body = json!({
+            "object_kind": "push", "ref": "refs/heads/main", "before": "1".repeat(40), "after": commit,
+            "project": { "path_with_namespace": REPOSITORY },
+        });
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-gitlab-event", "Push Hook"),
+            ("x-gitlab-token", SECRET),
+            ("x-gitlab-event-uuid", id),
+        ];
+        let begun = Instant::now();
+        let path = format!("/hooks/{source}");
+        let (status, body) = self.send("POST", &path, &headers, body.to_string().as_bytes())?;
         if status == 202 {
-            return Ok(());
+            return Ok(begun.elapsed());
         }
-        Err(Failure::new(format!("the bell: {status} {body}")))
+        Err(Failure::new(format!("a delivery: {status} {body}")))
+    }
+
+    /// How much memory it has, in bytes.
+    pub fn memory(&self) -> Result<f64> {
+        let text = self.standing("status")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let size = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        let none = || Failure::new("the kernel tells no memory".to_owned());
+        Ok(size.ok_or_else(none)? * 1_024.0)
+    }
+
+    /// The processor time that it has used, in seconds.
+    pub fn processor(&self) -> Result<f64> {
+        Ok(processor_seconds(&self.standing("stat")?))
+    }
+
+    fn standing(&self, file: &str) -> Result<String> {
+        let file = format!("/proc/{}/{file}", self.process.id());
+        std::fs::read_to_string(&file).doing(format!("reading {file}"))
+    }
+
+    /// The value of the first sample that begins so.
+    pub fn metric(&self, sample: &str) -> Result<f64> {
+        let (_, text) = self.request("GET", "/metrics")?;
+        let found = text.lines().find_map(|line| {
+            let value = line.strip_prefix(sample)?.rsplit(' ').next()?;
+            value.parse::<f64>().ok()
+        });
+        Ok(found.unwrap_or_default())
     }
 
     /// Waits until the environment `dev` stands as asked.
     pub fn wait(&self, stands: impl Fn(&Json) -> bool) -> Result {
+        self.wait_for("dev", stands)
+    }
+
+    /// Waits until an environment stands as asked.
+    pub fn wait_for(&self, environment: &str, stands: impl Fn(&Json) -> bool) -> Result {
+        let path = format!("/v1/environments/{environment}");
         let begun = Instant::now();
         let mut last = String::new();
         while begun.elapsed() < PATIENCE {
-            let (status, body) = self.request("GET", "/v1/environments/dev")?;
+            let (status, body) = self.request("GET", &path)?;
             if status == 200 && serde_json::from_str(&body).is_ok_and(|view| stands(&view)) {
                 return Ok(());
             }

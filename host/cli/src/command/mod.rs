@@ -48,9 +48,10 @@ pub(crate) fn main() -> ExitCode {
     };
     let scrubber = protect::scrubber();
     protect::panics(scrubber.clone());
-    let output = Output::new(&arguments.global, scrubber.clone());
-    logging::begin(&arguments.global, scrubber);
+    logging::begin(&arguments.global, scrubber.clone());
+    let output = Output::new(&arguments.global, scrubber);
     let result = run(&arguments, &output);
+    output.end();
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Stage, note, ratio};
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Failure, Result};
 use crate::measure::in_turns;
 use crate::project::{Project, Shape};
 use crate::report::Report;
@@ -18,11 +18,16 @@ const PUSHES: usize = 100;
 /// A source rests half a second between two looks: whoever rings sooner waits for that.
 const REST: Duration = Duration::from_millis(600);
 const TURNS: usize = 9;
+const ENVIRONMENTS: usize = 12;
+const DELIVERIES: usize = 1_000;
+const SENDERS: usize = 50;
 
 /// Measures them.
 pub fn run(stage: &Stage, report: &mut Report) -> Result {
     report.suite("gitops");
     pushes(stage, report)?;
+    burst(stage, report)?;
+    rest(stage, report)?;
     syncs(stage, report)
 }
 
@@ -42,8 +47,8 @@ impl Scene {
         }
         let folder = tempfile::tempdir().doing("making a folder")?;
         let repository = Repository::new(project.path(), folder.path().join("shop.git"))?;
-        let source = format!("{SOURCE}={}@main", repository.address());
-        let server = Server::start(&stage.whimbrel, folder.path(), &["--source", &source])?;
+        let url = repository.address();
+        let server = Server::start(&stage.whimbrel, folder.path(), SOURCE, &url)?;
         server.wait(|view| view["phase"] == "current")?;
         Ok(Self {
             project,
@@ -59,10 +64,10 @@ impl Scene {
         self.repository.commit()
     }
 
-    /// Rings, and waits until this commit is what is wanted, and then until it is what is there.
+    /// Delivers it, and waits until this commit is what is wanted, and then until it is what is there.
     fn sync(&self, commit: &str) -> Result<(Duration, Duration)> {
         let begun = Instant::now();
-        self.server.ring(SOURCE)?;
+        self.server.deliver(SOURCE, commit, commit)?;
         self.server.wait(|view| view["revision"] == commit)?;
         let known = begun.elapsed();
         self.server
@@ -89,11 +94,11 @@ fn pushes(stage: &Stage, report: &mut Report) -> Result {
     known.sort_unstable();
     applied.sort_unstable();
     report.at_most(
-        "bell → desired state in memory, 1,000 migrations, one more (p99)",
+        "webhook → desired state in memory, 1,000 migrations, one more (p99)",
         milliseconds(&known, 99),
         "ms",
         200.0,
-        format!("{}, with the fetch", said(&known)),
+        format!("{}, with the fetch and the plan", said(&known)),
     );
     report.at_most(
         "push → applied on local PostgreSQL (p99)",
@@ -101,6 +106,61 @@ fn pushes(stage: &Stage, report: &mut Report) -> Result {
         "ms",
         1_000.0,
         format!("{}, from the start of `git push`", said(&applied)),
+    );
+    Ok(())
+}
+
+/// A thousand deliveries by fifty who send one after the other.
+fn burst(stage: &Stage, report: &mut Report) -> Result {
+    let folder = tempfile::tempdir().doing("making a folder")?;
+    let url = format!("sqlite:{}", folder.path().join("burst.db").display());
+    let scene = Scene::set(stage, url, 1)?;
+    let commit = scene.repository.head()?;
+    let fetches = || {
+        let kinds = ["changed", "unchanged", "failed"];
+        kinds.iter().try_fold(0.0, |sum, kind| {
+            let sample =
+                format!("whimbrel_git_fetch_total{{result=\"{kind}\",source=\"{SOURCE}\"}}");
+            Ok::<f64, Failure>(sum + scene.server.metric(&sample)?)
+        })
+    };
+    // The receiver is compiled.
+    scene.server.deliver(SOURCE, "first", &commit)?;
+    std::thread::sleep(REST * 2);
+    let before = fetches()?;
+    let mut times = Vec::new();
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|sender| {
+                let (server, commit) = (&scene.server, &commit);
+                scope.spawn(move || {
+                    (0..DELIVERIES / SENDERS)
+                        .map(|number| server.deliver(SOURCE, &format!("{sender}-{number}"), commit))
+                        .collect::<Result<Vec<_>>>()
+                })
+            })
+            .collect();
+        for sender in senders {
+            let sent = sender.join();
+            times.extend(sent.map_err(|_| Failure::new("a sender is gone".to_owned()))??);
+        }
+        Ok::<(), Failure>(())
+    })?;
+    std::thread::sleep(REST * 3);
+    times.sort_unstable();
+    report.at_most(
+        "a webhook's answer, 1,000 of them by 50 at once (p99)",
+        milliseconds(&times, 99),
+        "ms",
+        200.0,
+        format!("{:.1} ms in the middle", milliseconds(&times, 50)),
+    );
+    report.at_most(
+        "fetches for 1,000 webhooks",
+        fetches()? - before,
+        "fetches",
+        2.0,
+        "one, and one more for those that came after it began".to_owned(),
     );
     Ok(())
 }
@@ -128,6 +188,51 @@ fn syncs(stage: &Stage, report: &mut Report) -> Result {
         "×",
         1.5,
         note(ours, theirs, "git fetch"),
+    );
+    Ok(())
+}
+
+/// Twelve environments that are as they should be.
+fn rest(stage: &Stage, report: &mut Report) -> Result {
+    let folder = tempfile::tempdir().doing("making a folder")?;
+    let project = Project::new(&stage.whimbrel, &[], "")?;
+    let names: Vec<_> = (1..=ENVIRONMENTS)
+        .map(|number| format!("environment-{number}"))
+        .collect();
+    for name in &names {
+        let file = folder.path().join(name).display().to_string();
+        project.environment(name, &[("db".to_owned(), format!("sqlite:{file}.db"))], "")?;
+    }
+    for number in 1..=MIGRATIONS {
+        project.table(number, "db", Shape::Plain)?;
+    }
+    let repository = Repository::new(project.path(), folder.path().join("shop.git"))?;
+    let server = Server::start(
+        &stage.whimbrel,
+        folder.path(),
+        SOURCE,
+        &repository.address(),
+    )?;
+    for name in &names {
+        server.wait_for(name, |view| view["phase"] == "current")?;
+    }
+    std::thread::sleep(REST * 5);
+    let (begun, before) = (Instant::now(), server.processor()?);
+    std::thread::sleep(Duration::from_secs(20));
+    let share = 100.0 * (server.processor()? - before) / begun.elapsed().as_secs_f64();
+    report.at_most(
+        "memory of `serve` at rest, 12 environments × 1,000 migrations",
+        server.memory()? / 1e6,
+        "MB",
+        60.0,
+        "after it has applied all of them".to_owned(),
+    );
+    report.at_most(
+        "processor of `serve` at rest, 12 environments",
+        share,
+        "%",
+        1.0,
+        "of one, in 20 s".to_owned(),
     );
     Ok(())
 }
