@@ -13,6 +13,7 @@ use whimbrel_git::{Access, HttpCredential, KnownHosts, Signers, SshKey, Verify};
 use whimbrel_plugin::Materials;
 use whimbrel_secrets::Resolver;
 use whimbrel_signal::Scrubber;
+use whimbrel_signal::metric::Meter;
 
 use crate::Verification;
 use crate::backends::Resolving;
@@ -27,9 +28,13 @@ pub struct SourceSecrets {
 impl SourceSecrets {
     /// Secrets, with relative paths of files counted from a folder.
     #[must_use]
-    pub fn new(base: &Path, scrubber: Scrubber) -> Self {
+    pub fn new(base: &Path, scrubber: Scrubber, meter: Option<Meter>) -> Self {
+        let resolver = Resolver::new(base, scrubber);
         Self {
-            resolver: Resolver::new(base, scrubber),
+            resolver: match meter {
+                Some(meter) => resolver.with_meter(meter),
+                None => resolver,
+            },
             base: base.to_path_buf(),
         }
     }
@@ -145,7 +150,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         let scrubber = Scrubber::default();
-        let secrets = SourceSecrets::new(folder.path(), scrubber.clone());
+        let secrets = SourceSecrets::new(folder.path(), scrubber.clone(), None);
         let auth: GitAuth = serde_json::from_value(json!({
             "token": "secret://file/token", "username": "ada", "knownHosts": { "file": "known" },
         }))
