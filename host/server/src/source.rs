@@ -208,7 +208,6 @@ pub(crate) async fn keep(server: Arc<Server>, source: Arc<Source>) {
     let mut failures = 0_u32;
     loop {
         pulse.beat(Duration::ZERO);
-        let begun = Instant::now();
         let pause = if look(&server, &source).await {
             failures = 0;
             server.limits.pause(interval)
@@ -217,20 +216,21 @@ pub(crate) async fn keep(server: Arc<Server>, source: Arc<Source>) {
             server.limits.backoff(failures).min(interval)
         };
         pulse.beat(pause);
+        let looked = Instant::now();
         tokio::select! {
             () = server.stop.requested() => return,
-            () = source.bell.notified() => quiet(&server, &source, begun).await,
+            () = source.bell.notified() => quiet(&server, &source, looked).await,
             () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
-/// Waits until nobody rings any more where somebody rang shortly after the last look began: those of a burst are answered
+/// Waits until nobody rings any more where somebody rang during the last look or shortly after: those of a burst are answered
 /// together. Whoever rings after a rest is answered at once.
-async fn quiet(server: &Server, source: &Source, begun: Instant) {
+async fn quiet(server: &Server, source: &Source, looked: Instant) {
     let rest = server.limits.bell_rest;
     let until = Instant::now() + server.limits.bell_patience;
-    let mut pause = rest.saturating_sub(begun.elapsed());
+    let mut pause = rest.saturating_sub(looked.elapsed());
     while !pause.is_zero() {
         tokio::select! {
             () = server.stop.requested() => return,
