@@ -378,6 +378,9 @@ pub(crate) enum SchemaKind {
     Environment,
     /// A migration
     Migration,
+    /// A source of `whimbrel serve --config`
+    #[value(name = "gitsource")]
+    GitSource,
 }
 
 #[derive(Debug, Args)]

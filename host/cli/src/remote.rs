@@ -31,18 +31,28 @@ const LARGEST: u64 = 1 << 20;
 
 /// A repository elsewhere with its mirror in the user's cache.
 pub(crate) fn remote(location: &RemoteLocation, scrubber: &Scrubber) -> Result<Remote, CliError> {
+    let access = access(scrubber)?;
+    Ok(mirrored(location, "", Limits::default())?.with_access(access))
+}
+
+/// The same without anything that opens it. Mirrors of different uses are kept apart.
+pub(crate) fn mirrored(
+    location: &RemoteLocation,
+    used_for: &str,
+    limits: Limits,
+) -> Result<Remote, CliError> {
     let here = std::env::current_dir()
         .map_err(|error| CliError::failed(format!("the current folder is gone: {error}")))?;
     let cache = cache_folder().ok_or_else(|| {
         CliError::failed("there is no place to keep a mirror of the repository")
             .hint("set HOME, XDG_CACHE_HOME or WHIMBREL_CACHE to a folder that can be written")
     })?;
-    let access = access(scrubber)?;
+    let cache = cache.join(used_for);
     Ok(Remote::new(
         &cache,
         location,
-        access,
-        Limits::default(),
+        Access::default(),
+        limits,
         here,
     ))
 }

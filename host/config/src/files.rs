@@ -108,7 +108,7 @@ fn problem(path: &str, error: &SourceError) -> Problem {
 }
 
 /// UTF-8 without a byte order mark, with LF line ends.
-fn text(path: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
+pub fn text(path: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         let valid = error.as_bytes().get(..offset).unwrap_or_default();

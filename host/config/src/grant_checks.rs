@@ -1,27 +1,16 @@
 //! What a plugin's grants say: can it be meant?
 
 use whimbrel_core::destination::Destination;
-use whimbrel_core::name::PluginName;
 use whimbrel_core::project::{Grants, HttpGrant};
 
 use crate::document::Document;
-use crate::node::{Way, way};
+use crate::node::{Part, Way, way};
 use crate::problem::Problem;
 
-/// Says what of the grants of a plugin can't be meant.
-pub fn check(document: &Document, name: &PluginName, grants: &Grants, problems: &mut Vec<Problem>) {
+/// Says what of the grants of a plugin can't be meant; `place` is the way to them.
+pub fn check(document: &Document, place: &[Part], grants: &Grants, problems: &mut Vec<Problem>) {
     for (index, grant) in grants.http.iter().enumerate() {
-        let at = |key: &str| {
-            way![
-                "spec",
-                "plugins",
-                name.as_str(),
-                "grants",
-                "http",
-                index,
-                key
-            ]
-        };
+        let at = |key: &str| [place, &way!["http", index, key]].concat();
         // What stands there isn't repeated: it may have a password in it.
         if let Err(error) = grant.to.parse::<Destination>() {
             document

@@ -13,6 +13,8 @@ mod environment_checks;
 mod environments;
 mod files;
 mod foreign;
+mod git_source;
+mod git_source_checks;
 mod grant_checks;
 mod json;
 mod limits;
@@ -36,6 +38,7 @@ mod tree;
 mod yaml;
 
 pub use cache::DefinitionCache;
+pub use git_source::{GitSourceDocument, read_git_sources};
 pub use limits::FILE_SIZE;
 pub use load::{
     Control, Definitions, LoadOptions, Migrations, Notice, load, load_control, load_migrations,

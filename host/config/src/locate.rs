@@ -146,6 +146,6 @@ fn has(document: &Document, place: &[Part], pointer: &str) -> bool {
     document.has(&along(document, place.to_vec(), pointer))
 }
 
-fn within(document: &Document, place: Vec<Part>, pointer: &str, message: &str) -> Problem {
+pub fn within(document: &Document, place: Vec<Part>, pointer: &str, message: &str) -> Problem {
     document.key_problem(&along(document, place, pointer), message)
 }

@@ -57,7 +57,8 @@ impl Problem {
     }
 
     /// The same, saying what to do.
-    pub(crate) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.suggestion = Some(suggestion.into());
         self
     }
@@ -96,7 +97,8 @@ pub struct Problems {
 
 impl Problems {
     /// Sorted, each once, and no more than are read.
-    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
+    #[must_use]
+    pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
         let omitted = problems.len().saturating_sub(limits::PROBLEMS);

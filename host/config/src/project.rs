@@ -223,7 +223,8 @@ fn read_plugin(
         }
         _ => {}
     }
-    grant_checks::check(document, name, &plugin.grants, problems);
+    let place = way!["spec", "plugins", name.as_str(), "grants"];
+    grant_checks::check(document, &place, &plugin.grants, problems);
     Some(PluginSpec {
         source,
         digest: plugin.digest,

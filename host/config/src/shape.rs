@@ -1,6 +1,7 @@
 //! What a document may hold, as one table per kind: the checks and the editors' schemas are both made from it.
 
 mod environment;
+mod git_source;
 mod migration;
 mod project;
 
@@ -27,11 +28,18 @@ pub enum Kind {
     Environment,
     /// A document of the folder `migrations`.
     Migration,
+    /// A document of a file that `whimbrel serve --config` names.
+    GitSource,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Project, Self::Environment, Self::Migration];
+    pub const ALL: [Self; 4] = [
+        Self::Project,
+        Self::Environment,
+        Self::Migration,
+        Self::GitSource,
+    ];
 
     /// The word in `kind:`.
     #[must_use]
@@ -40,6 +48,7 @@ impl Kind {
             Self::Project => "Project",
             Self::Environment => "Environment",
             Self::Migration => "Migration",
+            Self::GitSource => "GitSource",
         }
     }
 
@@ -49,6 +58,7 @@ impl Kind {
             Self::Project => "the project is the file `whimbrel.yaml`",
             Self::Environment => "environments belong into the folder of the environments",
             Self::Migration => "migrations belong into the folder of the migrations",
+            Self::GitSource => "sources belong into a file that `whimbrel serve --config` names",
         }
     }
 
@@ -58,6 +68,7 @@ impl Kind {
             Self::Project => &project::DOCUMENT,
             Self::Environment => &environment::DOCUMENT,
             Self::Migration => &migration::DOCUMENT,
+            Self::GitSource => &git_source::DOCUMENT,
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod environment;
 pub mod fault;
 pub mod finding;
 pub mod gate;
+pub mod git_source;
 pub mod history;
 pub mod lineage;
 pub mod name;

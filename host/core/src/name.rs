@@ -124,6 +124,10 @@ name! {
     /// The name of a project.
     ProjectName
 }
+name! {
+    /// The name of a source that is followed.
+    SourceName
+}
 
 /// One database to migrate: a logical database, and with `forEach` which of its many.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

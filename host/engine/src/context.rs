@@ -63,6 +63,13 @@ impl Context {
         self
     }
 
+    /// The same, with what is found of environments not measured: of plans that never become real.
+    #[must_use]
+    pub fn unmeasured(mut self) -> Self {
+        self.metrics = None;
+        self
+    }
+
     /// The same on behalf of somebody.
     #[must_use]
     pub fn with_actor(mut self, actor: String) -> Self {

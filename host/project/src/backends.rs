@@ -76,7 +76,7 @@ fn in_order<'a>(
 }
 
 /// Reads what a backend's configuration and its plugin's grants refer to.
-struct Resolving(Resolver);
+pub(crate) struct Resolving(pub(crate) Resolver);
 
 #[async_trait]
 impl Materials for Resolving {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use whimbrel_config::Problems;
+use whimbrel_core::fault::{Fault, Retry};
 use whimbrel_core::name::{DatabaseName, EnvironmentName, TargetName};
 use whimbrel_database::history::HistoryError;
 use whimbrel_database::{DatabaseError, EndpointError};
@@ -27,6 +28,9 @@ pub enum ProjectError {
     /// A repository elsewhere can't be fetched or pushed to.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// What opens a repository elsewhere can't be read.
+    #[error("what opens the repository can't be read: {0}")]
+    Access(Box<Fault>),
     /// A revision was asked for, and there is no Git repository.
     #[error("{} is in no Git repository, so it has no revision `{reference}`", .folder.display())]
     NoRepository {
@@ -131,6 +135,7 @@ impl ProjectError {
         };
         match self {
             Self::Remote(error) => error.hint(),
+            Self::Access(fault) => fault.hint.clone(),
             Self::Signature(error) => error.hint(),
             Self::Unverifiable => {
                 Some("commit it, and name the commit as in `--project DIR@HEAD`".to_owned())
@@ -168,6 +173,7 @@ impl ProjectError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Remote(error) => error.is_temporary(),
+            Self::Access(fault) => fault.retry != Retry::Never,
             Self::Connect { source, .. } => source.is_temporary(),
             Self::History { source, .. } => match source.as_ref() {
                 HistoryError::Database(error) => error.is_connection_lost() || error.is_retryable(),

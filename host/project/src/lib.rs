@@ -7,6 +7,7 @@
 
 mod absence;
 mod allowance;
+mod attached;
 mod backends;
 mod changed;
 mod control;
@@ -31,11 +32,13 @@ mod remote;
 mod rules;
 mod secrets;
 mod sessions;
+mod source_secrets;
 mod sql_lint;
 mod survey;
 mod targets;
 mod verification;
 
+pub use attached::{reporter, webhook_receiver};
 pub use backends::resolver;
 pub use changed::changed_databases;
 pub use control::Control;
@@ -45,7 +48,7 @@ pub use gates::{GateOptions, gate_input};
 pub use lint::{LintOptions, lint};
 pub use location::Location;
 pub use notices::OUTER_TRANSACTION;
-pub use open::{OpenOptions, OpenProject};
+pub use open::{OpenOptions, OpenProject, load_options};
 pub use opening::Opening;
 pub use place::Place;
 pub use planner::Planner;
@@ -54,6 +57,7 @@ pub use promotions::{promotable, publish_promotions};
 pub use remote::{Remote, RemoteLocation};
 pub use secrets::{CheckedSecret, check_secrets};
 pub use sessions::Sessions;
+pub use source_secrets::SourceSecrets;
 pub use survey::{Histories, Survey, histories, survey, survey_of};
 pub use targets::{Target, Targets};
 pub use verification::Verification;

@@ -227,8 +227,9 @@ pub(crate) fn environment_of<'a>(
         })
 }
 
-/// What the binary adds to a tree.
-pub(crate) fn load_options() -> LoadOptions {
+/// What the binary adds to what is read: its plugins, and its rules of lint.
+#[must_use]
+pub fn load_options() -> LoadOptions {
     LoadOptions {
         builtin_plugins: whimbrel_plugin::builtin_names()
             .into_iter()

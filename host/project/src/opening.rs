@@ -228,6 +228,14 @@ impl Opening {
         self.controlling.as_ref().map(|read| &read.revision)
     }
 
+    /// The ref that project file and environments are from, where that is said.
+    #[must_use]
+    pub fn control_reference(&self) -> Option<&str> {
+        self.controlling
+            .as_ref()
+            .map(|read| read.reference.as_str())
+    }
+
     /// Whether everything is read from commits: the same commits then say the same.
     #[must_use]
     pub const fn is_revision(&self) -> bool {

@@ -17,7 +17,7 @@ use crate::open::Tree;
 use crate::{OpenProject, Opening};
 
 /// The largest component that is read from a project, in bytes: Python's has 18 MB, and each call's limits are apart.
-const COMPONENT_SIZE: u64 = 128 << 20;
+pub(crate) const COMPONENT_SIZE: u64 = 128 << 20;
 
 /// A plugin can't be used.
 #[derive(Debug, thiserror::Error)]

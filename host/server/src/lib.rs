@@ -12,12 +12,14 @@ pub mod client;
 mod desired;
 mod environment;
 mod error;
+mod hooks;
 mod limits;
 mod listen;
 mod measures;
 mod problem;
 mod pulse;
 mod readiness;
+mod reports;
 mod runs;
 mod server;
 mod settings;
@@ -35,7 +37,7 @@ use whimbrel_run::Stop;
 pub use audience::Listeners;
 pub use error::ServeError;
 pub use limits::Limits;
-pub use settings::{Access, Listen, Settings, SourceSettings, Tls, Token};
+pub use settings::{Access, Hosted, Listen, Settings, SourceSettings, Tls, Token};
 
 use listen::{Listener, is_local};
 use server::Server;
@@ -110,6 +112,7 @@ pub async fn serve(
     }
     for source in server.sources.values() {
         tokio::spawn(source::keep(Arc::clone(&server), Arc::clone(source)));
+        reports::keep(&server, source);
     }
     tokio::spawn(read_tokens_again(Arc::clone(&server)));
     stop.requested().await;

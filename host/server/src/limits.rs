@@ -13,9 +13,11 @@ pub struct Limits {
     pub retry_delay: Duration,
     /// The longest such pause; each is twice the one before.
     pub retry_delay_limit: Duration,
-    /// The shortest pause between two looks at a source: a burst of a thousand deliveries costs one fetch, and one more if
-    /// it goes on for longer.
+    /// For how long nobody may ring before a source is looked at again shortly after a look: a burst of a thousand deliveries
+    /// costs one fetch, and one more when it is over.
     pub bell_rest: Duration,
+    /// How long a look may be put off by those who go on ringing.
+    pub bell_patience: Duration,
     /// After how long a project is opened anew although its source is the same: a query of `forEach` may have new rows.
     pub reopen: Duration,
     /// How often a plan is made again at once because it changed meanwhile.
@@ -63,6 +65,24 @@ pub struct Limits {
     pub token_time: Duration,
     /// The most events of a target that `history` gives.
     pub history: u32,
+    /// The most bytes of a webhook's delivery: what the sandbox takes.
+    pub delivery_bytes: usize,
+    /// How long a delivery's body may take to come: a host sends it at once.
+    pub delivery_time: Duration,
+    /// How many deliveries are taken in at once; more are asked to come again, so that nobody waits long for an answer.
+    pub deliveries: usize,
+    /// How many of them are looked at in the sandbox at once: each takes a processor.
+    pub deliveries_at_once: usize,
+    /// The most deliveries of a source that are remembered, to know one again.
+    pub deliveries_remembered: usize,
+    /// The most pull requests of a source that wait to be planned; each waits once, with its newest commit.
+    pub proposals: usize,
+    /// How long the plan of one pull request against one environment may take.
+    pub proposal_time: Duration,
+    /// The most statuses of commits that wait to be shown; each waits once, as it is now.
+    pub statuses: usize,
+    /// How often something is tried to be shown before it is given up.
+    pub report_attempts: u32,
 }
 
 impl Default for Limits {
@@ -73,6 +93,7 @@ impl Default for Limits {
             retry_delay: Duration::from_secs(2),
             retry_delay_limit: Duration::from_secs(300),
             bell_rest: Duration::from_millis(500),
+            bell_patience: Duration::from_secs(5),
             reopen: Duration::from_secs(600),
             replans: 5,
             stuck: Duration::from_secs(300),
@@ -96,11 +117,31 @@ impl Default for Limits {
             readiness_time: Duration::from_millis(500),
             token_time: Duration::from_secs(60),
             history: 1_000,
+            delivery_bytes: 1 << 20,
+            delivery_time: Duration::from_secs(10),
+            deliveries: 128,
+            deliveries_at_once: 4,
+            deliveries_remembered: 4_096,
+            proposals: 64,
+            proposal_time: Duration::from_secs(120),
+            statuses: 256,
+            report_attempts: 6,
         }
     }
 }
 
 impl Limits {
+    /// The bounds of fetching what a pull request brings, which anybody may have written: a quarter of what is usual.
+    #[must_use]
+    pub fn proposal_fetch() -> whimbrel_git::Limits {
+        let usual = whimbrel_git::Limits::default();
+        whimbrel_git::Limits {
+            total: usual.total / 4,
+            pack: usual.pack / 4,
+            ..usual
+        }
+    }
+
     /// A pause around the interval.
     #[must_use]
     pub fn pause(&self, interval: Duration) -> Duration {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use whimbrel_report::metrics::Metrics;
-use whimbrel_signal::metric::{FetchResult, Gauge, Name};
+use whimbrel_signal::metric::{FetchResult, Gauge, Name, Provider, WebhookResult};
 
 use crate::server::Server;
 
@@ -36,6 +36,11 @@ impl Measures {
     /// A repository was fetched.
     pub(crate) fn fetched(&self, source: &str, result: FetchResult) {
         self.metrics.meter().fetch(source, result);
+    }
+
+    /// A Git host delivered something.
+    pub(crate) fn delivered(&self, provider: Provider, result: WebhookResult) {
+        self.metrics.meter().webhook(provider, result);
     }
 
     /// Every database of an environment was brought, or found, to be as defined.

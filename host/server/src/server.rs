@@ -12,6 +12,7 @@ use crate::answers::Answers;
 use crate::audience::{Listeners, Stand};
 use crate::desired::Guard;
 use crate::environment::Environment;
+use crate::hooks::Hooks;
 use crate::limits::Limits;
 use crate::measures::Measures;
 use crate::pulse::Pulses;
@@ -37,6 +38,7 @@ pub(crate) struct Server {
     pub(crate) answers: Answers,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) readers: Semaphore,
+    pub(crate) hooks: Hooks,
     environments: RwLock<BTreeMap<String, Arc<Environment>>>,
     listeners: Listeners,
     guard: std::sync::Mutex<Option<Guard>>,
@@ -57,7 +59,7 @@ impl Server {
         Self {
             sources: sources
                 .map(|(name, of)| {
-                    let source = Source::new(name.clone(), of.clone());
+                    let source = Source::new(name.clone(), of.clone(), &limits);
                     (name.clone(), Arc::new(source))
                 })
                 .collect(),
@@ -75,6 +77,7 @@ impl Server {
             answers: Answers::new(limits.answers),
             streams: Arc::new(Semaphore::new(limits.streams)),
             readers: Semaphore::new(limits.readers),
+            hooks: Hooks::new(&limits),
             environments: RwLock::default(),
             listeners,
             guard: std::sync::Mutex::new(Some(guard)),

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use whimbrel_core::environment::SecretReference;
+use whimbrel_core::git_source::GitSource;
 use whimbrel_engine::Selection;
+use whimbrel_plugin::{Reporter, WebhookReceiver};
+use whimbrel_project::{Remote, SourceSecrets};
 
 use crate::limits::Limits;
 
@@ -85,6 +89,33 @@ pub struct SourceSettings {
     pub environments: Vec<String>,
     /// How often it is looked at.
     pub interval: Option<Duration>,
+    /// What its document says besides; none for a project that was only named.
+    pub hosted: Option<Hosted>,
+}
+
+/// A source with a document: what opens it, who may ring, and where results are shown.
+#[derive(Clone)]
+pub struct Hosted {
+    /// The document.
+    pub source: Arc<GitSource>,
+    /// What reads its secrets, anew for every fetch.
+    pub secrets: SourceSecrets,
+    /// What reads its host's deliveries.
+    pub receiver: Option<Arc<WebhookReceiver>>,
+    /// What shows results at its host.
+    pub reporter: Option<Arc<Reporter>>,
+    /// The repository with another mirror, for what pull requests bring: none of that comes near what is applied. None where
+    /// none are planned.
+    pub proposals: Option<Remote>,
+}
+
+impl std::fmt::Debug for Hosted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Hosted")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Everything that a server needs to know.

@@ -9,18 +9,25 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use whimbrel_core::name::EnvironmentName;
 use whimbrel_engine::{EngineError, Selection, opening};
-use whimbrel_git::Fetched;
+use whimbrel_git::{Access, Fetched};
 use whimbrel_project::{Control, Place, ProjectError};
 use whimbrel_signal::metric::FetchResult;
 
+use crate::hooks::Seen;
+use crate::limits::Limits;
 use crate::measures::Measures;
+use crate::reports::Reports;
 use crate::server::Server;
-use crate::settings::SourceSettings;
+use crate::settings::{Hosted, SourceSettings};
 
 /// A source with how it stands.
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) settings: SourceSettings,
+    /// Deliveries of its host that were taken.
+    pub(crate) seen: Seen,
+    /// What is shown at its host.
+    pub(crate) reports: Option<Reports>,
     /// The mirror of a repository elsewhere, as it was fetched last.
     fetched: Mutex<Option<Place>>,
     bell: Notify,
@@ -70,8 +77,12 @@ pub(crate) struct SourceView {
 }
 
 impl Source {
-    pub(crate) fn new(name: String, settings: SourceSettings) -> Self {
+    pub(crate) fn new(name: String, settings: SourceSettings, limits: &Limits) -> Self {
+        let reporter = settings.hosted.as_ref();
+        let reporter = reporter.and_then(|hosted| hosted.reporter.clone());
         Self {
+            seen: Seen::new(limits.deliveries_remembered),
+            reports: reporter.map(|reporter| Reports::new(reporter, limits)),
             name,
             settings,
             fetched: Mutex::default(),
@@ -144,10 +155,33 @@ impl Source {
         }
     }
 
+    /// What its document says.
+    pub(crate) fn hosted(&self) -> Option<&Hosted> {
+        self.settings.hosted.as_ref()
+    }
+
+    /// What opens it now; none where that was said once and for all.
+    pub(crate) async fn access(&self) -> Result<Option<Access>, EngineError> {
+        let Some(hosted) = self.hosted() else {
+            return Ok(None);
+        };
+        let access = hosted.secrets.access(&hosted.source.auth).await;
+        let access = access.map_err(|fault| ProjectError::Access(Box::new(fault)))?;
+        Ok(Some(access))
+    }
+
     /// Fetches a repository elsewhere, and reads which environments are wanted.
-    fn read(&self, measures: &Measures) -> Result<BTreeSet<String>, EngineError> {
+    fn read(
+        &self,
+        access: Option<Access>,
+        measures: &Measures,
+    ) -> Result<BTreeSet<String>, EngineError> {
         let mut selection = self.settings.selection.clone();
         if let Place::Elsewhere { remote, reference } = selection.place {
+            let remote = match access {
+                Some(access) => remote.with_access(access),
+                None => remote,
+            };
             let fetched = remote.fetch(reference.as_deref());
             measures.fetched(&self.name, result(&fetched));
             let repository = fetched?.repository;
@@ -174,7 +208,6 @@ pub(crate) async fn keep(server: Arc<Server>, source: Arc<Source>) {
     let mut failures = 0_u32;
     loop {
         pulse.beat(Duration::ZERO);
-        let begun = Instant::now();
         let pause = if look(&server, &source).await {
             failures = 0;
             server.limits.pause(interval)
@@ -183,26 +216,40 @@ pub(crate) async fn keep(server: Arc<Server>, source: Arc<Source>) {
             server.limits.backoff(failures).min(interval)
         };
         pulse.beat(pause);
+        let looked = Instant::now();
         tokio::select! {
             () = server.stop.requested() => return,
-            () = source.bell.notified() => {
-                // Those who ring while it rests are answered together.
-                let rest = server.limits.bell_rest.saturating_sub(begun.elapsed());
-                tokio::select! {
-                    () = server.stop.requested() => return,
-                    () = tokio::time::sleep(rest) => {}
-                }
-            }
+            () = source.bell.notified() => quiet(&server, &source, looked).await,
             () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Waits until nobody rings any more where somebody rang during the last look or shortly after: those of a burst are answered
+/// together. Whoever rings after a rest is answered at once.
+async fn quiet(server: &Server, source: &Source, looked: Instant) {
+    let rest = server.limits.bell_rest;
+    let until = Instant::now() + server.limits.bell_patience;
+    let mut pause = rest.saturating_sub(looked.elapsed());
+    while !pause.is_zero() {
+        tokio::select! {
+            () = server.stop.requested() => return,
+            () = tokio::time::sleep(pause) => return,
+            () = source.bell.notified() => {
+                pause = rest.min(until.saturating_duration_since(Instant::now()));
+            }
         }
     }
 }
 
 /// Looks at it once; whether it could be read.
 async fn look(server: &Arc<Server>, source: &Arc<Source>) -> bool {
-    let read = {
-        let (source, server) = (Arc::clone(source), Arc::clone(server));
-        tokio::task::spawn_blocking(move || source.read(&server.measures)).await
+    let read = match source.access().await {
+        Ok(access) => {
+            let (source, server) = (Arc::clone(source), Arc::clone(server));
+            tokio::task::spawn_blocking(move || source.read(access, &server.measures)).await
+        }
+        Err(error) => Ok(Err(error)),
     };
     let is_good = match read {
         Ok(Ok(names)) => {

@@ -16,6 +16,7 @@ use whimbrel_engine::{
     Admitted, Closing, Context, EngineError, Meanwhile, Opened, Outcome, Passing, Prepared,
     approve, named, opening, prepare_revert, publish,
 };
+use whimbrel_plugin::CommitState;
 use whimbrel_project::{Control, ProjectError};
 use whimbrel_run::RunError;
 
@@ -309,6 +310,7 @@ impl Worker {
             self.environment.lock().last_run = Some(run.id.clone());
         }
         if outcome.is_success() {
+            self.show(opened, CommitState::Success, "applied");
             publish(opened, outcome.unchanged()).await;
             return Next::Again;
         }
@@ -319,15 +321,29 @@ impl Worker {
         });
         match ending(&outcome) {
             Ending::Temporary => {
+                self.show(opened, CommitState::Pending, "tried again soon");
                 self.says(Phase::Retrying, &error, hint);
                 Next::Retry
             }
             Ending::Moved => Next::Again,
             Ending::Failed => {
+                self.show(
+                    opened,
+                    CommitState::Failure,
+                    "failed; `whimbrel status` says where",
+                );
                 self.says(Phase::Failed, &error, hint);
                 self.hold = true;
                 Next::Again
             }
+        }
+    }
+
+    /// Shows at the source's Git host what became of the commit.
+    fn show(&self, opened: &Opened, state: CommitState, summary: &str) {
+        let source = &self.environment.source;
+        if let (Some(reports), Some(revision)) = (&source.reports, opened.project.revision()) {
+            reports.applied(&self.environment.name, &revision.commit, state, summary);
         }
     }
 

@@ -21,6 +21,9 @@ pub(crate) struct Serve {
     /// A project to keep, NAME=DIR[@REF] or NAME=GIT-URL[@REF], instead of the one that `--project` names; may be given again
     #[arg(long = "source", value_name = "NAME=PROJECT", value_parser = source)]
     pub(crate) sources: Vec<(String, String)>,
+    /// A file with documents of the kind `GitSource`, besides or instead of the projects above; may be given again
+    #[arg(long = "config", value_name = "FILE")]
+    pub(crate) configs: Vec<PathBuf>,
     /// Who may ask what: [NAME=]secret://BACKEND/PATH[#KEY], with `,read` at its end for who may only look; may be given
     /// again
     #[arg(long = "token", value_name = "TOKEN", value_parser = token)]

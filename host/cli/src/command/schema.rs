@@ -12,6 +12,7 @@ pub(crate) fn run(arguments: &Schema, output: &Output) -> Result<Exit, CliError>
         SchemaKind::Project => Kind::Project,
         SchemaKind::Environment => Kind::Environment,
         SchemaKind::Migration => Kind::Migration,
+        SchemaKind::GitSource => Kind::GitSource,
     };
     output.data(&format!("{:#}\n", whimbrel_config::schema(kind)));
     Ok(Exit::Success)

@@ -1,9 +1,12 @@
 //! `whimbrel serve`: keeps environments where their sources say, and answers over HTTP.
 
-use std::collections::BTreeMap;
+mod sources;
+
 use std::sync::Arc;
 
+use whimbrel_engine::Context;
 use whimbrel_project::DefinitionCache;
+use whimbrel_report::metrics::Metrics;
 use whimbrel_run::Stop;
 use whimbrel_server::{Ended, Limits, Listen, Settings, SourceSettings, Tls, serve};
 
@@ -22,7 +25,11 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let settings = settings(arguments, global, output)?;
+    let context = context(output);
+    // Before the sandbox is asked for, whose calls are counted, too.
+    let metrics = context.metrics().cloned().unwrap_or_else(Metrics::new);
+    let context = context.with_metrics(metrics);
+    let settings = settings(arguments, global, output, &context).await?;
     let stop = Stop::default();
     let interrupt = Interrupt::listen(stop.clone(), output.clone());
     let listeners = {
@@ -30,7 +37,7 @@ pub(crate) async fn run(
         Arc::new(move || output.sinks())
     };
     let announce = |listen: &Listen| output.answer(&format!("listening on {listen}\n"));
-    let ended = serve(&settings, context(output), listeners, stop, announce).await;
+    let ended = serve(&settings, context, listeners, stop, announce).await;
     let ended = ended.map_err(|error| {
         let hints = error.hints();
         let error = CliError::new(Exit::Usage, error);
@@ -42,7 +49,12 @@ pub(crate) async fn run(
     })
 }
 
-fn settings(arguments: &Serve, global: &Global, output: &Output) -> Result<Settings, CliError> {
+async fn settings(
+    arguments: &Serve,
+    global: &Global,
+    output: &Output,
+    context: &Context,
+) -> Result<Settings, CliError> {
     let folder = std::env::current_dir()
         .map_err(|error| CliError::failed(format!("the current folder is gone: {error}")))?;
     let tls = match (&arguments.tls_certificate, &arguments.tls_key) {
@@ -57,19 +69,22 @@ fn settings(arguments: &Serve, global: &Global, output: &Output) -> Result<Setti
     if let Some(grace) = arguments.grace {
         limits.grace = grace;
     }
-    let mut sources = BTreeMap::new();
-    if arguments.sources.is_empty() {
-        sources.insert(SOURCE.to_owned(), source(arguments, global, output)?);
+    let mut sources = sources::read(arguments, &folder, context).await?;
+    let has_default = arguments.configs.is_empty() || global.project.is_some();
+    let mut named = Vec::new();
+    if arguments.sources.is_empty() && has_default {
+        named.push((SOURCE.to_owned(), global.clone()));
     }
-    for (name, project) in &arguments.sources {
+    named.extend(arguments.sources.iter().map(|(name, project)| {
         let global = Global {
             project: Some(project.clone()),
             ..global.clone()
         };
-        if sources
-            .insert(name.clone(), source(arguments, &global, output)?)
-            .is_some()
-        {
+        (name.clone(), global)
+    }));
+    for (name, global) in named {
+        let settings = source(arguments, &global, output)?;
+        if sources.insert(name.clone(), settings).is_some() {
             return Err(CliError::usage(format!("two sources are called `{name}`")));
         }
     }
@@ -90,5 +105,6 @@ fn source(arguments: &Serve, global: &Global, output: &Output) -> Result<SourceS
         environments: selection.environment.take().into_iter().collect(),
         selection,
         interval: arguments.interval,
+        hosted: None,
     })
 }

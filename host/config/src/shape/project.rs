@@ -97,7 +97,7 @@ static PLUGIN: Object = Object {
     ],
 };
 
-static GRANTS: Object = Object {
+pub(super) static GRANTS: Object = Object {
     what: "grants",
     fields: &[
         optional(

@@ -3,6 +3,7 @@
 mod entry;
 mod environments;
 mod health;
+mod hooks;
 mod metrics;
 mod orders;
 mod runs;
@@ -28,7 +29,9 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/readyz/{environment}", get(health::ready))
-        .route("/openapi.json", get(openapi));
+        .route("/openapi.json", get(openapi))
+        // A delivery brings its own proof.
+        .route("/hooks/{source}", post(hooks::deliver));
     let of = |rest: &str| format!("/v1/environments/{{environment}}{rest}");
     let read = Router::new()
         .route("/metrics", get(metrics::metrics))
