@@ -10,29 +10,11 @@ import time
 
 import pytest
 from support.product import RETRY, TERMINATED, USAGE
-from support.server import Server
 from support.target import PostgresTarget, SqliteTarget
 from support.waiting import eventually
 
 PEOPLE = ("CREATE TABLE people (id bigint PRIMARY KEY)", "DROP TABLE people")
 PETS = ("CREATE TABLE pets (id bigint PRIMARY KEY)", "DROP TABLE pets")
-
-
-@pytest.fixture
-def serve(whimbrel):
-    """Starts servers; those that still run after the test are killed."""
-    started = []
-
-    def start(*arguments, **options):
-        server = Server(whimbrel, *arguments, **options)
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        if server.running.process.poll() is None:
-            server.running.kill()
-            server.running.end(code=None)
 
 
 @pytest.fixture

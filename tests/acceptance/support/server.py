@@ -44,6 +44,7 @@ class Server:
     def __init__(self, whimbrel, *arguments, listen="127.0.0.1:0", interval="1h", token=None, **variables):
         self.running = whimbrel.start(
             "serve", "--listen", listen, "--interval", interval, *arguments, **variables)
+        self.running.follow()
         self.token = token
         self.whimbrel = whimbrel
         self.document = None
