@@ -89,7 +89,7 @@ impl Repository {
             if entry.kind() != Some(ObjectType::Blob) {
                 return Err(not_records(environment, format!("`{path}` is no file")));
             }
-            records.push(read(&repository, entry.id(), path, environment)?);
+            records.push(read(&repository, entry.id(), &path, environment)?);
         }
         records.sort_by(|a: &PromotionRecord, b| a.migration.cmp(&b.migration));
         Ok(records)
@@ -99,7 +99,7 @@ impl Repository {
 fn read(
     repository: &git2::Repository,
     id: Oid,
-    path: String,
+    path: &str,
     environment: &EnvironmentName,
 ) -> Result<PromotionRecord, GitError> {
     let database = repository.odb().map_err(GitError::doing(READING))?;
@@ -111,7 +111,7 @@ fn read(
     let blob = database.read(id).map_err(GitError::doing(READING))?;
     let record: PromotionRecord =
         serde_json::from_slice(blob.data()).map_err(|source| GitError::Record {
-            path: path.clone(),
+            path: path.to_owned(),
             environment: environment.to_string(),
             source,
         })?;
