@@ -5,7 +5,7 @@ import os
 import pytest
 from support.aws import Aws
 from support.evidence import SUITE
-from support.git_server import Served
+from support.git_server import HttpServer, Served
 from support.openbao import OpenBao
 from support.postgres import Cluster
 from support.product import Whimbrel, find_or_build
@@ -149,6 +149,31 @@ def outside(binary, tmp_path):
     folder = tmp_path / "outside"
     folder.mkdir()
     return Whimbrel(binary, folder, WHIMBREL_CACHE=tmp_path / "mirrors")
+
+
+@pytest.fixture
+def serve(whimbrel):
+    """Starts servers, by other programs where that is said; those that still run after the test are killed."""
+    started = []
+
+    def start(*arguments, by=None, **options):
+        server = Server(by or whimbrel, *arguments, **options)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.running.process.poll() is None:
+            server.running.kill()
+            server.running.end(code=None)
+
+
+@pytest.fixture
+def http(tmp_path):
+    """A server of Git over HTTP, which has what is in the folder `served`."""
+    server = HttpServer(tmp_path / "served")
+    yield server
+    server.stop()
 
 
 @pytest.fixture

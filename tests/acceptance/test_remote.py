@@ -11,15 +11,7 @@ DEV = ("--environment", "dev")
 
 
 @pytest.fixture
-def http(served):
-    """The server, over HTTP."""
-    server = HttpServer(served.folder.parent)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def url(http):
+def url(http, served):
     """The repository's URL."""
     return f"{http.address}/shop.git"
 

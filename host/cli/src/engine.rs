@@ -10,7 +10,7 @@ use crate::arguments::{Global, Passing as Said};
 use crate::error::CliError;
 use crate::folder::{Place, locate};
 use crate::output::Output;
-use crate::remote::{remote, verification};
+use crate::remote::{remote, signing_key, verification};
 
 impl Audience for Output {
     fn notice(&self, text: &str) {
@@ -44,6 +44,7 @@ pub(crate) fn selection(global: &Global, output: &Output) -> Result<Selection, C
     Ok(Selection {
         place,
         verification: verification(&global.signatures)?,
+        signing: None,
         cache: None,
         control_ref: global.control_ref.clone(),
         environment: global.environment.clone(),
@@ -58,6 +59,17 @@ pub(crate) async fn open(
     meanwhile: Meanwhile,
 ) -> Result<Opened, CliError> {
     Ok(Opened::open(&selection(global, output)?, &context(output), meanwhile).await?)
+}
+
+/// The same for a command that runs plans, and so publishes what the next environment may take over.
+pub(crate) async fn open_to_run(
+    global: &Global,
+    output: &Output,
+    meanwhile: Meanwhile,
+) -> Result<Opened, CliError> {
+    let mut selection = selection(global, output)?;
+    selection.signing = signing_key(output.scrubber())?;
+    Ok(Opened::open(&selection, &context(output), meanwhile).await?)
 }
 
 /// Opens the project as it is at hand.

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use whimbrel_git::{Access, HttpCredential, KnownHosts, Limits, Signers, SshKey, Verify};
+use whimbrel_git::{
+    Access, HttpCredential, KnownHosts, Limits, Signers, SigningKey, SigningKeyError, SshKey,
+    Verify,
+};
 use whimbrel_project::{Remote, RemoteLocation, Verification};
 use whimbrel_signal::Scrubber;
 
@@ -25,6 +28,11 @@ const PASSPHRASE: &str = "WHIMBREL_GIT_SSH_PASSPHRASE";
 const KNOWN_HOSTS: &str = "WHIMBREL_GIT_KNOWN_HOSTS";
 /// The file with certificates of authorities, in the place of this machine's.
 const AUTHORITIES: &str = "WHIMBREL_GIT_CA_FILE";
+
+/// A private key that promotion records are signed with.
+const SIGNING_KEY: &str = "WHIMBREL_SIGNING_KEY";
+/// What that key is encrypted with.
+const SIGNING_PASSPHRASE: &str = "WHIMBREL_SIGNING_PASSPHRASE";
 
 /// The largest file of a credential, in bytes: a bundle of all public authorities has a quarter of it.
 const LARGEST: u64 = 1 << 20;
@@ -59,13 +67,26 @@ pub(crate) fn mirrored(
 
 /// Which commits must be signed, and by whom.
 pub(crate) fn verification(said: &Signatures) -> Result<Verification, CliError> {
-    let policy = match said.which {
-        VerifyCommits::None => return Ok(Verification::default()),
-        VerifyCommits::Head => Verify::Head,
-        VerifyCommits::EveryMigrationCommit => Verify::EveryMigrationCommit,
-    };
     let file = |name: &str, file: Option<&PathBuf>| {
         file.map_or_else(|| Ok(String::new()), |file| read(name, file))
+    };
+    let signers = |ssh: &str, openpgp: &str| {
+        Signers::parse(ssh, openpgp).map_err(|error| CliError::new(Exit::Usage, error))
+    };
+    let promotions = said
+        .promotion_signers
+        .as_ref()
+        .map(|path| signers(&read("--promotion-signers", path)?, ""))
+        .transpose()?;
+    let policy = match said.which {
+        VerifyCommits::None => {
+            return Ok(Verification {
+                promotions,
+                ..Verification::default()
+            });
+        }
+        VerifyCommits::Head => Verify::Head,
+        VerifyCommits::EveryMigrationCommit => Verify::EveryMigrationCommit,
     };
     let ssh = file("--allowed-signers", said.allowed_signers.as_ref())?;
     let openpgp = file("--openpgp-keys", said.openpgp_keys.as_ref())?;
@@ -77,10 +98,30 @@ pub(crate) fn verification(said: &Signatures) -> Result<Verification, CliError> 
     }
     Ok(Verification {
         policy,
-        signers: Signers::parse(&ssh, &openpgp)
-            .map_err(|error| CliError::new(Exit::Usage, error))?,
+        signers: signers(&ssh, &openpgp)?,
         since: said.verify_since.clone(),
+        promotions,
     })
+}
+
+/// What signs promotion records; none where none is configured.
+pub(crate) fn signing_key(scrubber: &Scrubber) -> Result<Option<SigningKey>, CliError> {
+    let Some(key) = secret(SIGNING_KEY, scrubber)? else {
+        return Ok(None);
+    };
+    let passphrase = secret(SIGNING_PASSPHRASE, scrubber)?;
+    let read = SigningKey::parse(&key, passphrase.as_ref()).map_err(|error| {
+        let hint = match &error {
+            SigningKeyError::Encrypted | SigningKeyError::Passphrase => {
+                format!("{SIGNING_PASSPHRASE} or {SIGNING_PASSPHRASE}_FILE gives it")
+            }
+            _ => format!(
+                "`ssh-keygen -t ed25519` makes one; {SIGNING_KEY}_FILE names the file, {SIGNING_KEY} is the key itself"
+            ),
+        };
+        CliError::usage(format!("{SIGNING_KEY}: {error}")).hint(hint)
+    })?;
+    Ok(Some(read))
 }
 
 fn cache_folder() -> Option<PathBuf> {

@@ -13,7 +13,7 @@ use crate::lineage::{OffBranch, Revision};
 use crate::name::{EnvironmentName, TargetName};
 use crate::plan::{Plan, RevertReason, TargetPlan, Work};
 use crate::policy::{ApplyRule, DestructiveRule, OutOfOrderRule, Policy, RevertRule};
-use crate::promotion::{Candidate, PromotionRecord, missing};
+use crate::promotion::{Candidate, Promotions, missing};
 
 /// The gates, by the names that `--override` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ pub struct GateInput {
     /// The branch, or pattern of tags, that the environment follows, when what is at hand isn't on it.
     pub branch: Option<(String, OffBranch)>,
     /// The environment before, and what it has published; none when nothing comes before.
-    pub promotion: Option<(EnvironmentName, Vec<PromotionRecord>)>,
+    pub promotion: Option<(EnvironmentName, Promotions)>,
     /// The approvals that each target holds.
     pub approvals: BTreeMap<TargetName, Vec<Approval>>,
     /// The author of the revision at hand, who may not approve it.
@@ -272,8 +272,8 @@ fn removed(plan: &Plan) -> impl Iterator<Item = String> {
 }
 
 fn promotion(plan: &Plan, input: &GateInput) -> Option<Refusal> {
-    let (before, records) = input.promotion.as_ref()?;
-    let candidates = plan
+    let (before, published) = input.promotion.as_ref()?;
+    let mut candidates = plan
         .targets
         .iter()
         .flat_map(TargetPlan::applies)
@@ -281,8 +281,20 @@ fn promotion(plan: &Plan, input: &GateInput) -> Option<Refusal> {
             migration: &change.migration,
             checksum: &change.checksum,
             plugins: &change.prepared.plugins,
+        })
+        .peekable();
+    candidates.peek()?;
+    if let Some(distrust) = &published.distrusted {
+        return Some(Refusal {
+            gate: Gate::Promotion,
+            message: format!(
+                "`{before}` comes first, and what it has published doesn't count: {}",
+                distrust.problem
+            ),
+            hint: distrust.hint.clone(),
         });
-    let mut reasons: Vec<String> = missing(candidates, records)
+    }
+    let mut reasons: Vec<String> = missing(candidates, &published.records)
         .into_iter()
         .map(|(name, reason)| format!("{name} ({reason})"))
         .collect();

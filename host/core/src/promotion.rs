@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::Checksum;
 use crate::digest::Digest;
 use crate::lineage::Revision;
-use crate::name::{EnvironmentName, MigrationName, PluginName};
+use crate::name::{EnvironmentName, MigrationName, PluginName, ProjectName};
 
 /// What an environment publishes about a migration once every one of its targets has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct PromotionRecord {
     /// The digests of the plugins that did its steps.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<PluginName, Digest>,
+    /// The project that it is a migration of; none in what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectName>,
     /// The environment that applied it.
     pub environment: EnvironmentName,
     /// The source revision that it was applied from.
@@ -28,6 +31,26 @@ pub struct PromotionRecord {
     pub revision: Option<Revision>,
     /// When the last target had it: RFC 3339.
     pub applied_at: String,
+}
+
+/// What an environment has published, as far as it counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Promotions {
+    /// Its records.
+    pub records: Vec<PromotionRecord>,
+    /// Who signed them, where that was asked for.
+    pub signer: Option<String>,
+    /// Why nothing of it counts, where nothing does.
+    pub distrusted: Option<Distrust>,
+}
+
+/// Why what an environment has published doesn't count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distrust {
+    /// What is wrong with it.
+    pub problem: String,
+    /// What would make it right.
+    pub hint: String,
 }
 
 /// A migration that an environment wants to apply, as far as promotion looks at it.
@@ -141,6 +164,7 @@ mod tests {
                 .map(|bytes| ("backfill".parse().unwrap(), Digest::of(bytes)))
                 .into_iter()
                 .collect(),
+            project: Some("shop".parse().unwrap()),
             environment: "staging".parse().unwrap(),
             revision: None,
             applied_at: "2026-01-01T00:00:00Z".to_owned(),

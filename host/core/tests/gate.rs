@@ -19,7 +19,7 @@ use whimbrel_core::plan::{
     Work,
 };
 use whimbrel_core::policy::{ApplyRule, DestructiveRule, OutOfOrderRule, Policy, RevertRule};
-use whimbrel_core::promotion::PromotionRecord;
+use whimbrel_core::promotion::{Distrust, PromotionRecord, Promotions};
 use whimbrel_core::statement::{Dialect, Statement, StatementClass};
 
 fn change(name: &str, destructive: &[&str]) -> Change {
@@ -216,7 +216,7 @@ fn what_git_removed_is_refused_approved_or_reverted() {
 #[test]
 fn only_what_the_environment_before_has_applied_may_pass() {
     let mut input = open();
-    input.promotion = Some(("staging".parse().unwrap(), Vec::new()));
+    input.promotion = Some(("staging".parse().unwrap(), Promotions::default()));
     let wanted = plan(vec![Work::Apply(change("1", &[]))]);
     let refusals = evaluate(&wanted, &input);
     assert_eq!(refusals[0].gate, Gate::Promotion);
@@ -229,12 +229,28 @@ fn only_what_the_environment_before_has_applied_may_pass() {
         migration: "1".parse().unwrap(),
         checksum: change("1", &[]).checksum,
         plugins: BTreeMap::new(),
+        project: None,
         environment: "staging".parse().unwrap(),
         revision: None,
         applied_at: String::new(),
     };
-    input.promotion = Some(("staging".parse().unwrap(), vec![record]));
+    let mut published = Promotions {
+        records: vec![record],
+        ..Promotions::default()
+    };
+    input.promotion = Some(("staging".parse().unwrap(), published.clone()));
     assert!(gates(&wanted, &input).is_empty());
+    published.distrusted = Some(Distrust {
+        problem: "who knows who wrote it".to_owned(),
+        hint: "ask them".to_owned(),
+    });
+    input.promotion = Some(("staging".parse().unwrap(), published));
+    let refusals = evaluate(&wanted, &input);
+    assert_eq!(refusals[0].gate, Gate::Promotion);
+    assert!(refusals[0].message.contains("doesn't count: who knows"));
+    assert_eq!(refusals[0].hint, "ask them");
+    // What is taken back needs nobody's word.
+    assert!(gates(&plan(vec![removed("1")]), &input).is_empty());
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub use opened::{Meanwhile, Opened, plugins, plugins_of, unreadable};
 pub use outcome::Outcome;
 pub use prepared::{Passing, Prepared};
 pub use presence::Wanted;
-pub use publish::publish;
+pub use publish::{Publishing, is_publishable, publish};
 pub use revert::{absent_at, named, prepare_revert};
 pub use selection::{Selection, environment, opening, project};
 pub use status::{Status, status};

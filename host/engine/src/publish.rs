@@ -4,69 +4,118 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use whimbrel_core::history::History;
+use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::TargetName;
-use whimbrel_project::{ProjectError, publish_promotions};
+use whimbrel_git::Published;
+use whimbrel_project::ProjectError;
 use whimbrel_report::warn;
 
 use crate::opened::Opened;
 
+/// What became of publishing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publishing {
+    /// The commit that holds what is published; none when that is nothing.
+    Done(Option<Revision>),
+    /// It can't be done, and by itself it won't be.
+    Refused,
+    /// It failed, and may work later.
+    Failed,
+}
+
+/// Whether another environment waits for what this one has, and there is a commit that it is from.
+#[must_use]
+pub fn is_publishable(opened: &Opened) -> bool {
+    let revision = opened.project.revision();
+    is_awaited(opened) && revision.is_some_and(|revision| !revision.dirty)
+}
+
+fn is_awaited(opened: &Opened) -> bool {
+    let name = &opened.environment().name;
+    let environments = &opened.project.definitions().environments;
+    environments
+        .values()
+        .any(|other| other.after.as_ref() == Some(name))
+}
+
 /// Publishes what every target has. The run is over and went well, so what keeps this from being published is told and
 /// changes nothing else.
-pub async fn publish(opened: &Opened, known: Option<&BTreeMap<TargetName, History>>) {
-    let name = &opened.environment().name;
-    let awaited = opened
-        .project
-        .definitions()
-        .environments
-        .values()
-        .any(|other| other.after.as_ref() == Some(name));
-    let tell = |why: &str| {
-        if awaited {
-            opened.context.notice(&format!(
-                "{} not published for promotion: {why}",
-                warn("note:")
-            ));
+pub async fn publish(opened: &Opened, known: Option<&BTreeMap<TargetName, History>>) -> Publishing {
+    let is_awaited = is_awaited(opened);
+    let tell = |text: &str| {
+        if is_awaited {
+            opened.context.notice(&format!("{} {text}", warn("note:")));
         }
     };
-    let (Some(repository), Some(revision)) =
-        (opened.project.repository(), opened.project.revision())
+    let refused = |why: &str| {
+        tell(&format!("not published for promotion: {why}"));
+        Publishing::Refused
+    };
+    let Some(revision) = opened
+        .project
+        .revision()
+        .filter(|_| opened.project.repository().is_some())
     else {
-        return tell("the project isn't a commit of a Git repository");
+        return refused("the project isn't a commit of a Git repository");
     };
     if revision.dirty {
-        return tell("the definitions have changes that no commit has");
+        return refused("the definitions have changes that no commit has");
     }
-    let read;
-    let histories = match known {
-        Some(known) => known,
-        None => match histories(opened).await {
-            Ok(histories) => {
-                read = histories;
-                &read
+    match published(opened, known).await {
+        Ok(published) => {
+            if let Some(why) = published.distrusted {
+                tell(&format!(
+                    "what was published for promotion before didn't count ({why}) and was replaced by what is known here"
+                ));
             }
-            Err(error) => return tell(&error.to_string()),
-        },
-    };
-    let published = match opened.project.remote() {
-        None => publish_promotions(repository, &opened.targets, histories).map(|_| ()),
-        // Where the next environment reads them.
-        Some(remote) => {
-            let (remote, name) = (remote.clone(), name.clone());
-            let (targets, histories) = (Arc::clone(&opened.targets), histories.clone());
-            let pushed = tokio::task::spawn_blocking(move || {
-                remote.publish(&name, |mirror| {
-                    publish_promotions(mirror, &targets, &histories).map(|_| ())
-                })
-            });
-            match pushed.await {
-                Ok(published) => published,
-                Err(_) => Err(ProjectError::Lost("pushing promotion records")),
+            Publishing::Done(published.head)
+        }
+        Err(error) => {
+            let done = refused(&error.to_string());
+            if error.is_temporary() {
+                Publishing::Failed
+            } else {
+                done
             }
         }
-    };
-    if let Err(error) = published {
-        tell(&error.to_string());
     }
+}
+
+async fn published(
+    opened: &Opened,
+    known: Option<&BTreeMap<TargetName, History>>,
+) -> Result<Published, ProjectError> {
+    let histories = match known {
+        Some(known) => known.clone(),
+        None => histories(opened).await?,
+    };
+    let (publisher, targets) = (opened.project.publisher(), Arc::clone(&opened.targets));
+    let remote = opened.project.remote().cloned();
+    let repository = opened.project.repository().cloned();
+    let name = opened.environment().name.clone();
+    // Writing objects, signing and pushing keep a thread busy.
+    let publishing = tokio::task::spawn_blocking(move || {
+        let nothing = Published {
+            head: None,
+            distrusted: None,
+        };
+        match (remote, repository) {
+            // Where the next environment reads them.
+            (Some(remote), _) => {
+                let mut published = nothing;
+                remote.publish(&name, |mirror| {
+                    published = publisher.publish(mirror, &targets, &histories)?;
+                    Ok(())
+                })?;
+                Ok(published)
+            }
+            (None, Some(repository)) => publisher.publish(&repository, &targets, &histories),
+            (None, None) => Ok(nothing),
+        }
+    });
+    publishing
+        .await
+        .unwrap_or(Err(ProjectError::Lost("publishing promotion records")))
 }
 
 async fn histories(opened: &Opened) -> Result<BTreeMap<TargetName, History>, ProjectError> {

@@ -2,6 +2,7 @@
 
 use whimbrel_core::environment::Environment;
 use whimbrel_core::name::{DatabaseName, EnvironmentName};
+use whimbrel_git::SigningKey;
 use whimbrel_project::{
     Control, DefinitionCache, OpenOptions, OpenProject, Opening, Place, Verification,
 };
@@ -18,6 +19,8 @@ pub struct Selection {
     pub control_ref: Option<String>,
     /// Which commits must be signed.
     pub verification: Verification,
+    /// What signs promotion records; for whoever runs plans.
+    pub signing: Option<SigningKey>,
     /// What a process that runs on has parsed before.
     pub cache: Option<DefinitionCache>,
     /// The environment's name; the only one if absent.
@@ -35,6 +38,7 @@ pub fn opening(selection: &Selection, control: Control) -> Result<Opening, Engin
         control: selection.control_ref.clone().map_or(control, Control::Ref),
         cache: selection.cache.clone(),
         verification: selection.verification.clone(),
+        signing: selection.signing.clone(),
     };
     Ok(selection.place.begin(&options)?)
 }

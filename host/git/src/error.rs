@@ -62,6 +62,19 @@ pub enum GitError {
         #[source]
         source: serde_json::Error,
     },
+    /// What is published for promotion is something else.
+    #[error(
+        "what is published for {environment} in the Git repository are no promotion records: {problem}"
+    )]
+    NotRecords {
+        /// The environment.
+        environment: String,
+        /// What it is instead.
+        problem: String,
+    },
+    /// Signed records would be replaced by unsigned ones.
+    #[error("the promotion records of {0} are signed, and there is no key to sign new ones")]
+    NoSigningKey(String),
     /// Others kept writing the same ref.
     #[error("the ref {0} was changed by somebody else each time; try again")]
     Contended(String),

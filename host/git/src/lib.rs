@@ -10,6 +10,7 @@ mod follow;
 mod identity;
 mod lineage;
 mod promotion;
+mod publication;
 mod remote;
 mod repository;
 mod signature;
@@ -20,10 +21,14 @@ pub use error::GitError;
 pub use follow::Followed;
 pub use identity::{Authorship, Identity};
 pub use lineage::{Relation, Removal};
+pub use publication::{Publication, Published, Reach};
 pub use remote::{
     Access, Address, Fetched, HostKeyProblem, HttpCredential, KnownHosts, Limits, Mirror, Move,
     RemoteError, SshKey,
 };
 pub use repository::Repository;
-pub use signature::{SignatureError, SignatureProblem, Signed, Signers, SignersError, Verify};
+pub use signature::{
+    SignatureError, SignatureProblem, Signed, Signers, SignersError, SigningKey, SigningKeyError,
+    Verify,
+};
 pub use tree::GitTree;

@@ -34,17 +34,10 @@ pub fn gate_input(
     histories: &BTreeMap<TargetName, History>,
     options: GateOptions,
 ) -> Result<GateInput, ProjectError> {
-    let promotion = match &environment.after {
-        None => None,
-        Some(before) => {
-            let records = match project.repository() {
-                Some(repository) => repository.read_promotions(before)?,
-                // Outside Git nothing was ever published, so nothing may pass.
-                None => Vec::new(),
-            };
-            Some((before.clone(), records))
-        }
-    };
+    let before = environment.after.as_ref();
+    let promotion = before
+        .map(|before| Ok::<_, ProjectError>((before.clone(), project.promotions(before)?)))
+        .transpose()?;
     let approvals = histories
         .iter()
         .map(|(target, history)| {

@@ -53,7 +53,7 @@ pub use opening::Opening;
 pub use place::Place;
 pub use planner::Planner;
 pub use plugins::{PluginUnavailable, Plugins};
-pub use promotions::{promotable, publish_promotions};
+pub use promotions::{Publisher, promotable};
 pub use remote::{Remote, RemoteLocation};
 pub use secrets::{CheckedSecret, check_secrets};
 pub use sessions::Sessions;

@@ -13,7 +13,7 @@ use whimbrel_core::order;
 use whimbrel_core::plan::DesiredMigration;
 use whimbrel_core::project::Project;
 use whimbrel_core::suggestion::nearest;
-use whimbrel_git::{Authorship, Repository};
+use whimbrel_git::{Authorship, Repository, SigningKey};
 
 use crate::control::Control;
 use crate::{Location, Opening, ProjectError, Remote, Verification};
@@ -31,6 +31,8 @@ pub struct OpenOptions {
     pub cache: Option<DefinitionCache>,
     /// Which commits must be signed.
     pub verification: Verification,
+    /// What signs the promotion records that are published.
+    pub signing: Option<SigningKey>,
 }
 
 /// A tree of files that can be shared between tasks.
@@ -49,6 +51,8 @@ pub struct OpenProject {
     pub(crate) prefix: String,
     pub(crate) revision: Option<Revision>,
     pub(crate) is_revision: bool,
+    pub(crate) verification: Verification,
+    pub(crate) signing: Option<SigningKey>,
 }
 
 impl OpenProject {

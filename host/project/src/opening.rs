@@ -11,12 +11,12 @@ use whimbrel_config::{
 use whimbrel_core::environment::Environment;
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::project::{PluginSource, Project};
-use whimbrel_git::{Followed, GitError, RemoteError, Repository};
+use whimbrel_git::{Followed, GitError, RemoteError, Repository, SigningKey};
 
 use crate::control::{self, Control, Controlling};
 use crate::open::{Tree, environment_of, load_options};
 use crate::verification::Opened;
-use crate::{Location, OpenOptions, OpenProject, ProjectError, Remote};
+use crate::{Location, OpenOptions, OpenProject, ProjectError, Remote, Verification};
 
 /// The name of the project's own document.
 const PROJECT_FILE: &str = "whimbrel.yaml";
@@ -34,6 +34,8 @@ pub struct Opening {
     revision: Option<Revision>,
     is_revision: bool,
     cache: Option<DefinitionCache>,
+    verification: Verification,
+    signing: Option<SigningKey>,
 }
 
 /// Where a project is opened from.
@@ -201,6 +203,8 @@ impl Opening {
             revision,
             is_revision,
             cache: options.cache.clone(),
+            verification: options.verification.clone(),
+            signing: options.signing.clone(),
         })
     }
 
@@ -295,6 +299,8 @@ impl Opening {
             prefix: self.prefix,
             revision: self.revision,
             is_revision: self.is_revision,
+            verification: self.verification,
+            signing: self.signing,
         })
     }
 }

@@ -15,6 +15,8 @@ pub struct Verification {
     pub signers: Signers,
     /// A revision that is trusted as it is, with all before it.
     pub since: Option<String>,
+    /// Whose signatures of promotion records count, where those are others than of commits.
+    pub promotions: Option<Signers>,
 }
 
 /// What is to be verified.
@@ -29,6 +31,13 @@ pub(crate) struct Opened<'a> {
 }
 
 impl Verification {
+    /// Whose promotion records count; none where everybody's do.
+    #[must_use]
+    pub fn promotions(&self) -> Option<&Signers> {
+        let of_commits = (self.policy != Verify::None).then_some(&self.signers);
+        self.promotions.as_ref().or(of_commits)
+    }
+
     pub(crate) fn check(&self, opened: &Opened<'_>) -> Result<(), ProjectError> {
         if self.policy == Verify::None {
             return Ok(());

@@ -17,8 +17,9 @@ use support::{DEV, Shop, applied, plugins, shop, targets};
 use whimbrel_core::approval::Approval;
 use whimbrel_core::gate::{Gate, evaluate};
 use whimbrel_core::history::{Event, EventKind, History};
+use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Goal, Plan};
-use whimbrel_project::{GateOptions, OpenProject, Planner, gate_input, publish_promotions};
+use whimbrel_project::{GateOptions, OpenProject, Planner, Targets, gate_input};
 
 fn options() -> GateOptions {
     GateOptions {
@@ -62,6 +63,12 @@ fn refusals(project: &OpenProject, plan: &Plan, history: &History) -> Vec<Gate> 
     refusals.into_iter().map(|refusal| refusal.gate).collect()
 }
 
+fn publish(project: &OpenProject, targets: &Targets, histories: &BTreeMap<TargetName, History>) {
+    let repository = project.repository().unwrap();
+    let published = project.publisher().publish(repository, targets, histories);
+    assert_eq!(published.unwrap().distrusted, None);
+}
+
 #[tokio::test]
 async fn production_takes_what_dev_has_published_and_somebody_approved() {
     let shop_ = project();
@@ -73,11 +80,10 @@ async fn production_takes_what_dev_has_published_and_somebody_approved() {
         [Gate::Promotion, Gate::Approval]
     );
 
-    let repository = project.repository().unwrap();
     let dev = targets(&project, "dev").await;
     let history = applied(&project, project.revision());
     let histories = BTreeMap::from([(shop(), history)]);
-    assert_eq!(publish_promotions(repository, &dev, &histories).unwrap(), 1);
+    publish(&project, &dev, &histories);
     assert_eq!(refusals(&project, &plan, &nothing), [Gate::Approval]);
 
     let approval = Approval::of(
@@ -103,10 +109,10 @@ async fn production_takes_what_dev_has_published_and_somebody_approved() {
     assert_eq!(refusals(&project, &plan, &approved), []);
 
     // Dev loses it again: what it published is withdrawn, but not when dev could not be read.
-    let publish = |histories| publish_promotions(repository, &dev, &histories).unwrap();
-    assert_eq!(publish(BTreeMap::new()), 0);
+    publish(&project, &dev, &BTreeMap::new());
     assert_eq!(refusals(&project, &plan, &approved), []);
-    assert_eq!(publish(BTreeMap::from([(shop(), History::default())])), 0);
+    let lost = BTreeMap::from([(shop(), History::default())]);
+    publish(&project, &dev, &lost);
     assert_eq!(refusals(&project, &plan, &approved), [Gate::Promotion]);
 }
 
@@ -117,7 +123,7 @@ async fn an_edited_migration_is_not_what_was_published() {
     let dev = targets(&project, "dev").await;
     let history = applied(&project, project.revision());
     let histories = BTreeMap::from([(shop(), history)]);
-    publish_promotions(project.repository().unwrap(), &dev, &histories).unwrap();
+    publish(&project, &dev, &histories);
     shop_.table("1-orders", "other");
     shop_.commit("edited");
     let edited = shop_.open();

@@ -17,6 +17,10 @@ pub struct PromotionView {
     pub from: EnvironmentName,
     /// The environment after.
     pub to: EnvironmentName,
+    /// Who signed what the environment before has published, where that is verified.
+    pub signer: Option<String>,
+    /// Why nothing of it counts, where nothing does.
+    pub distrusted: Option<String>,
     /// Every migration that is pending there, in order.
     pub migrations: Vec<Promotable>,
     /// Parameters that differ: name, value before, value after.
@@ -54,13 +58,18 @@ impl PromotionView {
             .iter()
             .map(|(name, from, to)| json!({"name": name, "from": from, "to": to}))
             .collect();
-        let value = json!({
+        let mut value = json!({
             "from": self.from,
             "to": self.to,
             "complete": self.is_complete(),
             "migrations": self.migrations,
             "parameters": parameters,
         });
+        for (name, text) in [("signer", &self.signer), ("distrusted", &self.distrusted)] {
+            if let Some(text) = text {
+                value[name] = json!(text);
+            }
+        }
         format!("{value:#}\n")
     }
 
@@ -70,6 +79,12 @@ impl PromotionView {
         let mut out = String::new();
         // Writing to a string can't fail.
         let _ = writeln!(out, "{} → {}", strong(&self.from), strong(&self.to));
+        if let Some(signer) = &self.signer {
+            let _ = writeln!(out, "signed by {signer}");
+        }
+        if let Some(why) = &self.distrusted {
+            let _ = writeln!(out, "{} nothing of it counts: {why}", warn("note:"));
+        }
         if self.migrations.is_empty() {
             let _ = writeln!(out, "nothing is pending on `{}`", self.to);
             return out;
@@ -131,6 +146,8 @@ mod tests {
         PromotionView {
             from: "staging".parse().unwrap(),
             to: "production".parse().unwrap(),
+            signer: Some("staging@example.org (SHA256:abc)".to_owned()),
+            distrusted: None,
             migrations: vec![
                 item("0001-a", None),
                 item("0002-b", Some("not applied there")),
@@ -154,7 +171,7 @@ mod tests {
         assert!(view.is_complete());
         assert_eq!(
             plain(&view.text()),
-            "staging → production\nnothing is pending on `production`\n"
+            "staging → production\nsigned by staging@example.org (SHA256:abc)\nnothing is pending on `production`\n"
         );
     }
 }

@@ -14,7 +14,7 @@ use whimbrel_core::plan::Plan;
 use whimbrel_core::policy::ApplyRule;
 use whimbrel_engine::{
     Admitted, Closing, Context, EngineError, Meanwhile, Opened, Outcome, Passing, Prepared,
-    approve, named, opening, prepare_revert, publish,
+    Publishing, approve, is_publishable, named, opening, prepare_revert, publish,
 };
 use whimbrel_plugin::CommitState;
 use whimbrel_project::{Control, ProjectError};
@@ -51,6 +51,8 @@ struct Worker {
     /// Whether the plan as it is next made is the one that failed.
     hold: bool,
     failures: u32,
+    /// What became of publishing; none when it is still to be done by this process.
+    publishing: Option<Publishing>,
 }
 
 /// Keeps an environment until it is gone or the server ends.
@@ -71,6 +73,7 @@ pub(crate) async fn keep(
         held: None,
         hold: false,
         failures: 0,
+        publishing: None,
     };
     worker.work(&mut orders).await;
     // What is borrowed for it goes back now.
@@ -249,6 +252,7 @@ impl Worker {
                     if opened.targets.is_complete() {
                         self.server.measures.up_to_date(&self.environment.name);
                     }
+                    self.publish_again(opened, &prepared).await;
                     Next::Wait
                 }
                 Some((error, hint)) => {
@@ -286,6 +290,23 @@ impl Worker {
         }
     }
 
+    /// Publishes what is there unless it is published already: the repository may have been away when a run ended, or
+    /// somebody may have put something else into its place.
+    async fn publish_again(&mut self, opened: &Opened, prepared: &Prepared) {
+        let is_done = match &self.publishing {
+            Some(Publishing::Done(head)) => {
+                let there = opened.project.promotion_head(&opened.environment().name);
+                there == *head
+            }
+            Some(Publishing::Refused) => true,
+            Some(Publishing::Failed) | None => false,
+        };
+        if !is_done && is_publishable(opened) {
+            let histories = &prepared.survey.histories;
+            self.publishing = Some(publish(opened, Some(histories)).await);
+        }
+    }
+
     /// Runs a plan to its end.
     async fn run(
         &mut self,
@@ -311,7 +332,7 @@ impl Worker {
         }
         if outcome.is_success() {
             self.show(opened, CommitState::Success, "applied");
-            publish(opened, outcome.unchanged()).await;
+            self.publishing = Some(publish(opened, outcome.unchanged()).await);
             return Next::Again;
         }
         let failed = view.targets.iter().find(|target| target.error.is_some());

@@ -64,16 +64,21 @@ class HttpServer:
         self.location = None
         self.silent = threading.Event()
         self.opened = False
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.certificate = certificate
+        self.port = 0
+        self.server = None
+        self.start()
+        self.address = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+
+    def start(self):
+        """Begins to answer, on the same port as ever."""
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
         self.server.daemon_threads = True
-        scheme = "http"
-        if certificate:
-            scheme = "https"
+        if self.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
+            context.load_cert_chain(*self.certificate)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
-        self.address = f"{scheme}://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     @property

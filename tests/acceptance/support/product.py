@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,6 +141,13 @@ class Running:
         self.process = process
         self.arguments = arguments
         self.evidence = evidence
+        self._said = []
+        self._reader = None
+
+    def follow(self):
+        """Keeps reading what it says on stderr, so that no full pipe holds it up."""
+        self._reader = threading.Thread(target=lambda: self._said.extend(self.process.stderr), daemon=True)
+        self._reader.start()
 
     def interrupt(self):
         """Ctrl-C."""
@@ -159,7 +167,12 @@ class Running:
 
     def end(self, code=OK, timeout=120):
         """Waits for its end."""
-        out, err = self.process.communicate(timeout=timeout)
+        if self._reader:
+            self.process.wait(timeout=timeout)
+            self._reader.join(timeout=timeout)
+            out, err = self.process.stdout.read(), "".join(self._said)
+        else:
+            out, err = self.process.communicate(timeout=timeout)
         self.evidence.keep(self.arguments, out, err)
         ended = Ended(self.arguments, self.process.returncode, out, err)
         assert code is None or ended.code == code, f"expected exit code {code}\n{ended}"

@@ -45,6 +45,7 @@ class Server:
                  **variables):
         self.running = whimbrel.start(
             "serve", "--listen", listen, "--interval", interval, *arguments, **variables)
+        self.running.follow()
         self.token = token
         self.trust = trust
         self.whimbrel = whimbrel

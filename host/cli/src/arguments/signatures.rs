@@ -37,6 +37,15 @@ pub(crate) struct Signatures {
     /// A revision that is trusted as it is, with all before it
     #[arg(long, global = true, value_name = "REV", env = "WHIMBREL_VERIFY_SINCE")]
     pub(crate) verify_since: Option<String>,
+    /// Whose promotion records count: a file as `gpg.ssh.allowedSignersFile`; where commits are verified, those whose
+    /// commits count if absent
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "WHIMBREL_PROMOTION_SIGNERS"
+    )]
+    pub(crate) promotion_signers: Option<PathBuf>,
 }
 
 /// Which commits must be signed.

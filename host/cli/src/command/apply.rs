@@ -4,7 +4,7 @@ use whimbrel_core::plan::Goal;
 use whimbrel_engine::{Meanwhile, Prepared};
 
 use crate::arguments::{Apply, Global};
-use crate::engine::{open, passing};
+use crate::engine::{open_to_run, passing};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::metrics::{Deed, Measured};
@@ -34,7 +34,7 @@ async fn apply(
     output: &Output,
     measured: &mut Measured<'_>,
 ) -> Result<Exit, CliError> {
-    let opened = open(global, output, Meanwhile::ReadToRun).await?;
+    let opened = open_to_run(global, output, Meanwhile::ReadToRun).await?;
     measured.about(
         opened.environment().name.as_str(),
         opened.targets.resolver(),

@@ -33,18 +33,20 @@ pub(crate) async fn run(
         );
         return Err(CliError::usage(after).hint("`after:` in the environment's document says so"));
     }
-    let repository = opened.project.repository().ok_or_else(|| {
-        CliError::failed("promotion records are kept in a Git repository, and there is none")
-            .hint("`git init`, commit, and apply again")
-    })?;
-    let records = repository
-        .read_promotions(&arguments.from)
-        .map_err(|error| CliError::new(Exit::Failed, error))?;
+    if opened.project.repository().is_none() {
+        let error =
+            CliError::failed("promotion records are kept in a Git repository, and there is none");
+        return Err(error.hint("`git init`, commit, and apply again"));
+    }
+    let published = opened.project.promotions(&arguments.from)?;
+    let records = &published.records;
     let mut prepared = Prepared::new(&opened, Goal::Apply, Passing::default()).await?;
     prepared.require_all()?;
     let mut view = PromotionView {
         from: from.name.clone(),
         to: to.name.clone(),
+        signer: published.signer,
+        distrusted: published.distrusted.map(|distrust| distrust.problem),
         migrations: Vec::new(),
         parameters: differences(&from.parameters, &to.parameters),
     };
@@ -57,7 +59,7 @@ pub(crate) async fn run(
                 checksum: &change.checksum,
                 plugins: &change.prepared.plugins,
             },
-            &records,
+            records,
         );
         let record = records
             .iter()

@@ -4,7 +4,7 @@ use whimbrel_engine::{Meanwhile, absent_at, named, prepare_revert};
 
 use crate::arguments::{Global, Revert};
 use crate::command::plan::show;
-use crate::engine::{open, passing};
+use crate::engine::{open_to_run, passing};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::metrics::{Deed, Measured};
@@ -28,7 +28,7 @@ async fn revert(
     output: &Output,
     measured: &mut Measured<'_>,
 ) -> Result<Exit, CliError> {
-    let opened = open(global, output, Meanwhile::Nothing).await?;
+    let opened = open_to_run(global, output, Meanwhile::Nothing).await?;
     measured.about(
         opened.environment().name.as_str(),
         opened.targets.resolver(),

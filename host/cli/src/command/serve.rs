@@ -16,6 +16,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::remote::signing_key;
 
 /// What the only source is called.
 const SOURCE: &str = "default";
@@ -101,6 +102,7 @@ async fn settings(
 fn source(arguments: &Serve, global: &Global, output: &Output) -> Result<SourceSettings, CliError> {
     let mut selection = selection(global, output)?;
     selection.cache = Some(DefinitionCache::default());
+    selection.signing = signing_key(output.scrubber())?;
     Ok(SourceSettings {
         environments: selection.environment.take().into_iter().collect(),
         selection,

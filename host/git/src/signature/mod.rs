@@ -1,6 +1,7 @@
 //! Whether commits are signed by whom one trusts.
 
 mod openpgp;
+mod signing;
 mod ssh;
 
 use std::fmt;
@@ -12,6 +13,8 @@ use crate::{GitError, Repository};
 
 use openpgp::OpenPgpKeys;
 use ssh::AllowedSigners;
+
+pub use signing::{SigningKey, SigningKeyError};
 
 /// The most commits that are looked at: a repository with more since what was applied last was not followed for years.
 const MAXIMUM_COMMITS: usize = 100_000;
@@ -167,6 +170,15 @@ impl Repository {
     ) -> Result<Signed, SignatureError> {
         let repository = self.lock();
         let commit = Self::find_commit(&repository, revision)?;
+        Self::verify_in(&repository, &commit, signers)
+    }
+
+    /// The same for whoever holds the repository.
+    pub(crate) fn verify_in(
+        repository: &git2::Repository,
+        commit: &git2::Commit<'_>,
+        signers: &Signers,
+    ) -> Result<Signed, SignatureError> {
         let refused = |problem| SignatureError::Commit {
             commit: Revision::commit(commit.id().to_string()),
             author: String::from_utf8_lossy(commit.author().email_bytes()).into_owned(),

@@ -8,7 +8,7 @@ use super::{SignatureProblem, SignersError};
 use crate::remote::wildcard;
 
 /// What Git's signatures are for.
-const NAMESPACE: &str = "git";
+pub(super) const NAMESPACE: &str = "git";
 
 /// Who may sign with which key.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,17 @@ struct Allowed {
 }
 
 impl AllowedSigners {
+    /// One key, which counts at any time.
+    pub(super) fn only(key: PublicKey) -> Self {
+        Self(vec![Allowed {
+            principals: key.fingerprint(HashAlg::Sha256).to_string(),
+            namespaces: None,
+            valid_after: None,
+            valid_before: None,
+            key,
+        }])
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, SignersError> {
         let mut all = Vec::new();
         for (index, line) in text.lines().enumerate() {
