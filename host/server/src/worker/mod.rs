@@ -1,7 +1,8 @@
 //! The loop of an environment: reads its newest revision, plans, and runs what may be run. One after the other, so that
 //! nothing here competes with itself; other processes are kept apart by the databases' locks and fences.
-//!
-//! tidy: long because what one loop does, by itself and when it is asked, shares what it remembers of its plan
+
+mod ending;
+mod orders;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use crate::problem::Problem;
 use crate::pulse::Pulse;
 use crate::server::Server;
 use crate::source::Freshness;
+use ending::{Ending, ending};
 
 /// The longest pause of a loop that waits to be woken.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -368,99 +370,6 @@ impl Worker {
         }
     }
 
-    /// Does what somebody asks for, once.
-    async fn order(&mut self, order: Order) {
-        self.pulse.beat(Duration::ZERO);
-        self.refresh().await;
-        let Some(desired) = self.environment.desired() else {
-            let problem = Problem::unavailable("the definitions haven't been read yet");
-            // Whoever asked may have gone away.
-            let _ = order.answer.send(Err(problem));
-            return;
-        };
-        match self.admit(&desired.opened, &order).await {
-            Err(problem) => {
-                let problem = problem.scrubbed(self.server.context.scrubber());
-                let _ = order.answer.send(Err(problem));
-            }
-            Ok(None) => {
-                let accepted = Accepted {
-                    plan: order.plan,
-                    run: None,
-                };
-                let _ = order.answer.send(Ok(accepted));
-            }
-            Ok(Some(admitted)) => {
-                let (started, hears) = tokio::sync::oneshot::channel();
-                let (plan, answer) = (order.plan, order.answer);
-                tokio::spawn(async move {
-                    let run = hears.await.ok();
-                    let _ = answer.send(Ok(Accepted { plan, run }));
-                });
-                self.held = None;
-                let is_revert = matches!(order.goal, Goal::Revert(_));
-                let by = order.by.clone();
-                let next = self
-                    .run(&desired.opened, admitted, order.by, Some(started))
-                    .await;
-                // An approval of before would cover it again.
-                if is_revert && matches!(next, Next::Again) && !self.hold {
-                    self.hold = true;
-                    let hint = "apply the plan by its digest to have it again".to_owned();
-                    self.says(Phase::Held, &format!("reverted by {by}"), Some(hint));
-                    // Of before.
-                    self.environment.lock().plan = None;
-                }
-            }
-        }
-    }
-
-    /// Approves the plan on behalf of whoever looked at it, if it needs that, and asks all other gates.
-    async fn admit(&self, opened: &Opened, order: &Order) -> Result<Option<Admitted>, Problem> {
-        let of = |error: EngineError| Problem::of(&error);
-        let passing = Passing {
-            destructive_confirmed: order.destructive_confirmed,
-            overridden: Vec::new(),
-        };
-        let prepare = async || match &order.goal {
-            Goal::Apply => {
-                Prepared::new(opened, whimbrel_core::plan::Goal::Apply, passing.clone()).await
-            }
-            Goal::Revert(texts) => {
-                let names = named(opened, texts).await?;
-                prepare_revert(opened, names, passing.clone()).await
-            }
-        };
-        let mut prepared = prepare().await.map_err(of)?;
-        prepared.require(&order.plan).map_err(of)?;
-        if let Some(blocked) = EngineError::blocked(prepared.plan()) {
-            return Err(Problem::of(&blocked));
-        }
-        if prepared.plan().is_empty() && prepared.survey.failures.is_empty() {
-            return Ok(None);
-        }
-        if let Goal::Revert(_) = order.goal
-            && opened.environment().policy.apply == ApplyRule::Auto
-            && let Some(name) = still_defined(opened, prepared.plan())
-        {
-            return Err(Problem::conflict(
-                "still-defined",
-                format!("{name} is defined, and `policy.apply: Auto` would apply it again"),
-            )
-            .hint("`git revert` the commit that brought it"));
-        }
-        let needs_approval = |refusals: &[whimbrel_core::gate::Refusal]| {
-            refusals
-                .iter()
-                .any(|refusal| matches!(refusal.gate, Gate::Approval | Gate::Revert))
-        };
-        if needs_approval(&prepared.refusals()) {
-            approve(opened, &prepared, &order.by).await.map_err(of)?;
-            prepared = prepare().await.map_err(of)?;
-        }
-        prepared.admit(opened, Some(&order.plan)).await.map_err(of)
-    }
-
     fn stands(&self, phase: Phase) {
         let mut state = self.environment.lock();
         state.phase = phase;
@@ -483,54 +392,6 @@ impl Worker {
     fn scrub(&self, text: &str) -> String {
         self.server.context.scrubber().scrub(text)
     }
-}
-
-/// How a run that didn't succeed ended.
-#[derive(Debug, PartialEq, Eq)]
-enum Ending {
-    /// The same may work later.
-    Temporary,
-    /// The plan isn't what it was, or the server ends.
-    Moved,
-    /// The same would fail again.
-    Failed,
-}
-
-fn ending(outcome: &Outcome) -> Ending {
-    let ran = outcome.report.iter().flat_map(|report| &report.targets);
-    let mut errors: Vec<_> = ran.filter_map(|target| target.error.as_ref()).collect();
-    // It failed because another one did.
-    errors.retain(|error| !matches!(error, RunError::Dependency { .. }));
-    let moved = |error: &RunError| {
-        matches!(
-            error,
-            RunError::PlanChanged { .. }
-                | RunError::Refused(_)
-                | RunError::Blocked(_)
-                | RunError::Interrupted { .. }
-        )
-    };
-    if errors.iter().any(|error| error.is_temporary()) {
-        return Ending::Temporary;
-    }
-    if errors.iter().any(|error| !moved(error)) {
-        return Ending::Failed;
-    }
-    if !outcome.unread.is_empty() {
-        return Ending::Temporary;
-    }
-    Ending::Moved
-}
-
-fn still_defined<'p>(
-    opened: &Opened,
-    plan: &'p Plan,
-) -> Option<&'p whimbrel_core::name::MigrationName> {
-    let migrations = &opened.project.definitions().migrations;
-    plan.changes()
-        .filter_map(|(_, work)| work.change())
-        .map(|change| &change.migration)
-        .find(|name| migrations.iter().any(|migration| &migration.name == *name))
 }
 
 fn line(plan: &Plan) -> PlanLine {

@@ -1,0 +1,42 @@
+//! What a run that didn't succeed means for the next try.
+
+use whimbrel_engine::Outcome;
+use whimbrel_run::RunError;
+
+/// How a run that didn't succeed ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The same may work later.
+    Temporary,
+    /// The plan isn't what it was, or the server ends.
+    Moved,
+    /// The same would fail again.
+    Failed,
+}
+
+/// How it ended, by what each target says.
+pub(super) fn ending(outcome: &Outcome) -> Ending {
+    let ran = outcome.report.iter().flat_map(|report| &report.targets);
+    let mut errors: Vec<_> = ran.filter_map(|target| target.error.as_ref()).collect();
+    // It failed because another one did.
+    errors.retain(|error| !matches!(error, RunError::Dependency { .. }));
+    let moved = |error: &RunError| {
+        matches!(
+            error,
+            RunError::PlanChanged { .. }
+                | RunError::Refused(_)
+                | RunError::Blocked(_)
+                | RunError::Interrupted { .. }
+        )
+    };
+    if errors.iter().any(|error| error.is_temporary()) {
+        return Ending::Temporary;
+    }
+    if errors.iter().any(|error| !moved(error)) {
+        return Ending::Failed;
+    }
+    if !outcome.unread.is_empty() {
+        return Ending::Temporary;
+    }
+    Ending::Moved
+}

@@ -1,0 +1,119 @@
+//! Orders of an environment: what somebody who looked at a plan asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use whimbrel_core::gate::{Gate, Refusal};
+use whimbrel_core::name::MigrationName;
+use whimbrel_core::plan::Plan;
+use whimbrel_core::policy::ApplyRule;
+use whimbrel_engine::{
+    Admitted, EngineError, Opened, Passing, Prepared, approve, named, prepare_revert,
+};
+
+use super::{Next, Worker};
+use crate::environment::{Accepted, Goal, Order, Phase};
+use crate::problem::Problem;
+
+impl Worker {
+    /// Does what somebody asks for, once.
+    pub(super) async fn order(&mut self, order: Order) {
+        self.pulse.beat(Duration::ZERO);
+        self.refresh().await;
+        let Some(desired) = self.environment.desired() else {
+            let problem = Problem::unavailable("the definitions haven't been read yet");
+            // Whoever asked may have gone away.
+            let _ = order.answer.send(Err(problem));
+            return;
+        };
+        match self.admit(&desired.opened, &order).await {
+            Err(problem) => {
+                let problem = problem.scrubbed(self.server.context.scrubber());
+                let _ = order.answer.send(Err(problem));
+            }
+            Ok(None) => {
+                let accepted = Accepted {
+                    plan: order.plan,
+                    run: None,
+                };
+                let _ = order.answer.send(Ok(accepted));
+            }
+            Ok(Some(admitted)) => {
+                let (started, hears) = tokio::sync::oneshot::channel();
+                let (plan, answer) = (order.plan, order.answer);
+                tokio::spawn(async move {
+                    let run = hears.await.ok();
+                    let _ = answer.send(Ok(Accepted { plan, run }));
+                });
+                self.held = None;
+                let is_revert = matches!(order.goal, Goal::Revert(_));
+                let by = order.by.clone();
+                let next = self
+                    .run(&desired.opened, admitted, order.by, Some(started))
+                    .await;
+                // An approval of before would cover it again.
+                if is_revert && matches!(next, Next::Again) && !self.hold {
+                    self.hold = true;
+                    let hint = "apply the plan by its digest to have it again".to_owned();
+                    self.says(Phase::Held, &format!("reverted by {by}"), Some(hint));
+                    // Of before.
+                    self.environment.lock().plan = None;
+                }
+            }
+        }
+    }
+
+    /// Approves the plan on behalf of whoever looked at it, if it needs that, and asks all other gates.
+    async fn admit(&self, opened: &Opened, order: &Order) -> Result<Option<Admitted>, Problem> {
+        let of = |error: EngineError| Problem::of(&error);
+        let passing = Passing {
+            destructive_confirmed: order.destructive_confirmed,
+            overridden: Vec::new(),
+        };
+        let prepare = async || match &order.goal {
+            Goal::Apply => {
+                Prepared::new(opened, whimbrel_core::plan::Goal::Apply, passing.clone()).await
+            }
+            Goal::Revert(texts) => {
+                let names = named(opened, texts).await?;
+                prepare_revert(opened, names, passing.clone()).await
+            }
+        };
+        let mut prepared = prepare().await.map_err(of)?;
+        prepared.require(&order.plan).map_err(of)?;
+        if let Some(blocked) = EngineError::blocked(prepared.plan()) {
+            return Err(Problem::of(&blocked));
+        }
+        if prepared.plan().is_empty() && prepared.survey.failures.is_empty() {
+            return Ok(None);
+        }
+        if let Goal::Revert(_) = order.goal
+            && opened.environment().policy.apply == ApplyRule::Auto
+            && let Some(name) = still_defined(opened, prepared.plan())
+        {
+            return Err(Problem::conflict(
+                "still-defined",
+                format!("{name} is defined, and `policy.apply: Auto` would apply it again"),
+            )
+            .hint("`git revert` the commit that brought it"));
+        }
+        let needs_approval = |refusals: &[Refusal]| {
+            refusals
+                .iter()
+                .any(|refusal| matches!(refusal.gate, Gate::Approval | Gate::Revert))
+        };
+        if needs_approval(&prepared.refusals()) {
+            approve(opened, &prepared, &order.by).await.map_err(of)?;
+            prepared = prepare().await.map_err(of)?;
+        }
+        prepared.admit(opened, Some(&order.plan)).await.map_err(of)
+    }
+}
+
+fn still_defined<'p>(opened: &Opened, plan: &'p Plan) -> Option<&'p MigrationName> {
+    let migrations = &opened.project.definitions().migrations;
+    plan.changes()
+        .filter_map(|(_, work)| work.change())
+        .map(|change| &change.migration)
+        .find(|name| migrations.iter().any(|migration| &migration.name == *name))
+}
