@@ -17,7 +17,7 @@ use crate::settings::Tls;
 pub(super) fn acceptor(settings: &Tls) -> Result<TlsAcceptor, ServeError> {
     let chain = certificates(&settings.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&settings.key)
-        .map_err(|error| wrong(&settings.key, error.to_string()))?;
+        .map_err(|error| wrong(&settings.key, &error.to_string()))?;
     let builder = match &settings.client_authority {
         None => ServerConfig::builder().with_no_client_auth(),
         Some(file) => {
@@ -25,19 +25,19 @@ pub(super) fn acceptor(settings: &Tls) -> Result<TlsAcceptor, ServeError> {
             for certificate in certificates(file)? {
                 roots
                     .add(certificate)
-                    .map_err(|error| wrong(file, error.to_string()))?;
+                    .map_err(|error| wrong(file, &error.to_string()))?;
             }
             // Probes have no certificate: what needs one asks for it.
             let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
                 .allow_unauthenticated()
                 .build()
-                .map_err(|error| wrong(file, error.to_string()))?;
+                .map_err(|error| wrong(file, &error.to_string()))?;
             ServerConfig::builder().with_client_cert_verifier(verifier)
         }
     };
     let config = builder
         .with_single_cert(chain, key)
-        .map_err(|error| wrong(&settings.certificate, error.to_string()))?;
+        .map_err(|error| wrong(&settings.certificate, &error.to_string()))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -50,13 +50,13 @@ pub(super) fn fingerprint(connection: &ServerConnection) -> Option<String> {
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError> {
     let read = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| wrong(file, error.to_string()))?;
+        .map_err(|error| wrong(file, &error.to_string()))?;
     if read.is_empty() {
-        return Err(wrong(file, "it holds no certificate".to_owned()));
+        return Err(wrong(file, "it holds no certificate"));
     }
     Ok(read)
 }
 
-fn wrong(file: &Path, why: String) -> ServeError {
+fn wrong(file: &Path, why: &str) -> ServeError {
     ServeError::Tls(format!("{}: {why}", file.display()))
 }
