@@ -152,23 +152,6 @@ def outside(binary, tmp_path):
 
 
 @pytest.fixture
-def serve(whimbrel):
-    """Starts servers, by other programs where that is said; those that still run after the test are killed."""
-    started = []
-
-    def start(*arguments, by=None, **options):
-        server = Server(by or whimbrel, *arguments, **options)
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        if server.running.process.poll() is None:
-            server.running.kill()
-            server.running.end(code=None)
-
-
-@pytest.fixture
 def http(tmp_path):
     """A server of Git over HTTP, which has what is in the folder `served`."""
     server = HttpServer(tmp_path / "served")
@@ -193,11 +176,11 @@ def served(shop, project, tmp_path):
 
 @pytest.fixture
 def serve(whimbrel):
-    """Starts servers; those that still run after the test are killed."""
+    """Starts servers, by other programs where that is said; those that still run after the test are killed."""
     started = []
 
-    def start(*arguments, **options):
-        server = Server(whimbrel, *arguments, **options)
+    def start(*arguments, by=None, **options):
+        server = Server(by or whimbrel, *arguments, **options)
         started.append(server)
         return server
 

@@ -1,6 +1,7 @@
 """From a push to production: by branches, and by records that the environment before has signed."""
 
 import pytest
+from support.canary import Canary
 from support.git_server import Served, key
 from support.product import OK, REFUSED, USAGE
 from support.stages import Clone, Stage
@@ -179,6 +180,18 @@ def test_a_key_that_can_not_be_used_is_told_before_anything_runs(chain, stages, 
     variables["WHIMBREL_SIGNING_KEY"] = dev.key.read_text()
     dev.run("apply")
     assert "BEGIN SSH SIGNATURE" in chain.git("cat-file", "commit", dev.reference())
+    del variables["WHIMBREL_SIGNING_KEY"]
+    # Or encrypted, with a passphrase that nobody is told.
+    passphrase = Canary.hatch("a passphrase of a key")
+    variables["WHIMBREL_SIGNING_KEY_FILE"] = key(tmp_path / "locked", passphrase=passphrase.value)
+    ended = dev.run("apply", code=USAGE)
+    assert "no passphrase was given" in ended.err and "WHIMBREL_SIGNING_PASSPHRASE" in ended.err
+    ended = dev.run("apply", code=USAGE, WHIMBREL_SIGNING_PASSPHRASE="another")
+    assert "doesn't fit" in ended.err
+    signed = chain.git("rev-parse", dev.reference())
+    ended = dev.run("apply", WHIMBREL_SIGNING_PASSPHRASE=passphrase.value)
+    assert passphrase.core not in ended.said
+    assert chain.git("rev-parse", dev.reference()) != signed
 
 
 def test_an_old_pipeline_that_runs_again_changes_nothing(chain, stages, tmp_path):

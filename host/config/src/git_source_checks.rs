@@ -149,6 +149,7 @@ impl Checks<'_> {
         let at = |key: &str| way!["spec", "verify", key];
         self.material(&at("allowedSigners"), verify.allowed_signers.as_ref());
         self.material(&at("openpgpKeys"), verify.openpgp_keys.as_ref());
+        self.material(&at("promotionSigners"), verify.promotion_signers.as_ref());
         let is_anybody = verify.allowed_signers.is_some() || verify.openpgp_keys.is_some();
         if verify.mode != VerifyMode::None && !is_anybody {
             self.push(

@@ -1,5 +1,7 @@
 //! Gates: may this plan be run? A gate that says no leaves everything as it was and says what would make it yes.
 
+mod promotion;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +15,7 @@ use crate::lineage::{OffBranch, Revision};
 use crate::name::{EnvironmentName, TargetName};
 use crate::plan::{Plan, RevertReason, TargetPlan, Work};
 use crate::policy::{ApplyRule, DestructiveRule, OutOfOrderRule, Policy, RevertRule};
-use crate::promotion::{Candidate, Promotions, missing};
+use crate::promotion::Promotions;
 
 /// The gates, by the names that `--override` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -135,7 +137,7 @@ pub fn evaluate(plan: &Plan, input: &GateInput) -> Vec<Refusal> {
         out_of_order,
         window,
         revert,
-        promotion,
+        promotion::promotion,
         lint,
         approval,
     ]
@@ -269,41 +271,6 @@ fn removed(plan: &Plan) -> impl Iterator<Item = String> {
         .flat_map(TargetPlan::reverts)
         .filter(|change| change.reason == Some(RevertReason::Removed))
         .map(|change| change.migration.to_string())
-}
-
-fn promotion(plan: &Plan, input: &GateInput) -> Option<Refusal> {
-    let (before, published) = input.promotion.as_ref()?;
-    let mut candidates = plan
-        .targets
-        .iter()
-        .flat_map(TargetPlan::applies)
-        .map(|change| Candidate {
-            migration: &change.migration,
-            checksum: &change.checksum,
-            plugins: &change.prepared.plugins,
-        })
-        .peekable();
-    candidates.peek()?;
-    if let Some(distrust) = &published.distrusted {
-        return Some(Refusal {
-            gate: Gate::Promotion,
-            message: format!(
-                "`{before}` comes first, and what it has published doesn't count: {}",
-                distrust.problem
-            ),
-            hint: distrust.hint.clone(),
-        });
-    }
-    let mut reasons: Vec<String> = missing(candidates, &published.records)
-        .into_iter()
-        .map(|(name, reason)| format!("{name} ({reason})"))
-        .collect();
-    reasons.dedup();
-    (!reasons.is_empty()).then(|| Refusal {
-        gate: Gate::Promotion,
-        message: format!("`{before}` comes first: {}", list(&reasons)),
-        hint: format!("apply this revision to `{before}` first; `whimbrel promote {before} {}` shows the rest", plan.environment),
-    })
 }
 
 fn lint(plan: &Plan, _: &GateInput) -> Option<Refusal> {

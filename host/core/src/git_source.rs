@@ -78,6 +78,8 @@ pub struct GitVerify {
     pub openpgp_keys: Option<Material>,
     /// A revision that is trusted as it is, with all before it.
     pub since: Option<String>,
+    /// Whose promotion records count, as SSH's `allowed_signers`; whose commits count if absent.
+    pub promotion_signers: Option<Material>,
 }
 
 /// Which commits must be signed.

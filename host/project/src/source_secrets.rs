@@ -93,8 +93,18 @@ impl SourceSecrets {
     /// # Errors
     /// Keys can't be read, or are none.
     pub async fn verification(&self, verify: &GitVerify) -> Result<Verification, Fault> {
+        let promotions = self.text(verify.promotion_signers.as_ref()).await?;
+        let promotions = promotions
+            .map(|text| Signers::parse(text.expose_secret(), ""))
+            .transpose()
+            .map_err(|error| unreadable(&error))?;
         let policy = match verify.mode {
-            VerifyMode::None => return Ok(Verification::default()),
+            VerifyMode::None => {
+                return Ok(Verification {
+                    promotions,
+                    ..Verification::default()
+                });
+            }
             VerifyMode::Head => Verify::Head,
             VerifyMode::EveryMigrationCommit => Verify::EveryMigrationCommit,
         };
@@ -107,10 +117,9 @@ impl SourceSecrets {
         let signers = Signers::parse(&text(&ssh), &text(&openpgp));
         Ok(Verification {
             policy,
-            signers: signers.map_err(|error| {
-                Fault::new(FaultClass::Invalid, "source.signers", error.to_string())
-            })?,
+            signers: signers.map_err(|error| unreadable(&error))?,
             since: verify.since.clone(),
+            promotions,
         })
     }
 
@@ -133,6 +142,10 @@ impl SourceSecrets {
             }
         }
     }
+}
+
+fn unreadable(error: &impl std::fmt::Display) -> Fault {
+    Fault::new(FaultClass::Invalid, "source.signers", error.to_string())
 }
 
 #[cfg(test)]

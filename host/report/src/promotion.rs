@@ -58,18 +58,15 @@ impl PromotionView {
             .iter()
             .map(|(name, from, to)| json!({"name": name, "from": from, "to": to}))
             .collect();
-        let mut value = json!({
+        let value = json!({
             "from": self.from,
             "to": self.to,
+            "signer": self.signer,
+            "distrusted": self.distrusted,
             "complete": self.is_complete(),
             "migrations": self.migrations,
             "parameters": parameters,
         });
-        for (name, text) in [("signer", &self.signer), ("distrusted", &self.distrusted)] {
-            if let Some(text) = text {
-                value[name] = json!(text);
-            }
-        }
         format!("{value:#}\n")
     }
 

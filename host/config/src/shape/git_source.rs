@@ -128,6 +128,11 @@ static VERIFY: Object = Object {
             Shape::Text(Format::Filled),
             "A revision that is trusted as it is, with all before it.",
         ),
+        optional(
+            "promotionSigners",
+            Shape::Material,
+            "Whose promotion records count, as SSH's `allowed_signers`. Default: whose commits count.",
+        ),
     ],
 };
 
