@@ -58,6 +58,7 @@ mod tests {
             seen.remember(id);
         }
         assert!(!seen.knows("a") && seen.knows("b") && seen.knows("c"));
-        assert_eq!(seen.lock().known.len(), seen.lock().order.len());
+        let ids = seen.lock();
+        assert_eq!((ids.known.len(), ids.order.len()), (2, 2));
     }
 }
