@@ -35,7 +35,7 @@ impl Tracing {
     pub(crate) fn begin() -> Option<Self> {
         let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_off = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value == "true");
-        if is_off || !PLACES.iter().any(|name| is_set(&name)) {
+        if is_off || !PLACES.iter().any(is_set) {
             return None;
         }
         let exporter = SpanExporter::builder()

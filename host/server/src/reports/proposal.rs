@@ -247,6 +247,7 @@ async fn plan(
         control_ref: Some(control.commit.clone()),
         // Nothing of it is run, and what counts was verified when it was looked up.
         verification: Verification::default(),
+        signing: None,
         environment: Some(environment.to_owned()),
         cache: None,
         databases: source.settings.selection.databases.clone(),

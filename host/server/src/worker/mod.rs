@@ -10,21 +10,17 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use whimbrel_core::digest::Digest;
-use whimbrel_core::gate::Gate;
 use whimbrel_core::plan::Plan;
-use whimbrel_core::policy::ApplyRule;
 use whimbrel_engine::{
-    Admitted, Closing, Context, EngineError, Meanwhile, Opened, Outcome, Passing, Prepared,
-    Publishing, approve, is_publishable, named, opening, prepare_revert, publish,
+    Admitted, Closing, Context, EngineError, Meanwhile, Opened, Passing, Prepared, Publishing,
+    is_publishable, opening, publish,
 };
 use whimbrel_plugin::CommitState;
 use whimbrel_project::{Control, ProjectError};
-use whimbrel_run::RunError;
 
 use crate::audience::Starting;
 use crate::desired::{Desired, Guard, Marker};
-use crate::environment::{Accepted, Environment, Goal, Order, Phase, PlanLine, Unread};
-use crate::problem::Problem;
+use crate::environment::{Environment, Order, Phase, PlanLine, Unread};
 use crate::pulse::Pulse;
 use crate::server::Server;
 use crate::source::Freshness;

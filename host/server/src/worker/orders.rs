@@ -1,6 +1,5 @@
 //! Orders of an environment: what somebody who looked at a plan asks for.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use whimbrel_core::gate::{Gate, Refusal};

@@ -18,7 +18,7 @@ use whimbrel_server::{Hosted, Limits, SourceSettings};
 
 use crate::arguments::Serve;
 use crate::error::CliError;
-use crate::remote::mirrored;
+use crate::remote::{mirrored, signing_key};
 
 /// Mirrors of what pull requests bring.
 const PROPOSALS: &str = "pull-requests";
@@ -112,6 +112,8 @@ async fn source(
             place,
             control_ref: None,
             verification: verification.map_err(at("/verify"))?,
+            // The process has one name, whatever it keeps.
+            signing: signing_key(context.scrubber())?,
             cache: Some(DefinitionCache::default()),
             environment: None,
             databases: Vec::new(),
