@@ -179,6 +179,7 @@ mod tests {
     use std::sync::Arc;
 
     use whimbrel_signal::Signal;
+    use whimbrel_signal::metric::RunResult;
 
     use super::Runs;
     use crate::limits::Limits;
@@ -186,7 +187,7 @@ mod tests {
     fn finished() -> Signal {
         Signal::RunFinished {
             run: "r".to_owned(),
-            result: "succeeded".to_owned(),
+            result: RunResult::Succeeded,
             milliseconds: 1,
         }
     }
