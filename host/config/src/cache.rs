@@ -54,7 +54,7 @@ struct Key {
 /// An entry that nothing is wrong with.
 #[derive(Debug)]
 struct Parsed {
-    migration: Option<(Migration, Checksum)>,
+    migration: Option<(Arc<Migration>, Checksum)>,
     notices: Vec<Notice>,
     /// Files that it names, each with what names its bytes.
     named: Vec<(String, Option<String>)>,
@@ -215,7 +215,10 @@ impl Reading<'_> {
                 let texts = read.texts.iter().filter_map(|text| text.file.as_ref());
                 let bytes = read.document.source.text.len()
                     + texts.map(|file| file.text.len()).sum::<usize>();
-                (Some((read.migration, read.checksum?)), bytes as u64)
+                (
+                    Some((Arc::new(read.migration), read.checksum?)),
+                    bytes as u64,
+                )
             }
             None => (None, 0),
         };

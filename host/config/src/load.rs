@@ -1,6 +1,7 @@
 //! From a tree to definitions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use whimbrel_core::checksum::Checksum;
 use whimbrel_core::definition::Migration;
@@ -63,7 +64,7 @@ pub struct Control {
 #[derive(Clone, Debug, Default)]
 pub struct Migrations {
     /// Sorted by name.
-    pub migrations: Vec<Migration>,
+    pub migrations: Vec<Arc<Migration>>,
     /// The checksum of each, in the same order.
     pub checksums: Vec<Checksum>,
     /// Not wrong, but worth knowing.
@@ -80,7 +81,7 @@ pub struct Definitions {
     /// The environments that only others extend.
     pub abstract_environments: Vec<EnvironmentName>,
     /// The migrations, sorted by name.
-    pub migrations: Vec<Migration>,
+    pub migrations: Vec<Arc<Migration>>,
     /// The checksum of each, in the same order.
     pub checksums: Vec<Checksum>,
     /// Not wrong, but worth knowing.
@@ -307,7 +308,7 @@ fn read_migrations(
     };
     let (migrations, checksums) = references::ordered(found, problems);
     Migrations {
-        migrations,
+        migrations: migrations.into_iter().map(Arc::new).collect(),
         checksums,
         notices,
     }

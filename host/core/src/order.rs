@@ -1,5 +1,6 @@
 //! The order of migrations: of names within one database, and of `dependsOn` across all.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::definition::Migration;
@@ -44,23 +45,25 @@ fn circle(names: &[MigrationName]) -> String {
 ///
 /// # Errors
 /// The first thing that no order satisfies; [`problems`] gives all of them.
-pub fn order(migrations: &[Migration]) -> Result<Vec<&Migration>, OrderError> {
-    if let Some(sorted) = by_name_alone(migrations) {
+pub fn order<M: Borrow<Migration>>(migrations: &[M]) -> Result<Vec<&Migration>, OrderError> {
+    let migrations: Vec<_> = migrations.iter().map(Borrow::borrow).collect();
+    if let Some(sorted) = by_name_alone(&migrations) {
         return Ok(sorted);
     }
-    match problems(migrations).into_iter().next() {
+    match problems(&migrations).into_iter().next() {
         Some(error) => Err(error),
-        None => Graph::new(migrations).sorted().map_err(OrderError::Cycle),
+        None => Graph::new(&migrations).sorted().map_err(OrderError::Cycle),
     }
 }
 
 /// Everything that keeps migrations from having an order.
 #[must_use]
-pub fn problems(migrations: &[Migration]) -> Vec<OrderError> {
-    if by_name_alone(migrations).is_some() {
+pub fn problems<M: Borrow<Migration>>(migrations: &[M]) -> Vec<OrderError> {
+    let migrations: Vec<_> = migrations.iter().map(Borrow::borrow).collect();
+    if by_name_alone(&migrations).is_some() {
         return Vec::new();
     }
-    let graph = Graph::new(migrations);
+    let graph = Graph::new(&migrations);
     let mut problems = Vec::new();
     for (name, migration) in &graph.migrations {
         for dependency in &migration.depends_on {
@@ -90,8 +93,8 @@ pub fn problems(migrations: &[Migration]) -> Vec<OrderError> {
 
 /// The order of names, where that satisfies everything: each name once, and every dependency there and before what needs
 /// it. So it is nearly always, and a thousand migrations are put in order without a graph.
-fn by_name_alone(migrations: &[Migration]) -> Option<Vec<&Migration>> {
-    let mut sorted: Vec<_> = migrations.iter().collect();
+fn by_name_alone<'a>(migrations: &[&'a Migration]) -> Option<Vec<&'a Migration>> {
+    let mut sorted = migrations.to_vec();
     if !sorted.is_sorted_by(|a, b| a.name < b.name) {
         sorted.sort_by(|a, b| a.name.cmp(&b.name));
         if !sorted.is_sorted_by(|a, b| a.name < b.name) {
@@ -115,8 +118,8 @@ struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    fn new(migrations: &'a [Migration]) -> Self {
-        let migrations: BTreeMap<_, _> = migrations.iter().map(|m| (&m.name, m)).collect();
+    fn new(migrations: &[&'a Migration]) -> Self {
+        let migrations: BTreeMap<_, _> = migrations.iter().map(|m| (&m.name, *m)).collect();
         let mut latest = BTreeMap::new();
         let mut before = BTreeMap::new();
         for (name, migration) in &migrations {

@@ -146,7 +146,10 @@ impl Absences {
 
 /// The migrations of a tree by name; the definition is none where an old tree no longer loads, and names are then
 /// those of its files.
-pub(crate) fn names(tree: &GitTree, folder: &str) -> BTreeMap<MigrationName, Option<Migration>> {
+pub(crate) fn names(
+    tree: &GitTree,
+    folder: &str,
+) -> BTreeMap<MigrationName, Option<Arc<Migration>>> {
     let options = load_options();
     let loaded =
         load_control(tree, &options).and_then(|control| load_migrations(tree, &control, &options));

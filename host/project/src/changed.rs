@@ -1,6 +1,7 @@
 //! Which databases another revision changes, so that only those are planned again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use whimbrel_config::Definitions;
 use whimbrel_core::definition::Migration;
@@ -50,7 +51,7 @@ fn common(environment: &Environment) -> Environment {
 }
 
 /// Definitions have their migrations by name, so that equal lists are equal plans.
-fn by_database(definitions: &Definitions) -> BTreeMap<&DatabaseName, Vec<&Migration>> {
+fn by_database(definitions: &Definitions) -> BTreeMap<&DatabaseName, Vec<&Arc<Migration>>> {
     let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for migration in &definitions.migrations {
         all.entry(&migration.database).or_default().push(migration);

@@ -244,23 +244,24 @@ pub fn load_options() -> LoadOptions {
 }
 
 fn desired(definitions: &Definitions) -> BTreeMap<DatabaseName, Arc<[DesiredMigration]>> {
-    let checksums: HashMap<_, _> = definitions
+    let known: HashMap<_, _> = definitions
         .migrations
         .iter()
-        .map(|migration| &migration.name)
         .zip(&definitions.checksums)
+        .map(|(migration, checksum)| (&migration.name, (migration, checksum)))
         .collect();
     let migrations = &definitions.migrations;
     // Loading has refused what has no order; by name is the order of what is left without dependencies.
-    let ordered = order::order(migrations).unwrap_or_else(|_| migrations.iter().collect());
+    let ordered =
+        order::order(migrations).unwrap_or_else(|_| migrations.iter().map(AsRef::as_ref).collect());
     let mut all: BTreeMap<DatabaseName, Vec<DesiredMigration>> = BTreeMap::new();
     for migration in ordered {
         // Loading has given each its checksum.
-        let Some(checksum) = checksums.get(&migration.name) else {
+        let Some((migration, checksum)) = known.get(&migration.name) else {
             continue;
         };
         let item = DesiredMigration {
-            migration: migration.clone(),
+            migration: Arc::clone(migration),
             checksum: (*checksum).clone(),
         };
         match all.get_mut(&migration.database) {

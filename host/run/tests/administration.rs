@@ -10,6 +10,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use support::{Stage, migration, name, target};
 use whimbrel_core::approval::Approval;
@@ -119,7 +121,7 @@ async fn an_edited_definition_is_accepted_with_a_reason() {
             (EventKind::Accepted, Some("a comment"))
         );
         let mut unknown = item;
-        unknown.migration.name = name("9");
+        Arc::make_mut(&mut unknown.migration).name = name("9");
         assert!(
             accept(&stage.access(), &target("main"), &unknown, "no")
                 .await

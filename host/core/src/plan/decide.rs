@@ -1,6 +1,7 @@
 //! The first half of planning: names and checksums against a target's history.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use crate::name::MigrationName;
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredMigration {
     /// The definition.
-    pub migration: Migration,
+    pub migration: Arc<Migration>,
     /// Its checksum.
     pub checksum: Checksum,
 }

@@ -53,7 +53,7 @@ pub(crate) fn desired_as(text: &str, sql: &str, depends_on: &[&str]) -> DesiredM
     let migration = migration(text, sql, depends_on);
     DesiredMigration {
         checksum: migration.checksum().unwrap(),
-        migration,
+        migration: migration.into(),
     }
 }
 

@@ -393,7 +393,7 @@ impl Stage {
             .filter(|migration| &migration.database == database)
             .map(|migration| DesiredMigration {
                 checksum: migration.checksum().unwrap(),
-                migration: migration.clone(),
+                migration: Arc::new(migration.clone()),
             })
             .collect()
     }
