@@ -82,6 +82,8 @@ impl Metrics {
         histories: &BTreeMap<TargetName, History>,
         plan: &Plan,
     ) {
+        // Also where nothing is to be done, so that the first run that fails shows as a change.
+        self.0.meter.environment(environment);
         for (target, history) in histories {
             let planned = plan.targets.iter().find(|one| one.target == *target);
             let standings = Arc::clone(
@@ -97,6 +99,7 @@ impl Metrics {
 
     /// Takes in how many migrations of a database differ from what was applied.
     pub fn drifted(&self, environment: &str, target: &TargetName, objects: usize) {
+        self.0.meter.environment(environment);
         let mut drift = self.0.drift.lock().unwrap_or_else(PoisonError::into_inner);
         let gauge = drift
             .entry((environment.to_owned(), target.clone()))
