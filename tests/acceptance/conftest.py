@@ -6,6 +6,7 @@ import pytest
 from support.aws import Aws
 from support.evidence import SUITE
 from support.git_server import HttpServer, Served
+from support.hosted import Hosted
 from support.openbao import OpenBao
 from support.postgres import Cluster
 from support.product import Whimbrel, find_or_build
@@ -189,3 +190,17 @@ def serve(whimbrel):
         if server.running.process.poll() is None:
             server.running.kill()
             server.running.end(code=None)
+
+
+@pytest.fixture
+def hosted(outside, project, sqlite, tmp_path):
+    """A project with one migration at a Git host, followed by its `main`."""
+    project.environment("dev", {"shop": f"sqlite:{sqlite.file}"}, branch="main")
+    project.table("0001-people")
+    project.commit("People")
+    served = Served(tmp_path / "served/acme/shop.git", project)
+    server = HttpServer(tmp_path / "served")
+    hosted = Hosted(outside, project, served, server, tmp_path / "config")
+    yield hosted
+    hosted.stop()
+    server.stop()

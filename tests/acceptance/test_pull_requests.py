@@ -8,8 +8,6 @@ import time
 import pytest
 from support.canary import Canary, traces
 from support.git_host import GitHub, pull_request, push
-from support.git_server import HttpServer, Served
-from support.hosted import Hosted
 from support.product import guest_file
 from support.waiting import eventually
 
@@ -24,20 +22,6 @@ def github():
     github = GitHub()
     yield github
     github.stop()
-
-
-@pytest.fixture
-def hosted(outside, project, sqlite, tmp_path):
-    """A project with one migration at a Git host."""
-    project.environment("dev", {"shop": f"sqlite:{sqlite.file}"}, branch="main")
-    project.table("0001-people")
-    project.commit("People")
-    served = Served(tmp_path / "served/acme/shop.git", project)
-    server = HttpServer(tmp_path / "served")
-    hosted = Hosted(outside, project, served, server, tmp_path / "config")
-    yield hosted
-    hosted.stop()
-    server.stop()
 
 
 @pytest.fixture

@@ -6,26 +6,10 @@ import time
 
 import pytest
 from support.git_host import Delivery, ping, pull_request, push
-from support.git_server import HttpServer, Served
-from support.hosted import Hosted
 from support.product import FAILED, USAGE
 from support.server import Server
 
 EVERYTHING = 1 << 20
-
-
-@pytest.fixture
-def hosted(outside, project, sqlite, tmp_path):
-    """A project with one migration at a Git host, followed by its `main`."""
-    project.environment("dev", {"shop": f"sqlite:{sqlite.file}"}, branch="main")
-    project.table("0001-people")
-    project.commit("People")
-    served = Served(tmp_path / "served/acme/shop.git", project)
-    server = HttpServer(tmp_path / "served")
-    hosted = Hosted(outside, project, served, server, tmp_path / "config")
-    yield hosted
-    hosted.stop()
-    server.stop()
 
 
 def test_a_push_is_applied(hosted, sqlite):
