@@ -21,7 +21,7 @@ const ORDER: &[&str] = &[
     "whimbrel-report",
     "whimbrel-engine",
     "whimbrel-server",
-    "whimbrel-kubernetes",
+    "whimbrel-operator",
     "whimbrel-terraform",
     "whimbrel",
 ];
@@ -44,6 +44,8 @@ const PRIVATE: &[(&str, &str)] = &[
     ("git2", "whimbrel-git"),
     ("tokio-postgres", "whimbrel-database"),
     ("rusqlite", "whimbrel-database"),
+    ("kube", "whimbrel-operator"),
+    ("k8s-openapi", "whimbrel-operator"),
 ];
 
 /// Crates that do input or output: none of them may come near `core`.

@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 mod format;
+mod operator;
 mod report;
 mod serve;
 mod signatures;
@@ -15,6 +16,7 @@ use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 use whimbrel_server::client::Place;
 
 pub(crate) use format::{Format, LogFormat};
+pub(crate) use operator::Operator;
 pub(crate) use report::ReportFile;
 pub(crate) use serve::Serve;
 pub(crate) use signatures::{Signatures, VerifyCommits};
@@ -121,6 +123,10 @@ pub(crate) enum Command {
     Wait(Wait),
     /// Keep environments where their sources say, and answer over HTTP
     Serve(Serve),
+    /// Keep the environments and migrations of a Kubernetes namespace
+    Operator(Operator),
+    /// Print the CustomResourceDefinitions of the operator
+    Crds,
     /// Look at plugins, and try them
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -381,6 +387,8 @@ pub(crate) enum SchemaKind {
     /// A source of `whimbrel serve --config`
     #[value(name = "gitsource")]
     GitSource,
+    /// An approval, for the operator
+    Approval,
 }
 
 #[derive(Debug, Args)]

@@ -51,7 +51,7 @@ pub(crate) fn mirrored(
 ) -> Result<Remote, CliError> {
     let here = std::env::current_dir()
         .map_err(|error| CliError::failed(format!("the current folder is gone: {error}")))?;
-    let cache = cache_folder().ok_or_else(|| {
+    let cache = repositories().ok_or_else(|| {
         CliError::failed("there is no place to keep a mirror of the repository")
             .hint("set HOME, XDG_CACHE_HOME or WHIMBREL_CACHE to a folder that can be written")
     })?;
@@ -124,18 +124,23 @@ pub(crate) fn signing_key(scrubber: &Scrubber) -> Result<Option<SigningKey>, Cli
     Ok(Some(read))
 }
 
-fn cache_folder() -> Option<PathBuf> {
+/// Where mirrors are kept.
+fn repositories() -> Option<PathBuf> {
+    Some(cache_folder()?.join("repositories"))
+}
+
+/// Where what can be made again is kept.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
     let variable = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    let cache = variable("WHIMBREL_CACHE").or_else(|| {
+    variable("WHIMBREL_CACHE").or_else(|| {
         let cache =
             variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?;
         Some(cache.join("whimbrel"))
-    })?;
-    Some(cache.join("repositories"))
+    })
 }
 
 /// What proves who asks. Each variable also exists with `_FILE` at its end, for what is mounted as a file.

@@ -1,11 +1,12 @@
 //! Holds a document's tree against what its kind may hold, and says everything that is wrong with it.
 
+use whimbrel_core::environment::CLUSTER_BACKEND;
 use whimbrel_core::suggestion::nearest;
 
 use crate::foreign::BEGINNING;
 use crate::node::{Member, Node, Value};
 use crate::problem::{Problem, alternatives};
-use crate::shape::{FILE, Field, Format, Kind, Object, REFERENCE, Shape, secret};
+use crate::shape::{CLUSTER_REFERENCE, FILE, Field, Format, Kind, Object, REFERENCE, Shape, secret};
 use crate::source::Source;
 
 /// Whether a document stands for itself.
@@ -125,6 +126,11 @@ impl Checker<'_> {
             (Shape::Object(object), _) => self.object(Some(key), node, object),
             (Shape::Value { literal }, Value::Text(text)) => {
                 self.literal(key, node, text, *literal);
+            }
+            (Shape::Value { .. } | Shape::Material, Value::Map(_))
+                if node.get(CLUSTER_BACKEND).is_some() =>
+            {
+                self.object(Some(key), node, &CLUSTER_REFERENCE);
             }
             (Shape::Value { .. }, Value::Map(_)) => self.object(Some(key), node, &REFERENCE),
             (Shape::Material, Value::Map(_)) if node.get("file").is_some() => {

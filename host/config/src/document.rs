@@ -69,6 +69,8 @@ pub struct Metadata {
     pub name: String,
     #[serde(default, rename = "labels")]
     _labels: BTreeMap<String, String>,
+    #[serde(default, rename = "namespace")]
+    _namespace: Option<String>,
     #[serde(default, rename = "annotations")]
     _annotations: BTreeMap<String, String>,
 }

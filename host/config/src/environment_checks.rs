@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use whimbrel_core::environment::{
-    BUILTIN_BACKENDS, DatabaseSpec, Environment, SecretBackend, SecretReference, ValueSource,
+    BUILTIN_BACKENDS, CLUSTER_BACKEND, DatabaseSpec, Environment, SecretBackend, SecretReference, ValueSource,
 };
 use whimbrel_core::name::{DatabaseName, EnvironmentName, PluginName};
 use whimbrel_core::policy::Policy;
@@ -232,7 +232,7 @@ pub fn check_reference(
 ) {
     let own = environment.secrets.keys().map(String::as_str);
     let names: BTreeSet<_> = own.chain(BUILTIN_BACKENDS).collect();
-    if names.contains(reference.backend.as_str()) {
+    if names.contains(reference.backend.as_str()) || reference.backend == CLUSTER_BACKEND {
         return;
     }
     let mut inner = way.clone();

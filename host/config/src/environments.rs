@@ -198,6 +198,10 @@ fn place(
             .push(problems);
     }
     let mut spec = envelope.spec.0;
+    // An operator's, of the object and not of the environment.
+    for key in ["sourceRef", "suspend"] {
+        spec.remove(key);
+    }
     let is_abstract = spec.remove("abstract").and_then(|value| value.as_bool());
     let parent = spec
         .remove("extends")

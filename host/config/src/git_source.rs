@@ -32,6 +32,8 @@ struct Spec {
     verify: GitVerify,
     webhook: Option<Webhook>,
     report: Option<Report>,
+    #[serde(rename = "suspend")]
+    _suspend: bool,
 }
 
 /// A Git source, and its document.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 use whimbrel_core::digest::Digest;
-use whimbrel_core::environment::{BUILTIN_BACKENDS, SecretReference, ValueSource};
+use whimbrel_core::environment::{BUILTIN_BACKENDS, CLUSTER_BACKEND, SecretReference, ValueSource};
 use whimbrel_core::git_source::{
     AttachedPlugin, GitAuth, GitVerify, PullRequestSpec, ReportSpec, SourcePlace, VerifyMode,
     WebhookSpec,
@@ -322,7 +322,7 @@ impl Checks<'_> {
 }
 
 fn is_known(reference: &SecretReference) -> bool {
-    BUILTIN_BACKENDS.contains(&reference.backend.as_str())
+    BUILTIN_BACKENDS.contains(&reference.backend.as_str()) || reference.backend == CLUSTER_BACKEND
 }
 
 fn unknown(reference: &SecretReference) -> String {

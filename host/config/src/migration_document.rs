@@ -30,6 +30,8 @@ struct Spec {
     checks: Checks,
     #[serde(default)]
     metrics: Vec<MetricQuery>,
+    #[serde(default, rename = "environmentRef")]
+    _environment_reference: serde::de::IgnoredAny,
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::shape::{FILE, Format, Kind, Object, REFERENCE, Shape};
+use crate::shape::{CLUSTER_REFERENCE, FILE, Format, Kind, Object, REFERENCE, Shape};
 
 /// The JSON Schema (2020-12) of a kind of document.
 #[must_use]
@@ -78,13 +78,13 @@ fn shape(shape_of: &Shape, partial: bool) -> Json {
         Shape::Json => json!({}),
         Shape::JsonMap => json!({ "type": "object" }),
         Shape::Value { literal: true } => {
-            json!({ "anyOf": [{ "type": "string", "minLength": 1 }, object(&REFERENCE, partial)] })
+            json!({ "anyOf": [{ "type": "string", "minLength": 1 }, object(&REFERENCE, partial), object(&CLUSTER_REFERENCE, partial)] })
         }
         Shape::Value { literal: false } => {
-            json!({ "anyOf": [reference(), object(&REFERENCE, partial)] })
+            json!({ "anyOf": [reference(), object(&REFERENCE, partial), object(&CLUSTER_REFERENCE, partial)] })
         }
         Shape::Material => {
-            json!({ "anyOf": [reference(), object(&REFERENCE, partial), object(&FILE, partial)] })
+            json!({ "anyOf": [reference(), object(&REFERENCE, partial), object(&CLUSTER_REFERENCE, partial), object(&FILE, partial)] })
         }
     }
 }

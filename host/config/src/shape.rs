@@ -1,5 +1,6 @@
 //! What a document may hold, as one table per kind: the checks and the editors' schemas are both made from it.
 
+mod approval;
 mod environment;
 mod git_source;
 mod migration;
@@ -7,7 +8,7 @@ mod project;
 
 use whimbrel_core::digest::Digest;
 use whimbrel_core::duration::Duration;
-use whimbrel_core::environment::SecretReference;
+use whimbrel_core::environment::{CLUSTER_BACKEND, SecretReference};
 use whimbrel_core::name::{MAXIMUM_LENGTH, MigrationName, NameError};
 use whimbrel_core::size::ByteSize;
 use whimbrel_core::template::is_parameter_name;
@@ -30,15 +31,18 @@ pub enum Kind {
     Migration,
     /// A document of a file that `whimbrel serve --config` names.
     GitSource,
+    /// An object of a cluster that approves a plan.
+    Approval,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Project,
         Self::Environment,
         Self::Migration,
         Self::GitSource,
+        Self::Approval,
     ];
 
     /// The word in `kind:`.
@@ -49,6 +53,7 @@ impl Kind {
             Self::Environment => "Environment",
             Self::Migration => "Migration",
             Self::GitSource => "GitSource",
+            Self::Approval => "Approval",
         }
     }
 
@@ -59,6 +64,7 @@ impl Kind {
             Self::Environment => "environments belong into the folder of the environments",
             Self::Migration => "migrations belong into the folder of the migrations",
             Self::GitSource => "sources belong into a file that `whimbrel serve --config` names",
+            Self::Approval => "approvals are objects of a cluster",
         }
     }
 
@@ -69,6 +75,7 @@ impl Kind {
             Self::Environment => &environment::DOCUMENT,
             Self::Migration => &migration::DOCUMENT,
             Self::GitSource => &git_source::DOCUMENT,
+            Self::Approval => &approval::DOCUMENT,
         }
     }
 }
@@ -314,6 +321,34 @@ pub static REFERENCE: Object = Object {
     ],
 };
 
+/// The keys of `{ secretKeyRef: … }`.
+pub static CLUSTER_REFERENCE: Object = Object {
+    what: "a secret reference",
+    fields: &[required(
+        CLUSTER_BACKEND,
+        Shape::Object(&SECRET_KEY_SELECTOR),
+        "A key of a `Secret` in the namespace of the operator's object; only an operator can read it.",
+    )],
+};
+
+static SECRET_KEY_SELECTOR: Object = Object {
+    what: "a `secretKeyRef`",
+    fields: &[
+        required("name", Shape::Text(Format::Filled), "The `Secret`'s name."),
+        required("key", Shape::Text(Format::Filled), "The key in it."),
+    ],
+};
+
+/// The keys of `{ name: … }`, by which one object of a namespace names another.
+static OBJECT_REFERENCE: Object = Object {
+    what: "a reference to an object",
+    fields: &[required(
+        "name",
+        Shape::Text(Format::Name),
+        "The object's name, in the same namespace.",
+    )],
+};
+
 /// The keys of `{ file: … }`.
 pub static FILE: Object = Object {
     what: "a file",
@@ -365,6 +400,11 @@ const METADATA: Field = required(
                 "annotations",
                 LABELS,
                 "Annotations, as Kubernetes has them.",
+            ),
+            optional(
+                "namespace",
+                Shape::Text(Format::Filled),
+                "The cluster's namespace, for `kubectl apply`; nothing else looks at it.",
             ),
         ],
     }),

@@ -90,6 +90,7 @@ impl<'de> Deserialize<'de> for ValueSource {
         enum Form {
             Text(String),
             Map(ReferenceMap),
+            Cluster(ClusterReference),
         }
         Ok(match Form::deserialize(deserializer)? {
             Form::Text(text) if text.starts_with(SCHEME) => {
@@ -97,6 +98,7 @@ impl<'de> Deserialize<'de> for ValueSource {
             }
             Form::Text(text) => Self::Literal(text),
             Form::Map(map) => Self::Secret(map.into()),
+            Form::Cluster(reference) => Self::Secret(reference.into()),
         })
     }
 }
@@ -122,6 +124,9 @@ pub struct SecretReference {
 
 /// The secret backends that are always there.
 pub const BUILTIN_BACKENDS: [&str; 2] = ["env", "file"];
+
+/// The backend of `secretKeyRef`: a `Secret` of the cluster, which only an operator can read.
+pub const CLUSTER_BACKEND: &str = "secretKeyRef";
 
 const SCHEME: &str = "secret://";
 
@@ -185,6 +190,33 @@ struct ReferenceMap {
     version: Option<String>,
     #[serde(default)]
     options: Json,
+}
+
+/// `{ secretKeyRef: { name: …, key: … } }`, as Kubernetes writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClusterReference {
+    #[serde(rename = "secretKeyRef")]
+    selector: SecretKeySelector,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretKeySelector {
+    name: String,
+    key: String,
+}
+
+impl From<ClusterReference> for SecretReference {
+    fn from(reference: ClusterReference) -> Self {
+        Self {
+            backend: CLUSTER_BACKEND.to_owned(),
+            path: reference.selector.name,
+            key: Some(reference.selector.key),
+            version: None,
+            options: Json::Null,
+        }
+    }
 }
 
 impl From<ReferenceMap> for SecretReference {
@@ -377,5 +409,13 @@ mod tests {
         assert!(matches!(database.password, Some(ValueSource::Secret(_))));
         assert!(matches!(database.username, Some(ValueSource::Secret(_))));
         assert!(serde_json::from_value::<ValueSource>(json!("secret://broken")).is_err());
+        let of_cluster = json!({"secretKeyRef": {"name": "shop-db", "key": "password"}});
+        let ValueSource::Secret(reference) = serde_json::from_value(of_cluster).unwrap() else {
+            panic!("a reference");
+        };
+        assert_eq!(
+            reference.to_string(),
+            "secret://secretKeyRef/shop-db#password"
+        );
     }
 }

@@ -7,7 +7,7 @@ use whimbrel_core::environment::Environment;
 use whimbrel_plugin::{Sandbox, Settings};
 use whimbrel_project::Plugins;
 use whimbrel_report::metrics::Metrics;
-use whimbrel_secrets::Resolver;
+use whimbrel_secrets::{Backend, Resolver};
 use whimbrel_signal::metric::Meter;
 use whimbrel_signal::{Bus, Scrubber};
 
@@ -32,6 +32,8 @@ pub struct Context {
     /// Who does it; who runs the program if absent.
     actor: Option<String>,
     metrics: Option<Metrics>,
+    /// Backends that the surroundings offer to every environment, besides the built-in ones.
+    backends: Vec<(String, Arc<dyn Backend>)>,
     sandbox: Arc<OnceLock<Arc<Sandbox>>>,
 }
 
@@ -45,6 +47,7 @@ impl Context {
             closing: Closing::default(),
             actor: None,
             metrics: None,
+            backends: Vec::new(),
             sandbox: Arc::default(),
         }
     }
@@ -67,6 +70,13 @@ impl Context {
     #[must_use]
     pub fn unmeasured(mut self) -> Self {
         self.metrics = None;
+        self
+    }
+
+    /// The same with a secret backend that the surroundings offer, or another one of that name.
+    #[must_use]
+    pub fn with_backend(mut self, name: &str, backend: Arc<dyn Backend>) -> Self {
+        self.backends.push((name.to_owned(), backend));
         self
     }
 
@@ -136,7 +146,8 @@ impl Context {
     /// What resolves the secrets of an environment; what it borrows is given back when this is closed.
     #[must_use]
     pub fn resolver(&self, plugins: &Arc<Plugins>, environment: &Environment) -> Resolver {
-        let resolver = whimbrel_project::resolver(plugins, environment, &self.scrubber);
+        let resolver =
+            whimbrel_project::resolver(plugins, environment, &self.scrubber, &self.backends);
         self.closing.add(&resolver);
         resolver
     }

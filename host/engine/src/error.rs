@@ -127,6 +127,30 @@ impl EngineError {
         (!all.is_empty()).then_some(Self::Blocked(all))
     }
 
+    /// Whether the same may work later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Project(error) => error.is_temporary(),
+            Self::Unread(unread) => unread.first.is_temporary(),
+            Self::Run(error) => error.is_temporary(),
+            _ => false,
+        }
+    }
+
+    /// Whether what the project says is wrong, so that only another commit or document helps.
+    #[must_use]
+    pub const fn is_definition(&self) -> bool {
+        matches!(
+            self,
+            Self::Project(
+                ProjectError::Definitions(_)
+                    | ProjectError::ControlDefinitions { .. }
+                    | ProjectError::UnknownEnvironment { .. },
+            )
+        )
+    }
+
     /// Whether what is applied was edited.
     #[must_use]
     pub fn is_drift(&self) -> bool {

@@ -38,6 +38,27 @@ fn is_awaited(opened: &Opened) -> bool {
         .any(|other| other.after.as_ref() == Some(name))
 }
 
+/// The same again unless it is done: the repository may have been away when a run ended, or somebody may have put something
+/// else into its place. None when there is nothing to do.
+pub async fn publish_again(
+    before: Option<&Publishing>,
+    opened: &Opened,
+    known: &BTreeMap<TargetName, History>,
+) -> Option<Publishing> {
+    let is_done = match before {
+        Some(Publishing::Done(head)) => {
+            let there = opened.project.promotion_head(&opened.environment().name);
+            there == *head
+        }
+        Some(Publishing::Refused) => true,
+        Some(Publishing::Failed) | None => false,
+    };
+    if is_done || !is_publishable(opened) {
+        return None;
+    }
+    Some(publish(opened, Some(known)).await)
+}
+
 /// Publishes what every target has. The run is over and went well, so what keeps this from being published is told and
 /// changes nothing else.
 pub async fn publish(opened: &Opened, known: Option<&BTreeMap<TargetName, History>>) -> Publishing {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use whimbrel_core::checksum::Checksum;
 use whimbrel_core::history::History;
-use whimbrel_core::name::MigrationName;
+use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::DesiredMigration;
 use whimbrel_project::{ProjectError, Target};
 use whimbrel_report::{MigrationLine, StatusView, TargetStatus};
@@ -35,9 +35,11 @@ pub async fn status(opened: &Opened) -> Result<Status, EngineError> {
     let mut failures = Vec::new();
     for (name, history) in read {
         let target = opened.targets.get(&name)?;
-        let desired = opened.project.desired(&name.database);
         let status = match history {
-            Ok(history) => standing(target, &desired, &history),
+            Ok(history) => {
+                let desired = opened.project.desired(&name.database);
+                standing(target, &desired, &history)
+            }
             Err(error) => {
                 let (text, hint) = (error.to_string(), error.hint());
                 failures.push(error);
@@ -54,6 +56,23 @@ pub async fn status(opened: &Opened) -> Result<Status, EngineError> {
         view.targets.push(status);
     }
     Ok(Status { view, failures })
+}
+
+/// Where every migration stands on the targets whose histories are known already.
+///
+/// # Errors
+/// A target vanished meanwhile.
+pub fn standings<'h>(
+    opened: &Opened,
+    histories: impl IntoIterator<Item = (&'h TargetName, &'h History)>,
+) -> Result<Vec<TargetStatus>, EngineError> {
+    histories
+        .into_iter()
+        .map(|(name, history)| {
+            let desired = opened.project.desired(&name.database);
+            Ok(standing(opened.targets.get(name)?, &desired, history))
+        })
+        .collect()
 }
 
 /// What is recorded in the order in which it was applied, then what is pending in the order in which it would be.

@@ -25,18 +25,23 @@ use crate::{PluginUnavailable, Plugins};
 /// The backend that reads files.
 const FILE_BACKEND: &str = "file";
 
-/// What resolves the secret references of an environment, and of no other.
+/// What resolves the secret references of an environment, and of no other. `offered` are backends of the surroundings,
+/// which its own may refer to.
 #[must_use]
 pub fn resolver(
     plugins: &Arc<Plugins>,
     environment: &Environment,
     scrubber: &Scrubber,
+    offered: &[(String, Arc<dyn Backend>)],
 ) -> Resolver {
     let mut resolver = Resolver::new(plugins.base(), scrubber.clone());
     if let Some(meter) = plugins.meter() {
         resolver = resolver.with_meter(meter.clone());
     }
     resolver = resolver.for_environment(&environment.secrets);
+    for (name, backend) in offered {
+        resolver = resolver.with_backend(name, Arc::clone(backend));
+    }
     for (name, backend) in in_order(plugins.project(), &environment.secrets) {
         // Those before it are all that its own configuration can refer to.
         let configured = Configured {

@@ -11,7 +11,7 @@ use whimbrel_core::git_source::{GitAuth, GitVerify, VerifyMode};
 use whimbrel_core::project::Material;
 use whimbrel_git::{Access, HttpCredential, KnownHosts, Signers, SshKey, Verify};
 use whimbrel_plugin::Materials;
-use whimbrel_secrets::Resolver;
+use whimbrel_secrets::{Backend, Resolver};
 use whimbrel_signal::Scrubber;
 use whimbrel_signal::metric::Meter;
 
@@ -37,6 +37,13 @@ impl SourceSecrets {
             },
             base: base.to_path_buf(),
         }
+    }
+
+    /// The same with a backend that the surroundings offer, or another one of that name.
+    #[must_use]
+    pub fn with_backend(mut self, name: &str, backend: Arc<dyn Backend>) -> Self {
+        self.resolver = self.resolver.with_backend(name, backend);
+        self
     }
 
     /// The folder that relative paths are counted from.

@@ -1,6 +1,6 @@
 //! Why a secret can't be had; never what it is.
 
-use whimbrel_core::environment::SecretReference;
+use whimbrel_core::environment::{CLUSTER_BACKEND, SecretReference};
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::suggestion::nearest;
 
@@ -69,6 +69,9 @@ impl SecretError {
                 nearest: Some(name),
                 ..
             } => Some(format!("did you mean `{name}`?")),
+            Self::UnknownBackend { reference, .. } if reference.backend == CLUSTER_BACKEND => {
+                Some("only `whimbrel operator` reads the Secrets of a cluster".to_owned())
+            }
             Self::UnknownBackend { .. } => {
                 Some("`env` and `file` are always there; others are configured under `secrets:` of the environment".to_owned())
             }

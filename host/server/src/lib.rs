@@ -16,6 +16,7 @@ mod hooks;
 mod limits;
 mod listen;
 mod measures;
+pub mod probes;
 mod problem;
 mod pulse;
 mod readiness;
@@ -37,6 +38,7 @@ use whimbrel_run::Stop;
 pub use audience::Listeners;
 pub use error::ServeError;
 pub use limits::Limits;
+pub use pulse::{Pulse, Pulses};
 pub use settings::{Access, Hosted, Listen, Settings, SourceSettings, Tls, Token};
 
 use listen::{Listener, is_local};

@@ -15,18 +15,19 @@ enum Doing {
 
 /// The loops of a process. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pulses(Arc<Mutex<BTreeMap<String, Doing>>>);
+pub struct Pulses(Arc<Mutex<BTreeMap<String, Doing>>>);
 
 /// One loop's; gone when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub struct Pulse {
     all: Pulses,
     name: String,
 }
 
 impl Pulses {
     /// A new loop's.
-    pub(crate) fn begin(&self, name: String) -> Pulse {
+    #[must_use]
+    pub fn begin(&self, name: String) -> Pulse {
         Pulse {
             all: self.clone(),
             name,
@@ -34,7 +35,8 @@ impl Pulses {
     }
 
     /// The loops that are late by more than this.
-    pub(crate) fn stuck(&self, patience: Duration) -> Vec<String> {
+    #[must_use]
+    pub fn stuck(&self, patience: Duration) -> Vec<String> {
         let now = Instant::now();
         let all = self.lock();
         let late = all.iter().filter(|(_, doing)| match doing {
@@ -51,12 +53,12 @@ impl Pulses {
 
 impl Pulse {
     /// Works now, or waits for so long.
-    pub(crate) fn beat(&self, pause: Duration) {
+    pub fn beat(&self, pause: Duration) {
         self.set(Doing::Until(Instant::now() + pause));
     }
 
     /// Runs a plan.
-    pub(crate) fn run(&self) {
+    pub fn run(&self) {
         self.set(Doing::Run);
     }
 

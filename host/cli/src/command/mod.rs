@@ -5,10 +5,12 @@ mod apply;
 mod approve;
 mod baseline;
 mod completions;
+mod crds;
 mod history;
 mod init;
 mod lint;
 mod new;
+mod operator;
 mod plan;
 mod plugin;
 mod promote;
@@ -82,6 +84,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Adopt(arguments) => wait_for(output, adopt::run(arguments, global, output)),
         Command::Wait(arguments) => wait_for(output, wait::run(arguments, global, output)),
         Command::Serve(arguments) => wait_for(output, serve::run(arguments, global, output)),
+        Command::Crds => crds::run(output),
+        Command::Operator(arguments) => wait_for(output, operator::run(arguments, output)),
         Command::Secrets(command) => wait_for(output, secrets::run(command, global, output)),
         Command::Plugin(command) => wait_for(output, plugin::run(command, global, output)),
     }

@@ -13,6 +13,7 @@ pub(crate) fn run(arguments: &Schema, output: &Output) -> Result<Exit, CliError>
         SchemaKind::Environment => Kind::Environment,
         SchemaKind::Migration => Kind::Migration,
         SchemaKind::GitSource => Kind::GitSource,
+        SchemaKind::Approval => Kind::Approval,
     };
     output.data(&format!("{:#}\n", whimbrel_config::schema(kind)));
     Ok(Exit::Success)

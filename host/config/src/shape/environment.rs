@@ -1,6 +1,6 @@
 //! What an environment may hold.
 
-use super::{Format, METADATA, Object, Shape, VERSION, optional, required};
+use super::{Format, OBJECT_REFERENCE, METADATA, Object, Shape, VERSION, optional, required};
 
 /// An environment's document. What must be there is asked once it is merged with what it extends.
 pub static DOCUMENT: Object = Object {
@@ -64,6 +64,16 @@ static SPEC: Object = Object {
             "Secret backends, besides `env` and `file`.",
         ),
         optional("policy", Shape::Object(&POLICY), "What is allowed."),
+        optional(
+            "sourceRef",
+            Shape::Object(&OBJECT_REFERENCE),
+            "For an operator: the `GitSource` that defines the environment of this name, instead of this document.",
+        ),
+        optional(
+            "suspend",
+            Shape::Flag,
+            "For an operator: whether nothing new is begun. Default: false.",
+        ),
     ],
 };
 

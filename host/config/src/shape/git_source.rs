@@ -67,6 +67,11 @@ static SPEC: Object = Object {
             "How the repository's host rings.",
         ),
         optional("report", Shape::Object(&REPORT), "Where results are shown."),
+        optional(
+            "suspend",
+            Shape::Flag,
+            "For an operator: whether it isn't looked at any more. Default: false.",
+        ),
     ],
 };
 

@@ -1,6 +1,6 @@
 //! What a migration may hold.
 
-use super::{Field, Format, METADATA, Object, Shape, VERSION, optional, required};
+use super::{Field, Format, METADATA, OBJECT_REFERENCE, Object, Shape, VERSION, optional, required};
 
 /// A migration's document.
 pub static DOCUMENT: Object = Object {
@@ -52,6 +52,11 @@ static SPEC: Object = Object {
                 minimum: 0,
             },
             "Business metrics read after it.",
+        ),
+        optional(
+            "environmentRef",
+            Shape::Object(&OBJECT_REFERENCE),
+            "For an operator: the `Environment` that it belongs to; the only one of its namespace if absent.",
         ),
     ],
 };

@@ -32,7 +32,7 @@ pub(super) async fn metrics(
 }
 
 /// Whether OpenMetrics is wanted at least as much as the older format.
-fn prefers_openmetrics(accept: &str) -> bool {
+pub(crate) fn prefers_openmetrics(accept: &str) -> bool {
     let weight = |kind: &str| {
         let offers = accept.split(',').filter_map(|offer| {
             let mut parts = offer.split(';').map(str::trim);

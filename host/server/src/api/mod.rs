@@ -4,7 +4,7 @@ mod entry;
 mod environments;
 mod health;
 mod hooks;
-mod metrics;
+pub(crate) mod metrics;
 mod orders;
 mod runs;
 

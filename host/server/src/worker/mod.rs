@@ -1,7 +1,6 @@
 //! The loop of an environment: reads its newest revision, plans, and runs what may be run. One after the other, so that
 //! nothing here competes with itself; other processes are kept apart by the databases' locks and fences.
 
-mod ending;
 mod orders;
 
 use std::sync::Arc;
@@ -12,11 +11,11 @@ use tokio::sync::mpsc;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::plan::Plan;
 use whimbrel_engine::{
-    Admitted, Closing, Context, EngineError, Meanwhile, Opened, Passing, Prepared, Publishing,
-    is_publishable, opening, publish,
+    Admitted, Closing, Context, Ending, EngineError, Meanwhile, Opened, Passing, Prepared, Publishing, Stand, ending,
+    opening, publish, publish_again,
 };
 use whimbrel_plugin::CommitState;
-use whimbrel_project::{Control, ProjectError};
+use whimbrel_project::Control;
 
 use crate::audience::Starting;
 use crate::desired::{Desired, Guard, Marker};
@@ -24,7 +23,6 @@ use crate::environment::{Environment, Order, Phase, PlanLine, Unread};
 use crate::pulse::Pulse;
 use crate::server::Server;
 use crate::source::Freshness;
-use ending::{Ending, ending};
 
 /// The longest pause of a loop that waits to be woken.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -149,13 +147,10 @@ impl Worker {
                 true
             }
             Err(error) => {
-                let freshness = match &error {
-                    EngineError::Project(
-                        ProjectError::Definitions(_)
-                        | ProjectError::ControlDefinitions { .. }
-                        | ProjectError::UnknownEnvironment { .. },
-                    ) => Freshness::Invalid,
-                    _ => Freshness::Stale,
+                let freshness = if error.is_definition() {
+                    Freshness::Invalid
+                } else {
+                    Freshness::Stale
                 };
                 tracing::warn!(environment = %self.environment.name, %error, "the newest revision can't be read");
                 let error = self.scrub(&error.to_string());
@@ -211,9 +206,7 @@ impl Worker {
         };
         let refusals = prepared.refusals();
         let digest = prepared.plan().digest();
-        let unread = prepared.survey.failures.values().next();
-        let unread = unread.map(|error| (error.to_string(), error.hint()));
-        if std::mem::take(&mut self.hold) && unread.is_none() {
+        if std::mem::take(&mut self.hold) && prepared.survey.failures.is_empty() {
             self.held = Some(digest);
         }
         let is_held = self.held == Some(digest);
@@ -235,29 +228,28 @@ impl Worker {
             return Next::Wait;
         }
         self.held = None;
-        if let Some(blocked) = EngineError::blocked(prepared.plan()) {
-            self.failed(Phase::Blocked, &blocked);
-            return Next::Wait;
-        }
-        if !prepared.plan().is_empty() && !refusals.is_empty() {
-            self.stands(Phase::Waiting);
-            return Next::Wait;
-        }
-        if prepared.plan().is_empty() {
-            return match unread {
-                None => {
-                    self.stands(Phase::Current);
-                    if opened.targets.is_complete() {
-                        self.server.measures.up_to_date(&self.environment.name);
-                    }
-                    self.publish_again(opened, &prepared).await;
-                    Next::Wait
+        match prepared.stand() {
+            Stand::Blocked(blocked) => {
+                self.failed(Phase::Blocked, &blocked);
+                return Next::Wait;
+            }
+            Stand::Waiting(_) => {
+                self.stands(Phase::Waiting);
+                return Next::Wait;
+            }
+            Stand::Current => {
+                self.stands(Phase::Current);
+                if opened.targets.is_complete() {
+                    self.server.measures.up_to_date(&self.environment.name);
                 }
-                Some((error, hint)) => {
-                    self.says(Phase::Retrying, &error, hint);
-                    Next::Retry
-                }
-            };
+                self.publish_again(opened, &prepared).await;
+                return Next::Wait;
+            }
+            Stand::Unread { error, hint } => {
+                self.says(Phase::Retrying, &error, hint);
+                return Next::Retry;
+            }
+            Stand::Pending => {}
         }
         if self.server.stop.is_requested() {
             return Next::Wait;
@@ -269,8 +261,7 @@ impl Worker {
                 self.run(opened, admitted, by, None).await
             }
             Err(error) => {
-                let is_temporary = matches!(&error, EngineError::Project(error) if error.is_temporary())
-                    || matches!(&error, EngineError::Unread(unread) if unread.first.is_temporary());
+                let is_temporary = error.is_temporary();
                 self.failed(
                     if is_temporary {
                         Phase::Retrying
@@ -288,20 +279,11 @@ impl Worker {
         }
     }
 
-    /// Publishes what is there unless it is published already: the repository may have been away when a run ended, or
-    /// somebody may have put something else into its place.
+    /// Publishes what is there unless it is published already.
     async fn publish_again(&mut self, opened: &Opened, prepared: &Prepared) {
-        let is_done = match &self.publishing {
-            Some(Publishing::Done(head)) => {
-                let there = opened.project.promotion_head(&opened.environment().name);
-                there == *head
-            }
-            Some(Publishing::Refused) => true,
-            Some(Publishing::Failed) | None => false,
-        };
-        if !is_done && is_publishable(opened) {
-            let histories = &prepared.survey.histories;
-            self.publishing = Some(publish(opened, Some(histories)).await);
+        let histories = &prepared.survey.histories;
+        if let Some(done) = publish_again(self.publishing.as_ref(), opened, histories).await {
+            self.publishing = Some(done);
         }
     }
 

@@ -1,21 +1,23 @@
 //! What a run that didn't succeed means for the next try.
 
-use whimbrel_engine::Outcome;
 use whimbrel_run::RunError;
 
+use crate::outcome::Outcome;
+
 /// How a run that didn't succeed ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
     /// The same may work later.
     Temporary,
-    /// The plan isn't what it was, or the server ends.
+    /// The plan isn't what it was, or whoever runs it was asked to end.
     Moved,
     /// The same would fail again.
     Failed,
 }
 
 /// How it ended, by what each target says.
-pub(super) fn ending(outcome: &Outcome) -> Ending {
+#[must_use]
+pub fn ending(outcome: &Outcome) -> Ending {
     let ran = outcome.report.iter().flat_map(|report| &report.targets);
     let mut errors: Vec<_> = ran.filter_map(|target| target.error.as_ref()).collect();
     // It failed because another one did.

@@ -1,0 +1,31 @@
+//! The arguments of `whimbrel operator`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use whimbrel_server::Listen;
+
+#[derive(Debug, Args)]
+pub(crate) struct Operator {
+    /// The namespace whose objects are kept; the pod's own, or the kubeconfig's, if absent
+    #[arg(long, value_name = "NAME", env = "WHIMBREL_NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Where to answer probes and Prometheus, ADDRESS:PORT or unix:PATH
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "127.0.0.1:8732",
+        env = "WHIMBREL_LISTEN"
+    )]
+    pub(crate) listen: Listen,
+    /// Where mirrors of repositories are kept; all of it can be made again
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) cache: Option<PathBuf>,
+    /// How often to look at an environment when nothing happens, such as `10m`
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::time)]
+    pub(crate) resync: Duration,
+    /// Let objects refer to the operator's own variables and files with `env` and `file`
+    #[arg(long)]
+    pub(crate) local_secrets: bool,
+}

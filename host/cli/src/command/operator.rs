@@ -1,0 +1,43 @@
+//! `whimbrel operator`: keeps the environments and migrations of a Kubernetes namespace.
+
+use whimbrel_operator::{Settings, configuration, operate};
+use whimbrel_report::metrics::Metrics;
+use whimbrel_run::Stop;
+use whimbrel_server::{Ended, Listen};
+
+use crate::arguments::Operator;
+use crate::engine::context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::remote::{cache_folder, signing_key};
+
+pub(crate) async fn run(arguments: &Operator, output: &Output) -> Result<Exit, CliError> {
+    let usage = |error| CliError::new(Exit::Usage, error);
+    let configuration = configuration().await.map_err(usage)?;
+    let cache = arguments.cache.clone().or_else(cache_folder);
+    let cache = cache.ok_or_else(|| {
+        CliError::failed("there is no place to keep mirrors of repositories")
+            .hint("`--cache FOLDER`, or set HOME, XDG_CACHE_HOME or WHIMBREL_CACHE")
+    })?;
+    let namespace = arguments.namespace.clone();
+    let settings = Settings {
+        namespace: namespace.unwrap_or_else(|| configuration.default_namespace.clone()),
+        cache,
+        resync: arguments.resync,
+        has_local_secrets: arguments.local_secrets,
+        signing: signing_key(output.scrubber())?,
+    };
+    // Before the sandbox is asked for, whose calls are counted, too.
+    let context = context(output).with_metrics(Metrics::new());
+    let stop = Stop::default();
+    let interrupt = Interrupt::listen(stop.clone(), output.clone());
+    let announce = |listen: &Listen| output.answer(&format!("listening on {listen}\n"));
+    let listen = arguments.listen.clone();
+    let ended = operate(configuration, settings, context, listen, stop, announce).await;
+    Ok(match ended.map_err(usage)? {
+        Ended::Gracefully => Exit::Success,
+        Ended::Cut => interrupt.exit(),
+    })
+}

@@ -1,0 +1,158 @@
+//! The objects of the cluster, as the operator reads and writes them.
+//!
+//! What of them defines something is kept as it is written and read by `config`, which holds it to the same tables as a
+//! document of a repository. What is typed here is only what belongs to the object and not to the definition.
+
+mod condition;
+mod status;
+
+use kube::core::object::Object;
+use kube::discovery::ApiResource;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use whimbrel_config::Kind;
+
+pub use condition::{
+    Condition, ConditionStatus, ConditionType, Conditions, Said, conditions, transition,
+};
+pub use status::{
+    ApprovalStatus, DatabaseStatus, EnvironmentStatus, GitSourceStatus, MigrationStatus,
+};
+
+/// The group of all kinds.
+pub const GROUP: &str = "whimbrel.dev";
+/// Their version.
+pub const VERSION: &str = "v1alpha1";
+/// The field manager of everything that the operator writes, and the name that its events are from.
+pub const MANAGER: &str = "whimbrel-operator";
+/// Asks for a reconcile whenever its value changes.
+pub const REQUESTED_AT: &str = "whimbrel.dev/requestedAt";
+/// Keeps an `Environment` until a run of it has ended and what was lent is given back.
+pub const FINALIZER: &str = "whimbrel.dev/release";
+/// The environment that a `Migration` was written for.
+pub const ENVIRONMENT_LABEL: &str = "whimbrel.dev/environment";
+/// The `GitSource` that a `Migration` was written from.
+pub const SOURCE_LABEL: &str = "whimbrel.dev/source";
+/// The name that a migration has in Git, where an object's name may differ.
+pub const MIGRATION_ANNOTATION: &str = "whimbrel.dev/migration";
+/// The checksum of the definition that an object was written from.
+pub const CHECKSUM_ANNOTATION: &str = "whimbrel.dev/checksum";
+
+/// An environment.
+pub type Environment = Object<EnvironmentSpec, EnvironmentStatus>;
+/// A migration.
+pub type Migration = Object<MigrationSpec, MigrationStatus>;
+/// A Git source.
+pub type GitSource = Object<GitSourceSpec, GitSourceStatus>;
+/// An approval.
+pub type Approval = Object<ApprovalSpec, ApprovalStatus>;
+
+/// The name of another object of the same namespace.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ObjectName {
+    /// The name.
+    pub name: String,
+}
+
+/// What an `Environment` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvironmentSpec {
+    /// Where it is defined; here if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ref: Option<ObjectName>,
+    /// Whether nothing new is begun.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// The definition, as in a repository.
+    #[serde(flatten)]
+    pub definition: Map<String, Json>,
+}
+
+/// What a `Migration` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MigrationSpec {
+    /// The environment that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_ref: Option<ObjectName>,
+    /// The definition, as in a repository.
+    #[serde(flatten)]
+    pub definition: Map<String, Json>,
+}
+
+/// What a `GitSource` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GitSourceSpec {
+    /// Whether it isn't looked at any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// The definition, as in a file of `whimbrel serve --config`.
+    #[serde(flatten)]
+    pub definition: Map<String, Json>,
+}
+
+/// What an `Approval` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalSpec {
+    /// Whose plan it is.
+    pub environment_ref: ObjectName,
+    /// The plan's digest.
+    pub plan: String,
+    /// Who approves.
+    pub approver: String,
+    /// Groups in which they approve.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Whether destructive statements were looked at.
+    #[serde(default)]
+    pub confirm_destructive: bool,
+}
+
+/// How a kind is called in the API.
+#[must_use]
+pub fn resource(kind: Kind) -> ApiResource {
+    ApiResource {
+        group: GROUP.to_owned(),
+        version: VERSION.to_owned(),
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: kind.as_str().to_owned(),
+        plural: format!("{}s", kind.as_str().to_lowercase()),
+    }
+}
+
+impl ApprovalSpec {
+    /// The approver with their groups, as the history keeps them: `ann (group:dba)`.
+    #[must_use]
+    pub fn recorded(&self) -> String {
+        let groups = self.groups.iter().map(|group| format!(" (group:{group})"));
+        groups.fold(self.approver.clone(), |name, group| name + &group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{ApprovalSpec, EnvironmentSpec};
+
+    #[test]
+    fn what_belongs_to_the_object_is_apart_from_the_definition() {
+        let spec: EnvironmentSpec = serde_json::from_value(json!({
+            "suspend": true, "databases": {"shop": {"url": "sqlite:shop.db"}},
+        }))
+        .unwrap();
+        assert!(spec.suspend && spec.source_ref.is_none());
+        assert_eq!(spec.definition.keys().collect::<Vec<_>>(), ["databases"]);
+    }
+
+    #[test]
+    fn groups_stand_beside_the_name() {
+        let spec: ApprovalSpec = serde_json::from_value(json!({
+            "environmentRef": {"name": "dev"}, "plan": "sha256:00", "approver": "ann", "groups": ["dba", "ops"],
+        }))
+        .unwrap();
+        assert_eq!(spec.recorded(), "ann (group:dba) (group:ops)");
+    }
+}

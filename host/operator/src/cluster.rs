@@ -1,0 +1,231 @@
+//! What is read from the API server, and every write to it.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::core::{ObjectMeta, PartialObjectMeta};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::reflector::Store;
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use whimbrel_config::Kind;
+
+use crate::api::{
+    Approval, CHECKSUM_ANNOTATION, Condition, ConditionStatus, ConditionType, ENVIRONMENT_LABEL,
+    Environment, FINALIZER, GitSource, MANAGER, MIGRATION_ANNOTATION, Migration, SOURCE_LABEL,
+    resource, transition,
+};
+use crate::reconcile::Written;
+
+/// The longest note of an event, in bytes: the API server takes no more.
+const NOTE: usize = 1_000;
+
+/// The objects of the namespace, as they were seen last.
+pub struct Stores {
+    pub environments: Store<Environment>,
+    pub migrations: Store<Migration>,
+    pub sources: Store<GitSource>,
+    pub approvals: Store<Approval>,
+}
+
+/// One namespace of a cluster.
+pub struct Cluster {
+    client: Client,
+    pub namespace: String,
+    pub stores: Stores,
+    recorder: Recorder,
+}
+
+impl Cluster {
+    pub fn new(client: Client, namespace: String, stores: Stores) -> Self {
+        let reporter = Reporter {
+            controller: MANAGER.to_owned(),
+            instance: std::env::var("POD_NAME").ok(),
+        };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            namespace,
+            stores,
+        }
+    }
+
+    /// The `Secret`s of the namespace.
+    pub fn secrets(&self) -> Api<v1::Secret> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The same, without what is in them.
+    pub fn secrets_without_values(&self) -> Api<PartialObjectMeta<v1::Secret>> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource(kind))
+    }
+
+    /// Puts our finalizer on an environment, or takes it away. It is a conflict when somebody else changed the object.
+    ///
+    /// # Errors
+    /// The API server doesn't do it.
+    pub async fn hold(&self, meta: &ObjectMeta, is_held: bool) -> Result<(), kube::Error> {
+        let mut finalizers = meta.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|name| name != FINALIZER);
+        if is_held {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let patch = json!({ "metadata": {
+            "finalizers": finalizers, "resourceVersion": meta.resource_version, "uid": meta.uid,
+        }});
+        let name = meta.name.as_deref().unwrap_or_default();
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patched = self
+            .api(Kind::Environment)
+            .patch(name, &parameters, &Patch::Merge(&patch))
+            .await;
+        patched.map(drop).or_else(unless_gone)
+    }
+
+    /// Writes a status: of this very object and of none of the same name that came after it.
+    ///
+    /// # Errors
+    /// The API server doesn't do it.
+    pub async fn write_status(
+        &self,
+        kind: Kind,
+        meta: &ObjectMeta,
+        status: &(impl Serialize + Sync),
+    ) -> Result<(), kube::Error> {
+        let named = resource(kind);
+        let name = meta.name.as_deref().unwrap_or_default();
+        let patch = json!({
+            "apiVersion": named.api_version, "kind": named.kind,
+            "metadata": { "name": name, "uid": meta.uid }, "status": status,
+        });
+        let parameters = PatchParams::apply(MANAGER).force();
+        let patched = self
+            .api(kind)
+            .patch_status(name, &parameters, &Patch::Apply(&patch))
+            .await;
+        patched.map(drop).or_else(unless_gone)
+    }
+
+    /// Writes the object of a migration that a source defines.
+    ///
+    /// # Errors
+    /// The API server doesn't do it.
+    pub async fn write_migration(
+        &self,
+        written: &Written,
+        environment: &Environment,
+        source: &str,
+    ) -> Result<Migration, kube::Error> {
+        let named = resource(Kind::Migration);
+        let of = resource(Kind::Environment);
+        let meta = &environment.metadata;
+        let patch = json!({
+            "apiVersion": named.api_version,
+            "kind": named.kind,
+            "metadata": {
+                "name": written.name,
+                "labels": {
+                    ENVIRONMENT_LABEL: environment.name_any(),
+                    SOURCE_LABEL: source,
+                    "app.kubernetes.io/managed-by": "whimbrel",
+                },
+                "annotations": {
+                    MIGRATION_ANNOTATION: written.migration,
+                    CHECKSUM_ANNOTATION: written.checksum,
+                },
+                "ownerReferences": [{
+                    "apiVersion": of.api_version, "kind": of.kind,
+                    "name": meta.name, "uid": meta.uid, "controller": true,
+                }],
+            },
+            "spec": written.spec,
+        });
+        let parameters = PatchParams::apply(MANAGER).force();
+        let api: Api<Migration> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &named);
+        api.patch(&written.name, &parameters, &Patch::Apply(&patch))
+            .await
+    }
+
+    /// Deletes the object of a migration.
+    ///
+    /// # Errors
+    /// The API server doesn't do it.
+    pub async fn delete_migration(&self, name: &str) -> Result<(), kube::Error> {
+        let api = self.api(Kind::Migration);
+        let deleted = api.delete(name, &DeleteParams::background()).await;
+        deleted.map(drop).or_else(unless_gone)
+    }
+
+    /// Tells of a transition; an event that can't be written is lost, and changes nothing.
+    pub async fn tell<K>(&self, kind: Kind, object: &K, before: &[Condition], after: &[Condition])
+    where
+        K: Resource<DynamicType = kube::discovery::ApiResource> + Sync,
+    {
+        let Some(condition) = transition(before, after) else {
+            return;
+        };
+        let is_bad = condition.status == ConditionStatus::False
+            && after.iter().any(|other| other.r#type == ConditionType::Stalled);
+        let mut note = condition.message.clone();
+        while note.len() > NOTE {
+            note.pop();
+        }
+        let event = Event {
+            type_: if is_bad { EventType::Warning } else { EventType::Normal },
+            reason: condition.reason.clone(),
+            note: Some(note).filter(|note| !note.is_empty()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let reference = object.object_ref(&resource(kind));
+        if let Err(error) = self.recorder.publish(&event, &reference).await {
+            tracing::warn!(%error, "an event can't be written");
+        }
+    }
+
+    /// An environment by its name.
+    pub fn environment(&self, name: &str) -> Option<std::sync::Arc<Environment>> {
+        self.stores
+            .environments
+            .find(|environment| environment.name_any() == name)
+    }
+
+    /// A source by its name.
+    pub fn source(&self, name: &str) -> Option<std::sync::Arc<GitSource>> {
+        self.stores.sources.find(|source| source.name_any() == name)
+    }
+}
+
+/// What is gone needs nothing more.
+fn unless_gone(error: kube::Error) -> Result<(), kube::Error> {
+    match error {
+        kube::Error::Api(status) if status.code == 404 => Ok(()),
+        error => Err(error),
+    }
+}
+
+/// The value of an annotation.
+pub fn annotation<'m>(meta: &'m ObjectMeta, name: &str) -> Option<&'m str> {
+    let annotations = meta.annotations.as_ref()?;
+    annotations.get(name).map(String::as_str)
+}
+
+/// The time, for conditions: to the second, as the API server keeps it.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// A status as it is compared.
+pub fn as_json(status: &impl Serialize) -> Json {
+    serde_json::to_value(status).unwrap_or_default()
+}

@@ -1,0 +1,174 @@
+//! Documents of the cluster as a project: what has no repository is written into a folder that can be rebuilt at any time,
+//! and from there read like any project.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use serde_json::{Map, Value as Json, json};
+
+use crate::api::{Environment, GROUP, Migration, SOURCE_LABEL, VERSION};
+
+/// The files of a project, by their paths.
+pub type Files = BTreeMap<PathBuf, String>;
+
+/// The project that the objects of a namespace define for one environment.
+#[must_use]
+pub fn files(
+    namespace: &str,
+    environment: &Environment,
+    environments: &[Arc<Environment>],
+    migrations: &[Arc<Migration>],
+) -> Files {
+    let mut files = Files::new();
+    let mut project = json!({});
+    if let Some(database) = only_database(environment) {
+        project = json!({ "defaults": { "database": database } });
+    }
+    add(&mut files, "whimbrel.yaml", "Project", namespace, &project);
+    // Those that it may extend.
+    for other in environments.iter().filter(|other| other.spec.source_ref.is_none()) {
+        let name = other.name_any();
+        let path = format!("environments/{name}.json");
+        add(&mut files, &path, "Environment", &name, &json!(other.spec.definition));
+    }
+    for migration in migrations {
+        let name = migration.name_any();
+        let path = format!("migrations/{name}.json");
+        add(&mut files, &path, "Migration", &name, &json!(migration.spec.definition));
+    }
+    files
+}
+
+/// Whether a migration was written by a person, and belongs to an environment: to the one that it names, or to the only one
+/// that is defined here.
+#[must_use]
+pub fn belongs(migration: &Migration, environment: &str, only: Option<&str>) -> bool {
+    let labels = migration.metadata.labels.as_ref();
+    if labels.is_some_and(|labels| labels.contains_key(SOURCE_LABEL)) {
+        return false;
+    }
+    match &migration.spec.environment_ref {
+        Some(named) => named.name == environment,
+        None => only == Some(environment),
+    }
+}
+
+/// The only environment that is defined by an object and can be used; none when there are several.
+#[must_use]
+pub fn only_environment(environments: &[Arc<Environment>]) -> Option<String> {
+    let mut usable = environments
+        .iter()
+        .filter(|other| other.spec.source_ref.is_none() && !is_abstract(other));
+    match (usable.next(), usable.next()) {
+        (Some(only), None) => Some(only.name_any()),
+        _ => None,
+    }
+}
+
+/// Whether others only extend it.
+#[must_use]
+pub fn is_abstract(environment: &Environment) -> bool {
+    let said = environment.spec.definition.get("abstract");
+    said.and_then(Json::as_bool).unwrap_or_default()
+}
+
+/// Makes a folder hold these files and no other definitions. What else is in it stays: a SQLite file may be.
+///
+/// # Errors
+/// It can't be written.
+pub fn write(folder: &Path, files: &Files) -> io::Result<()> {
+    for place in ["environments", "migrations"] {
+        match std::fs::remove_dir_all(folder.join(place)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => std::fs::create_dir_all(folder.join(place))?,
+        }
+    }
+    for (path, text) in files {
+        std::fs::write(folder.join(path), text)?;
+    }
+    Ok(())
+}
+
+fn only_database(environment: &Environment) -> Option<&String> {
+    let databases = environment.spec.definition.get("databases");
+    let mut names = databases.and_then(Json::as_object).map(Map::keys)?;
+    match (names.next(), names.next()) {
+        (only, None) => only,
+        _ => None,
+    }
+}
+
+fn add(files: &mut Files, path: &str, kind: &str, name: &str, spec: &Json) {
+    let document = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind,
+        "metadata": { "name": name }, "spec": spec,
+    });
+    files.insert(path.into(), format!("{document:#}\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use serde_json::{Value as Json, json};
+    use whimbrel_config::Kind;
+
+    use super::{belongs, files, only_environment, write};
+    use crate::api::{Environment, Migration, resource};
+
+    fn environment(name: &str, spec: Json) -> Arc<Environment> {
+        let spec = serde_json::from_value(spec).unwrap();
+        Arc::new(Environment::new(name, &resource(Kind::Environment), spec))
+    }
+
+    fn migration(name: &str, spec: Json) -> Arc<Migration> {
+        let spec = serde_json::from_value(spec).unwrap();
+        Arc::new(Migration::new(name, &resource(Kind::Migration), spec))
+    }
+
+    #[test]
+    fn objects_are_a_project() {
+        let dev = environment(
+            "dev",
+            json!({"extends": "base", "databases": {"shop": {"url": "sqlite:x"}}}),
+        );
+        let base = environment("base", json!({"abstract": true}));
+        let one = migration(
+            "0001-a",
+            json!({"environmentRef": {"name": "dev"}, "steps": [{"sql": "SELECT 1"}]}),
+        );
+        let files = files("shop", &dev, &[Arc::clone(&dev), base], &[one]);
+        let text = |path: &str| -> Json { serde_json::from_str(&files[Path::new(path)]).unwrap() };
+        assert_eq!(text("whimbrel.yaml")["spec"]["defaults"]["database"], "shop");
+        assert_eq!(text("environments/base.json")["spec"]["abstract"], true);
+        assert_eq!(text("migrations/0001-a.json")["spec"], json!({"steps": [{"sql": "SELECT 1"}]}));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("migrations/old")).unwrap();
+        write(folder.path(), &files).unwrap();
+        assert!(!folder.path().join("migrations/old").exists());
+        std::fs::write(folder.path().join("shop.db"), "").unwrap();
+        write(folder.path(), &files).unwrap();
+        assert!(folder.path().join("shop.db").exists());
+    }
+
+    #[test]
+    fn a_migration_that_names_no_environment_belongs_to_the_only_one() {
+        let base = environment("base", json!({"abstract": true}));
+        let dev = environment("dev", json!({"databases": {}}));
+        let followed = environment("prod", json!({"sourceRef": {"name": "shop"}}));
+        let all = [base, Arc::clone(&dev), followed];
+        let only = only_environment(&all);
+        assert_eq!(only.as_deref(), Some("dev"));
+        let nameless = migration("a", json!({}));
+        assert!(belongs(&nameless, "dev", only.as_deref()));
+        assert!(!belongs(&nameless, "prod", only.as_deref()));
+        let test = environment("test", json!({"databases": {}}));
+        let [base, dev, followed] = all;
+        assert_eq!(only_environment(&[base, dev, followed, test]), None);
+        assert!(!belongs(&nameless, "dev", None));
+    }
+}

@@ -1,0 +1,154 @@
+//! `whimbrel operator`: environments and migrations as objects of a Kubernetes cluster.
+//!
+//! What this crate must not know: how a plan is made or run. It observes objects, asks the engine, writes how things stand
+//! into `status`, and keeps nothing that a restart would miss: the databases' histories are the truth.
+
+#![forbid(unsafe_code)]
+// Requests to the API server inside of what asks databases: the futures are deep.
+#![recursion_limit = "256"]
+
+mod api;
+mod cluster;
+mod crds;
+mod definition;
+mod error;
+mod keeper;
+mod operator;
+mod reconcile;
+mod report;
+mod secrets;
+mod source;
+mod survey;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kube::runtime::reflector::store::Writer;
+use kube::{Api, Client, Config};
+use tokio::sync::mpsc;
+use whimbrel_config::Kind;
+use whimbrel_core::environment::CLUSTER_BACKEND;
+use whimbrel_engine::Context;
+use whimbrel_report::metrics::Metrics;
+use whimbrel_run::Stop;
+use whimbrel_server::probes::{Probed, answer};
+use whimbrel_server::{Ended, Limits, Listen};
+
+pub use crds::crds;
+pub use error::OperatorError;
+pub use operator::Settings;
+
+use api::resource;
+use cluster::{Cluster, Stores};
+use operator::Operator;
+use secrets::{Closed, ClusterSecrets};
+
+/// How the API server is reached: as a pod's service account says it, or as a kubeconfig does.
+///
+/// # Errors
+/// Neither is there, or it is wrong.
+pub async fn configuration() -> Result<Config, OperatorError> {
+    Ok(Config::infer().await?)
+}
+
+/// Keeps the objects of a namespace until it is asked to stop. The first request lets what is in flight come to a safe point
+/// within the grace, the second cancels it.
+///
+/// # Errors
+/// It can't begin: nothing was changed.
+pub async fn operate(
+    configuration: Config,
+    settings: Settings,
+    context: Context,
+    listen: Listen,
+    stop: Stop,
+    announce: impl Fn(&Listen),
+) -> Result<Ended, OperatorError> {
+    let client = Client::try_from(configuration)?;
+    let limits = Arc::new(Limits::default());
+    let namespace = settings.namespace.clone();
+    let (environments, sources) = (Kind::Environment, Kind::GitSource);
+    let (migrations, approvals) = (Kind::Migration, Kind::Approval);
+    let environments = Writer::new(resource(environments));
+    let sources = Writer::new(resource(sources));
+    let migrations = Writer::new(resource(migrations));
+    let approvals = Writer::new(resource(approvals));
+    let stores = Stores {
+        environments: environments.as_reader(),
+        sources: sources.as_reader(),
+        migrations: migrations.as_reader(),
+        approvals: approvals.as_reader(),
+    };
+    let metrics = context.metrics().cloned().unwrap_or_else(Metrics::new);
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+        Api::namespaced(client.clone(), &namespace);
+    let of_cluster = Arc::new(ClusterSecrets::new(secrets, namespace.clone()));
+    let mut context = context
+        .with_metrics(metrics.clone())
+        .with_backend(CLUSTER_BACKEND, of_cluster);
+    if !settings.has_local_secrets {
+        context = context
+            .with_backend("env", Arc::new(Closed))
+            .with_backend("file", Arc::new(Closed));
+    }
+    let (guard, mut all_gone) = mpsc::channel(1);
+    let cluster = Cluster::new(client.clone(), namespace.clone(), stores);
+    let operator = Arc::new(Operator::new(
+        cluster,
+        context,
+        settings,
+        Arc::clone(&limits),
+        stop.clone(),
+        guard,
+    ));
+    let is_ready = Arc::new(AtomicBool::new(false));
+    let probed = Probed {
+        pulses: operator.pulses.clone(),
+        is_ready: Arc::clone(&is_ready),
+        metrics,
+        limits: Arc::clone(&limits),
+    };
+    announce(&answer(&listen, probed, stop.clone()).await?);
+    macro_rules! follow {
+        ($kind:ident, $writer:ident, $changed:path) => {{
+            let api = Api::namespaced_with(client.clone(), &namespace, &resource(Kind::$kind));
+            let heard = Arc::clone(&operator);
+            let changed = move |object: &_| $changed(&heard, object);
+            tokio::spawn(watch::follow(api, $writer, stop.clone(), changed));
+        }};
+    }
+    follow!(GitSource, sources, watch::source);
+    follow!(Migration, migrations, watch::migration);
+    follow!(Approval, approvals, watch::approval);
+    follow!(Environment, environments, watch::environment);
+    tokio::spawn(begin(Arc::clone(&operator), is_ready));
+    stop.requested().await;
+    operator.release();
+    let insisted = tokio::select! {
+        _ = all_gone.recv() => return Ok(Ended::Gracefully),
+        () = tokio::time::sleep(limits.grace) => false,
+        () = stop.insisted() => true,
+    };
+    if !insisted {
+        stop.request();
+    }
+    // What is cancelled still records what it did.
+    let _ = tokio::time::timeout(limits.grace, all_gone.recv()).await;
+    Ok(Ended::Cut)
+}
+
+/// Once everything was listed: what one object says of another counts only then.
+async fn begin(operator: Arc<Operator>, is_ready: Arc<AtomicBool>) {
+    let stores = &operator.cluster.stores;
+    let all = tokio::join!(
+        stores.environments.wait_until_ready(),
+        stores.migrations.wait_until_ready(),
+        stores.sources.wait_until_ready(),
+        stores.approvals.wait_until_ready(),
+    );
+    if let (Ok(()), Ok(()), Ok(()), Ok(())) = all {
+        is_ready.store(true, Ordering::Relaxed);
+        operator.begin();
+    }
+}

@@ -1,0 +1,167 @@
+//! What all loops of an operator share, and which loops there are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use whimbrel_engine::Context;
+use whimbrel_git::SigningKey;
+use whimbrel_run::Stop;
+use whimbrel_server::{Limits, Pulses};
+
+use crate::cluster::Cluster;
+use crate::keeper;
+use crate::source::{self, Source};
+
+/// What an operator is told.
+#[derive(Clone)]
+pub struct Settings {
+    /// The namespace whose objects it keeps.
+    pub namespace: String,
+    /// Where mirrors and written definitions are kept; all of it can be made again.
+    pub cache: PathBuf,
+    /// How often an environment is looked at when nothing happens.
+    pub resync: Duration,
+    /// Whether objects may refer to the operator's own variables and files.
+    pub has_local_secrets: bool,
+    /// What signs promotion records.
+    pub signing: Option<SigningKey>,
+}
+
+/// How many environments are asked at once: each opens a connection to every one of its databases.
+const TURNS: usize = 8;
+
+/// What all loops share.
+pub struct Operator {
+    pub cluster: Cluster,
+    pub context: Context,
+    pub settings: Settings,
+    pub limits: Arc<Limits>,
+    pub pulses: Pulses,
+    pub stop: Stop,
+    pub turns: Semaphore,
+    begun: watch::Sender<bool>,
+    environments: Mutex<BTreeMap<String, Arc<Notify>>>,
+    sources: Mutex<BTreeMap<String, Arc<Source>>>,
+    /// Gone when everything has come to its end.
+    guard: Mutex<Option<mpsc::Sender<()>>>,
+}
+
+impl Operator {
+    pub fn new(
+        cluster: Cluster,
+        context: Context,
+        settings: Settings,
+        limits: Arc<Limits>,
+        stop: Stop,
+        guard: mpsc::Sender<()>,
+    ) -> Self {
+        Self {
+            cluster,
+            context,
+            settings,
+            limits,
+            pulses: Pulses::default(),
+            stop,
+            turns: Semaphore::new(TURNS),
+            begun: watch::Sender::new(false),
+            environments: Mutex::default(),
+            sources: Mutex::default(),
+            guard: Mutex::new(Some(guard)),
+        }
+    }
+
+    /// Everything was listed: loops may look.
+    pub fn begin(&self) {
+        self.begun.send_replace(true);
+    }
+
+    /// Until everything was listed.
+    pub async fn begun(&self) {
+        // The sender lives as long as `self`, so waiting can't fail.
+        let _ = self.begun.subscribe().wait_for(|begun| *begun).await;
+    }
+
+    /// Asks for a look at an environment, which is kept from now on if it wasn't.
+    pub fn wake(self: &Arc<Self>, name: &str) {
+        let mut all = lock(&self.environments);
+        if let Some(bell) = all.get(name) {
+            bell.notify_one();
+            return;
+        }
+        // Only what is there is kept, and nothing once the operator ends.
+        let Some(guard) = lock(&self.guard).clone() else {
+            return;
+        };
+        if self.cluster.environment(name).is_none() {
+            return;
+        }
+        let bell = Arc::new(Notify::new());
+        all.insert(name.to_owned(), Arc::clone(&bell));
+        tokio::spawn(keeper::keep(Arc::clone(self), name.to_owned(), bell, guard));
+    }
+
+    /// Asks for a look at every environment.
+    pub fn wake_all(self: &Arc<Self>) {
+        for environment in self.cluster.stores.environments.state() {
+            self.wake(&environment.name_any());
+        }
+    }
+
+    /// Asks for a look at the environments that a source defines.
+    pub fn wake_those_of(self: &Arc<Self>, source: &str) {
+        for environment in self.cluster.stores.environments.state() {
+            let of = environment.spec.source_ref.as_ref();
+            if of.is_some_and(|of| of.name == source) {
+                self.wake(&environment.name_any());
+            }
+        }
+    }
+
+    /// An environment is kept no more. Somebody may have made it anew meanwhile.
+    pub fn forget(self: &Arc<Self>, name: &str) {
+        lock(&self.environments).remove(name);
+        self.wake(name);
+    }
+
+    /// Asks for a look at a source, which is kept from now on if it wasn't.
+    pub fn ring(self: &Arc<Self>, name: &str) {
+        let mut all = lock(&self.sources);
+        if let Some(source) = all.get(name) {
+            source.bell.notify_one();
+            return;
+        }
+        if self.cluster.source(name).is_none() {
+            return;
+        }
+        let source = Arc::new(Source::default());
+        all.insert(name.to_owned(), Arc::clone(&source));
+        tokio::spawn(source::keep(Arc::clone(self), name.to_owned(), source));
+        drop(all);
+        self.wake_those_of(name);
+    }
+
+    /// A source is kept no more.
+    pub fn forget_source(self: &Arc<Self>, name: &str) {
+        lock(&self.sources).remove(name);
+        self.ring(name);
+        self.wake_those_of(name);
+    }
+
+    /// A source that is kept.
+    pub fn source(&self, name: &str) -> Option<Arc<Source>> {
+        lock(&self.sources).get(name).cloned()
+    }
+
+    /// Lets go of what only waits for the others.
+    pub fn release(&self) {
+        *lock(&self.guard) = None;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

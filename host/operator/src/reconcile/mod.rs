@@ -1,0 +1,12 @@
+//! What is to be done, as a pure function of what was observed: no clock, no API server, no database.
+//!
+//! Whoever carries an action out observes again and asks again, so a crash after any of them leaves nothing that the next
+//! process wouldn't see: what is known is the objects, and the databases' histories.
+
+mod environment;
+mod migrations;
+mod say;
+
+pub use environment::{Action, Known, Observed, Source, Waiting, step};
+pub use migrations::{Written, counts, migration_status, object_name, superfluous, written};
+pub use say::{is_retried, say};

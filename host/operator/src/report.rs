@@ -1,0 +1,198 @@
+//! Writes how an environment and its migrations stand, where that isn't written already.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kube::ResourceExt as _;
+use whimbrel_config::Kind;
+use whimbrel_report::MigrationLine;
+
+use crate::api::{
+    CHECKSUM_ANNOTATION, ENVIRONMENT_LABEL, Environment, EnvironmentStatus, Migration,
+    REQUESTED_AT, SOURCE_LABEL, Said, conditions,
+};
+use crate::cluster::{annotation, as_json, now};
+use crate::definition::{belongs, only_environment};
+use crate::operator::Operator;
+use crate::reconcile::{Written, counts, migration_status, object_name, superfluous, written};
+use crate::survey::Surveyed;
+
+/// How many objects are written at once. The API server has a bound of its own and says so; this stays well below.
+const WRITES: usize = 8;
+
+/// By database and migration, where it stands on each of the database's targets.
+type Lines<'s> = HashMap<(String, String), Vec<&'s MigrationLine>>;
+
+/// Writes what is known. Without a survey, what was found before still stands there.
+///
+/// # Errors
+/// The API server doesn't do it; the next pass writes what is missing.
+pub async fn report(
+    operator: &Arc<Operator>,
+    surveyed: Option<&Surveyed>,
+    object: &Environment,
+    said: &[Said],
+) -> Result<(), kube::Error> {
+    let meta = &object.metadata;
+    let generation = meta.generation.unwrap_or_default();
+    let before = object.status.clone().unwrap_or_default();
+    let mut after = EnvironmentStatus {
+        observed_generation: generation,
+        conditions: conditions(&before.conditions, said, generation, now()),
+        last_handled_request: annotation(meta, REQUESTED_AT).map(str::to_owned),
+        ..before.clone()
+    };
+    if let Some(surveyed) = surveyed {
+        let (databases, [applied, pending, failed]) = counts(&surveyed.targets);
+        after.databases = databases;
+        (after.applied, after.pending, after.failed) = (applied, pending, failed);
+        let revision = surveyed.opened.project.revision();
+        after.revision = revision.map(ToString::to_string);
+        after.plan = (!surveyed.is_empty).then(|| surveyed.digest.clone());
+        for database in &mut after.databases {
+            let error = database.error.take();
+            database.error = error.map(|error| operator.context.scrubber().scrub(&error));
+        }
+        migrations(operator, surveyed, object).await?;
+    }
+    if after == before {
+        return Ok(());
+    }
+    let cluster = &operator.cluster;
+    cluster.write_status(Kind::Environment, meta, &after).await?;
+    cluster
+        .tell(Kind::Environment, object, &before.conditions, &after.conditions)
+        .await;
+    Ok(())
+}
+
+async fn migrations(
+    operator: &Arc<Operator>,
+    surveyed: &Surveyed,
+    object: &Environment,
+) -> Result<(), kube::Error> {
+    let name = object.name_any();
+    let mut lines: Lines<'_> = HashMap::new();
+    for target in &surveyed.targets {
+        for line in &target.migrations {
+            let key = (target.target.database.to_string(), line.name.to_string());
+            lines.entry(key).or_default().push(line);
+        }
+    }
+    match &object.spec.source_ref {
+        Some(source) => followed(operator, surveyed, object, &source.name, &lines).await,
+        None => own(operator, &name, &lines).await,
+    }
+}
+
+/// The objects of the migrations that a source defines: written, taken away, and said how they stand.
+async fn followed(
+    operator: &Arc<Operator>,
+    surveyed: &Surveyed,
+    object: &Environment,
+    source: &str,
+    lines: &Lines<'_>,
+) -> Result<(), kube::Error> {
+    let cluster = &operator.cluster;
+    let name = object.name_any();
+    let there: BTreeMap<String, Arc<Migration>> = cluster
+        .stores
+        .migrations
+        .state()
+        .into_iter()
+        .filter(|migration| label(migration, ENVIRONMENT_LABEL) == Some(&name))
+        .filter(|migration| label(migration, SOURCE_LABEL).is_some())
+        .map(|migration| (migration.name_any(), migration))
+        .collect();
+    let definitions = surveyed.opened.project.definitions();
+    let databases = &surveyed.opened.environment().databases;
+    let wanted: Vec<(Written, String)> = definitions
+        .migrations
+        .iter()
+        .zip(&definitions.checksums)
+        .filter(|(migration, _)| databases.contains_key(&migration.database))
+        .map(|(migration, checksum)| {
+            let database = migration.database.to_string();
+            (written(&name, migration, checksum), database)
+        })
+        .collect();
+    let names: BTreeSet<String> = wanted.iter().map(|(one, _)| one.name.clone()).collect();
+    let recorded = lines.keys().map(|(_, migration)| object_name(&name, migration));
+    let recorded: BTreeSet<String> = recorded.collect();
+    let gone = superfluous(there.values().map(AsRef::as_ref), &names, &recorded);
+    let written = stream::iter(wanted.into_iter().map(|(one, database)| {
+        let there = there.get(&one.name).cloned();
+        async move {
+            let found = match there.filter(|there| is_as_written(there, &one)) {
+                Some(there) => there,
+                None => Arc::new(cluster.write_migration(&one, object, source).await?),
+            };
+            let lines = lines.get(&(database, one.migration.clone()));
+            stands(operator, &found, lines.map(Vec::as_slice).unwrap_or_default()).await
+        }
+    }));
+    written.buffer_unordered(WRITES).try_collect::<()>().await?;
+    for name in gone {
+        cluster.delete_migration(&name).await?;
+    }
+    Ok(())
+}
+
+/// Whether nobody changed an object since it was written, and nothing of it changed in Git.
+fn is_as_written(there: &Migration, one: &Written) -> bool {
+    annotation(&there.metadata, CHECKSUM_ANNOTATION) == Some(&one.checksum)
+        && there.metadata.deletion_timestamp.is_none()
+        && as_json(&there.spec) == one.spec
+}
+
+/// How the migrations that people wrote stand.
+async fn own(
+    operator: &Arc<Operator>,
+    environment: &str,
+    lines: &Lines<'_>,
+) -> Result<(), kube::Error> {
+    let stores = &operator.cluster.stores;
+    let only = only_environment(&stores.environments.state());
+    let mut by_name: HashMap<&str, Vec<&MigrationLine>> = HashMap::new();
+    for ((_, name), found) in lines {
+        by_name.entry(name).or_default().extend(found);
+    }
+    for migration in stores.migrations.state() {
+        if belongs(&migration, environment, only.as_deref()) {
+            let of = by_name.get(migration.name_any().as_str());
+            let of = of.map(Vec::as_slice).unwrap_or_default();
+            stands(operator, &migration, of).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes how one migration stands.
+async fn stands(
+    operator: &Arc<Operator>,
+    migration: &Migration,
+    lines: &[&MigrationLine],
+) -> Result<(), kube::Error> {
+    let generation = migration.metadata.generation.unwrap_or_default();
+    let before = migration.status.as_ref();
+    let mut after = migration_status(before, lines, generation, now());
+    for condition in &mut after.conditions {
+        condition.message = operator.context.scrubber().scrub(&condition.message);
+    }
+    if before == Some(&after) {
+        return Ok(());
+    }
+    let cluster = &operator.cluster;
+    let meta = &migration.metadata;
+    cluster.write_status(Kind::Migration, meta, &after).await?;
+    let known = before.map(|before| before.conditions.as_slice());
+    cluster
+        .tell(Kind::Migration, migration, known.unwrap_or_default(), &after.conditions)
+        .await;
+    Ok(())
+}
+
+fn label<'m>(migration: &'m Migration, name: &str) -> Option<&'m String> {
+    migration.metadata.labels.as_ref()?.get(name)
+}

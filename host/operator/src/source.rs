@@ -1,0 +1,300 @@
+//! Keeps a `GitSource`: fetches its repository, and says what it defines.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use serde_json::json;
+use tokio::sync::Notify;
+use whimbrel_config::{Kind, read_git_sources};
+use whimbrel_core::environment::CLUSTER_BACKEND;
+use whimbrel_core::git_source::{self, SourcePlace};
+use whimbrel_core::name::EnvironmentName;
+use whimbrel_engine::{EngineError, Selection, opening};
+use whimbrel_git::Address;
+use whimbrel_project::{
+    Control, DefinitionCache, Place, ProjectError, Remote, RemoteLocation, SourceSecrets,
+    load_options,
+};
+
+use crate::api::{
+    ConditionStatus, ConditionType, GROUP, GitSource, GitSourceStatus, REQUESTED_AT, Said, VERSION,
+    conditions,
+};
+use crate::cluster::{annotation, now};
+use crate::operator::Operator;
+use crate::secrets::{Closed, ClusterSecrets};
+
+/// A source that is kept.
+#[derive(Default)]
+pub struct Source {
+    pub bell: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    selection: Option<Selection>,
+    error: Option<String>,
+    revision: Option<String>,
+}
+
+/// What was read of a source.
+struct Read {
+    selection: Selection,
+    revision: Option<String>,
+    environments: BTreeSet<String>,
+}
+
+/// Why a source can't be read, and whether it is tried again by itself.
+struct Unread {
+    message: String,
+    is_temporary: bool,
+}
+
+impl Unread {
+    fn of(error: &EngineError) -> Self {
+        let hint = error.hints().into_iter().next();
+        let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        Self {
+            message: format!("{error}{hint}"),
+            is_temporary: error.is_temporary(),
+        }
+    }
+
+    fn wrong(message: impl std::fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+            is_temporary: false,
+        }
+    }
+}
+
+impl Source {
+    /// Where its environments are read from, as it was fetched last; or why nothing is known of it.
+    pub fn selection(&self) -> Result<Selection, String> {
+        let state = self.lock();
+        match (&state.selection, &state.error) {
+            (Some(selection), _) => Ok(selection.clone()),
+            (None, Some(error)) => Err(error.clone()),
+            (None, None) => Err("it wasn't fetched yet".to_owned()),
+        }
+    }
+
+    /// Takes what was read; whether it is something else than before.
+    fn take(&self, read: &Read) -> bool {
+        let mut state = self.lock();
+        let is_new = state.revision != read.revision || state.selection.is_none();
+        state.selection = Some(read.selection.clone());
+        state.revision.clone_from(&read.revision);
+        state.error = None;
+        is_new
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a source until its object is gone or the operator ends.
+pub async fn keep(operator: Arc<Operator>, name: String, source: Arc<Source>) {
+    let pulse = operator.pulses.begin(format!("source {name}"));
+    let mut failures = 0_u32;
+    loop {
+        pulse.beat(Duration::ZERO);
+        let Some(object) = operator.cluster.source(&name) else {
+            operator.forget_source(&name);
+            return;
+        };
+        let pause = if object.spec.suspend {
+            let said = [Said::new(
+                ConditionType::Ready,
+                ConditionStatus::Unknown,
+                "Suspended",
+                "it isn't looked at while `spec.suspend` is true",
+            )];
+            report(&operator, &object, &said, None).await;
+            operator.limits.pause(operator.settings.resync)
+        } else {
+            match look(&operator, &object, &source).await {
+                Ok(interval) => {
+                    failures = 0;
+                    operator.limits.pause(interval)
+                }
+                Err(interval) => {
+                    failures = failures.saturating_add(1);
+                    operator.limits.backoff(failures).min(interval)
+                }
+            }
+        };
+        pulse.beat(pause);
+        tokio::select! {
+            () = operator.stop.requested() => return,
+            () = source.bell.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Looks at it once. How long to wait until the next time, at most.
+async fn look(
+    operator: &Arc<Operator>,
+    object: &GitSource,
+    source: &Source,
+) -> Result<Duration, Duration> {
+    let known = source.lock().selection.clone();
+    let interval = operator.limits.interval;
+    match read(operator, object, known).await {
+        Ok((read, interval)) => {
+            let is_new = source.take(&read);
+            let said = [Said::new(ConditionType::Ready, ConditionStatus::True, "Fetched", "")];
+            report(operator, object, &said, Some(read)).await;
+            if is_new {
+                operator.wake_those_of(&object.name_any());
+            }
+            Ok(interval)
+        }
+        Err(unread) => {
+            let message = operator.context.scrubber().scrub(&unread.message);
+            tracing::warn!(source = %object.name_any(), "{message}");
+            let was_unknown = source.lock().error.replace(message.clone()).is_none();
+            let no = ConditionStatus::False;
+            let (reason, besides) = if unread.is_temporary {
+                ("Unavailable", ConditionType::Reconciling)
+            } else {
+                ("Invalid", ConditionType::Stalled)
+            };
+            let said = [
+                Said::new(ConditionType::Ready, no, reason, message.clone()),
+                Said::new(besides, ConditionStatus::True, reason, message),
+            ];
+            report(operator, object, &said, None).await;
+            if was_unknown {
+                operator.wake_those_of(&object.name_any());
+            }
+            Err(interval)
+        }
+    }
+}
+
+/// Fetches the repository and reads which environments it defines.
+async fn read(
+    operator: &Arc<Operator>,
+    object: &GitSource,
+    known: Option<Selection>,
+) -> Result<(Read, Duration), Unread> {
+    let document = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "GitSource",
+        "metadata": { "name": object.name_any() }, "spec": object.spec.definition,
+    });
+    let path = format!("{}.json", object.name_any());
+    let read = read_git_sources(&path, document.to_string().into_bytes(), &load_options());
+    let read = read.map_err(|problems| Unread::wrong(&problems))?;
+    let Some(of) = read.into_iter().next().map(|document| document.source) else {
+        return Err(Unread::wrong("it defines no source"));
+    };
+    let secrets = secrets(operator);
+    let failed = |fault| Unread::of(&ProjectError::Access(Box::new(fault)).into());
+    let access = secrets.access(&of.auth).await.map_err(failed)?;
+    let verification = secrets.verification(&of.verify).await.map_err(failed)?;
+    let remote = remote(operator, &of)?.with_access(access);
+    let selection = Selection {
+        place: Place::Elsewhere {
+            remote: remote.clone(),
+            reference: of.reference.clone(),
+        },
+        control_ref: None,
+        verification,
+        signing: operator.settings.signing.clone(),
+        cache: known.and_then(|known| known.cache).or_else(|| Some(DefinitionCache::default())),
+        environment: None,
+        databases: Vec::new(),
+    };
+    let interval = of.interval.map_or(operator.limits.interval, |interval| interval.to_std());
+    let read = tokio::task::spawn_blocking(move || fetch(remote, of.reference, selection)).await;
+    let read = read.map_err(EngineError::Task).and_then(|read| read);
+    Ok((read.map_err(|error| Unread::of(&error))?, interval))
+}
+
+fn fetch(
+    remote: Remote,
+    reference: Option<String>,
+    mut selection: Selection,
+) -> Result<Read, EngineError> {
+    let repository = remote.fetch(reference.as_deref())?.repository;
+    selection.place = Place::Fetched {
+        remote,
+        repository,
+        reference,
+    };
+    let opening = opening(&selection, Control::Environment(None))?;
+    let revision = opening.control_revision().or_else(|| opening.revision());
+    let environments = &opening.documents().environments;
+    Ok(Read {
+        revision: revision.map(ToString::to_string),
+        environments: environments.keys().map(EnvironmentName::to_string).collect(),
+        selection,
+    })
+}
+
+fn remote(operator: &Operator, of: &git_source::GitSource) -> Result<Remote, Unread> {
+    let SourcePlace::Repository { url, folder } = &of.place else {
+        return Err(Unread::wrong("`path` is a folder of one machine, and the operator has none"));
+    };
+    let address = Address::parse(url).map_err(Unread::wrong)?;
+    let location = RemoteLocation {
+        address,
+        reference: of.reference.clone(),
+        prefix: folder.trim_matches('/').to_owned(),
+    };
+    let cache = operator.settings.cache.join("repositories");
+    let access = whimbrel_git::Access::default();
+    let limits = whimbrel_git::Limits::default();
+    let folder = operator.settings.cache.clone();
+    Ok(Remote::new(&cache, &location, access, limits, folder))
+}
+
+fn secrets(operator: &Operator) -> SourceSecrets {
+    let namespace = operator.cluster.namespace.clone();
+    let of_cluster = Arc::new(ClusterSecrets::new(operator.cluster.secrets(), namespace));
+    let scrubber = operator.context.scrubber().clone();
+    let secrets = SourceSecrets::new(&operator.settings.cache, scrubber, None)
+        .with_backend(CLUSTER_BACKEND, of_cluster);
+    if operator.settings.has_local_secrets {
+        return secrets;
+    }
+    secrets
+        .with_backend("env", Arc::new(Closed))
+        .with_backend("file", Arc::new(Closed))
+}
+
+/// Writes how it stands, where that isn't written already.
+async fn report(operator: &Operator, object: &GitSource, said: &[Said], read: Option<Read>) {
+    let generation = object.metadata.generation.unwrap_or_default();
+    let before = object.status.clone().unwrap_or_default();
+    let mut after = GitSourceStatus {
+        observed_generation: generation,
+        conditions: conditions(&before.conditions, said, generation, now()),
+        last_handled_request: annotation(&object.metadata, REQUESTED_AT).map(str::to_owned),
+        ..before.clone()
+    };
+    if let Some(read) = read {
+        after.revision = read.revision;
+        after.environments = read.environments.into_iter().collect();
+    }
+    if after == before {
+        return;
+    }
+    let cluster = &operator.cluster;
+    let written = cluster.write_status(Kind::GitSource, &object.metadata, &after).await;
+    match written {
+        Ok(()) => {
+            cluster
+                .tell(Kind::GitSource, object, &before.conditions, &after.conditions)
+                .await;
+        }
+        // It is written at the next look.
+        Err(error) => tracing::warn!(%error, "the status of a source can't be written"),
+    }
+}

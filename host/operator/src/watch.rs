@@ -1,0 +1,155 @@
+//! Watches the objects of the namespace, and wakes whoever keeps what changed.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, pin_mut};
+use kube::core::{ObjectMeta, PartialObjectMeta};
+use kube::runtime::reflector::store::Writer;
+use k8s_openapi::api::core::v1;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{Config, Event, watcher};
+use kube::{Api, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+use whimbrel_run::Stop;
+
+use crate::api::{
+    Approval, ENVIRONMENT_LABEL, Environment, GitSource, Migration, REQUESTED_AT, SOURCE_LABEL,
+};
+use crate::cluster::annotation;
+use crate::operator::Operator;
+
+/// Objects in one page of a list: a thousand migrations are two requests, and no answer is larger than some megabytes.
+const PAGE: u32 = 500;
+
+/// What of an object is worth looking at it again: never what the operator itself writes into its status.
+#[derive(PartialEq, Eq)]
+struct Face {
+    uid: Option<String>,
+    generation: Option<i64>,
+    requested: Option<String>,
+    is_deleted: bool,
+    is_marked: bool,
+}
+
+impl Face {
+    fn of(meta: &ObjectMeta) -> Self {
+        Self {
+            uid: meta.uid.clone(),
+            generation: meta.generation,
+            requested: annotation(meta, REQUESTED_AT).map(str::to_owned),
+            is_deleted: meta.deletion_timestamp.is_some(),
+            is_marked: meta.labels.as_ref().is_some_and(|labels| labels.contains_key(SOURCE_LABEL)),
+        }
+    }
+}
+
+/// Follows the objects of a kind until the process ends. `changed` hears of each whose face is another one, or that is gone,
+/// once the store knows it.
+pub async fn follow<K>(api: Api<K>, writer: Writer<K>, stop: Stop, changed: impl Fn(&K) + Send)
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
+{
+    let config = Config::default().page_size(PAGE);
+    let events = watcher(api, config)
+        .modify(|object| object.managed_fields_mut().clear())
+        .default_backoff()
+        .reflect(writer);
+    pin_mut!(events);
+    let mut faces: HashMap<String, Face> = HashMap::new();
+    // What a list holds is in the store when the list is whole.
+    let mut listed: Vec<K> = Vec::new();
+    loop {
+        let event = tokio::select! {
+            () = stop.requested() => return,
+            event = events.next() => event,
+        };
+        match event {
+            None => return,
+            Some(Err(error)) => tracing::warn!(%error, "the API server can't be watched"),
+            Some(Ok(Event::Init)) => listed.clear(),
+            Some(Ok(Event::InitApply(object))) => listed.push(object),
+            Some(Ok(Event::InitDone)) => {
+                let before = std::mem::take(&mut faces);
+                for object in std::mem::take(&mut listed) {
+                    let (name, face) = (object.name_any(), Face::of(object.meta()));
+                    if before.get(&name) != Some(&face) {
+                        changed(&object);
+                    }
+                    faces.insert(name, face);
+                }
+            }
+            Some(Ok(Event::Apply(object))) => {
+                let face = Face::of(object.meta());
+                if faces.get(&object.name_any()) != Some(&face) {
+                    changed(&object);
+                    faces.insert(object.name_any(), face);
+                }
+            }
+            Some(Ok(Event::Delete(object))) => {
+                faces.remove(&object.name_any());
+                changed(&object);
+            }
+        }
+    }
+}
+
+/// An environment changed: it is looked at, and so are those that may extend it.
+pub fn environment(operator: &Arc<Operator>, changed: &Environment) {
+    operator.wake(&changed.name_any());
+    if changed.spec.source_ref.is_none() {
+        for other in operator.cluster.stores.environments.state() {
+            if other.spec.definition.contains_key("extends") {
+                operator.wake(&other.name_any());
+            }
+        }
+    }
+}
+
+/// A source changed.
+pub fn source(operator: &Arc<Operator>, changed: &GitSource) {
+    operator.ring(&changed.name_any());
+}
+
+/// A migration changed: its environment is looked at.
+pub fn migration(operator: &Arc<Operator>, changed: &Migration) {
+    let named = changed.spec.environment_ref.as_ref().map(|of| &of.name);
+    let label = changed.metadata.labels.as_ref();
+    let label = label.and_then(|labels| labels.get(ENVIRONMENT_LABEL));
+    match named.or(label) {
+        Some(name) => operator.wake(name),
+        None => operator.wake_all(),
+    }
+}
+
+/// An approval changed: its environment is looked at.
+pub fn approval(operator: &Arc<Operator>, changed: &Approval) {
+    operator.wake(&changed.spec.environment_ref.name);
+}
+
+/// Follows one `Secret` by its name, and rings when it changes. What it says is read only when it is needed.
+pub async fn secret(api: Api<PartialObjectMeta<v1::Secret>>, name: String, bell: Arc<Notify>) {
+    let config = Config::default().fields(&format!("metadata.name={name}"));
+    let events = watcher(api, config).default_backoff();
+    pin_mut!(events);
+    let mut known: Option<Option<String>> = None;
+    while let Some(event) = events.next().await {
+        let version = match event {
+            Ok(Event::Apply(found) | Event::InitApply(found)) => found.metadata.resource_version,
+            Ok(Event::Delete(_)) => None,
+            Ok(Event::Init | Event::InitDone) => continue,
+            Err(error) => {
+                tracing::warn!(%error, secret = %name, "the Secret can't be watched");
+                continue;
+            }
+        };
+        // The first time, it was just read.
+        if known.replace(version.clone()).is_some_and(|known| known != version) {
+            bell.notify_one();
+        }
+    }
+}
