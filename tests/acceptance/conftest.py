@@ -7,6 +7,8 @@ from support.aws import Aws
 from support.evidence import SUITE
 from support.git_server import HttpServer, Served
 from support.hosted import Hosted
+from support.kubernetes import Cluster as Kubernetes
+from support.kubernetes import Operator
 from support.openbao import OpenBao
 from support.postgres import Cluster
 from support.product import Whimbrel, find_or_build
@@ -69,6 +71,39 @@ def openbao():
     server = OpenBao()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def kubernetes(binary, tmp_path_factory):
+    """A real API server that has the product's kinds."""
+    server = Kubernetes()
+    try:
+        server.define(Whimbrel(binary, tmp_path_factory.mktemp("kubernetes")))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def namespace(kubernetes):
+    """A namespace of the API server."""
+    return kubernetes.namespace()
+
+
+@pytest.fixture
+def operate(outside, namespace, tmp_path):
+    """Starts operators of the namespace; those that still run after the test are killed."""
+    started = []
+
+    def start(*arguments, **options):
+        operator = Operator(outside, namespace, tmp_path / "operator", *arguments, **options)
+        started.append(operator)
+        return operator
+
+    yield start
+    for operator in started:
+        if operator.running.process.poll() is None:
+            operator.kill()
 
 
 @pytest.fixture(scope="session")

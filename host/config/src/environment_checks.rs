@@ -77,7 +77,10 @@ pub fn resolve(
             let way = way!["spec", "databases", name, key];
             let value = spec.pointer(&format!("/databases/{name}/{key}"));
             for part in ["secret", "path"] {
-                if value.is_some_and(|value| value.is_object() && value.get(part).is_none()) {
+                let is_reference = value.is_some_and(|value| {
+                    value.is_object() && value.get(CLUSTER_BACKEND).is_none()
+                });
+                if is_reference && value.and_then(|value| value.get(part)).is_none() {
                     inherited
                         .key_problem(
                             &way,

@@ -106,6 +106,22 @@ impl Problems {
         Self { problems, omitted }
     }
 
+    /// Each on a line of its own, without the text of the files: for places that show no more.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let lines = self.problems.iter().map(|problem| {
+            let Problem { path, line, column, message, .. } = problem;
+            let expected = problem.expected.as_ref();
+            let expected = expected.map(|expected| format!("; expected {expected}"));
+            let expected = expected.unwrap_or_default();
+            match line {
+                0 => format!("{path}: {message}{expected}"),
+                _ => format!("{path}:{line}:{column}: {message}{expected}"),
+            }
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// All of them as text, in colour if that is wanted.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {

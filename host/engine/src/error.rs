@@ -138,6 +138,20 @@ impl EngineError {
         }
     }
 
+    /// What it is, where no text of files can be shown.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Project(
+                ProjectError::Definitions(problems)
+                | ProjectError::ControlDefinitions {
+                    source: problems, ..
+                },
+            ) => problems.brief(),
+            error => error.to_string(),
+        }
+    }
+
     /// Whether what the project says is wrong, so that only another commit or document helps.
     #[must_use]
     pub const fn is_definition(&self) -> bool {

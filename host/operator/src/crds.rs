@@ -71,11 +71,6 @@ const RESOURCES: [Resource; 4] = [
             ),
             Rule(
                 "",
-                "has(self.sourceRef) || !(has(self.branch) || has(self.after))",
-                "`branch` and `after` need Git: define the environment there and say `sourceRef`",
-            ),
-            Rule(
-                "",
                 "has(self.sourceRef) == has(oldSelf.sourceRef)",
                 "where an environment is defined can't change: make another one instead",
             ),

@@ -280,7 +280,7 @@ impl Keeper {
                 pass.surveyed = Some(surveyed);
             }
             Err(error) => {
-                tracing::warn!(environment = %self.name, %error, "the environment can't be planned");
+                tracing::warn!(environment = %self.name, error = %error.brief(), "the environment can't be planned");
                 pass.known = failed(&error);
             }
         }

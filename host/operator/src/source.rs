@@ -58,7 +58,7 @@ impl Unread {
         let hint = error.hints().into_iter().next();
         let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
         Self {
-            message: format!("{error}{hint}"),
+            message: format!("{}{hint}", error.brief()),
             is_temporary: error.is_temporary(),
         }
     }
@@ -190,7 +190,7 @@ async fn read(
     });
     let path = format!("{}.json", object.name_any());
     let read = read_git_sources(&path, document.to_string().into_bytes(), &load_options());
-    let read = read.map_err(|problems| Unread::wrong(&problems))?;
+    let read = read.map_err(|problems| Unread::wrong(problems.brief()))?;
     let Some(of) = read.into_iter().next().map(|document| document.source) else {
         return Err(Unread::wrong("it defines no source"));
     };

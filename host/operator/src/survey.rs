@@ -232,7 +232,7 @@ fn message(refusals: &[Refusal]) -> String {
 }
 
 fn described(error: &EngineError) -> String {
-    with_hint(&error.to_string(), error.hints().into_iter().next())
+    with_hint(&error.brief(), error.hints().into_iter().next())
 }
 
 fn with_hint(error: &str, hint: Option<String>) -> String {

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import yaml
 from support.canary import Canary
 from support.git_server import certificate
 from support.parts import free_port, surroundings
@@ -41,7 +42,8 @@ PLACES = {
     "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
 }
-for _kind in ("GitSource", "Environment", "Migration", "Approval"):
+KINDS = ("GitSource", "Environment", "Migration", "Approval")
+for _kind in KINDS:
     PLACES[_kind] = f"/apis/{GROUP}/namespaces/{{}}/{_kind.lower()}s"
 
 
@@ -159,14 +161,13 @@ class Cluster:
         decoder = json.JSONDecoder()
         for text in whimbrel.run("crds").out.split("---\n")[1:]:
             self.apply(decoder.decode(text))
-        definitions = PLACES["CustomResourceDefinition"]
-
-        def established():
-            items = self.call("GET", definitions)["items"]
-            return len(items) == 4 and all(
-                any(one["type"] == "Established" and one["status"] == "True"
-                    for one in item.get("status", {}).get("conditions", [])) for item in items)
-        eventually(established, "the API has the kinds")
+        def served():
+            try:
+                return all(self.call("GET", PLACES[kind].format("default")) for kind in KINDS)
+            except Refused as refused:
+                assert refused.status in (404, 429), refused
+                return False
+        eventually(served, "the API has the kinds")
 
     def namespace(self):
         """A new namespace, in which the operator may do what the shipped Role lets it; gives its handle."""
@@ -194,8 +195,6 @@ class Namespace:
     def __init__(self, cluster, name):
         self.cluster = cluster
         self.name = name
-        role = json.loads((ROOT / "deploy/kubernetes/role.json").read_text()) if False else None
-        assert role is None
         self.grant()
 
     def grant(self):
@@ -273,7 +272,6 @@ class Namespace:
 
 def manifests(file):
     """The objects of a file of `deploy/kubernetes`."""
-    import yaml
     text = (ROOT / "deploy/kubernetes" / file).read_text()
     return [document for document in yaml.safe_load_all(text) if document]
 

@@ -1,0 +1,110 @@
+"""A `GitSource`: environments and migrations from a repository, as objects of the cluster."""
+
+import pytest
+from support.waiting import eventually
+
+
+@pytest.fixture
+def source(namespace, http, served):
+    """The project's repository as a source, opened by a Secret."""
+    namespace.apply("Secret", "git", {"password": http.password.value})
+    namespace.apply("GitSource", "shop", {
+        "url": f"{http.address}/shop.git", "interval": "1h",
+        "auth": {"username": http.user, "password": {"secretKeyRef": {"name": "git", "key": "password"}}}})
+
+    def push():
+        """Pushes, and rings."""
+        served.push()
+        before = namespace.get("GitSource", "shop").get("status", {}).get("lastHandledRequest", "0")
+        change = {"metadata": {"annotations": {"whimbrel.dev/requestedAt": str(int(before) + 1)}}}
+        namespace.patch("GitSource", "shop", change)
+    return push
+
+
+def names(namespace):
+    """The migrations that have objects, by their names in Git, and the name of each object."""
+    return {one["metadata"]["annotations"]["whimbrel.dev/migration"]: one["metadata"]["name"]
+            for one in namespace.list("Migration")}
+
+
+def test_a_push_is_applied_and_seen(namespace, operate, source, project, shop):
+    operate()
+    found = namespace.until("GitSource", "shop", "Ready")
+    assert found["status"]["environments"] == ["dev"]
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    environment = namespace.until("Environment", "dev", "Ready", reason="Current")
+    assert environment["status"]["revision"] == found["status"]["revision"] == project.git("rev-parse", "HEAD").strip()
+    assert shop.tables() == {"people"}
+    project.table("0002-orders")
+    project.commit("Orders")
+    source()
+    eventually(lambda: shop.tables() == {"people", "orders"}, "the push is applied")
+    eventually(lambda: set(names(namespace)) == {"0001-people", "0002-orders"}, "both are objects")
+    name = names(namespace)["0002-orders"]
+    assert name.startswith("dev-0002-orders-")
+    migration = namespace.until("Migration", name, "Succeeded")
+    assert migration["status"]["revision"] == project.git("rev-parse", "HEAD").strip()
+    assert migration["metadata"]["labels"]["whimbrel.dev/source"] == "shop"
+    assert migration["spec"]["steps"][0]["sql"].startswith("CREATE TABLE")
+
+
+def test_an_environment_waits_for_its_source(namespace, operate, shop, http, served):
+    operate()
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    namespace.until("Environment", "dev", "Stalled", reason="NoSource")
+    http.opened = True
+    http.status = 503
+    namespace.apply("GitSource", "shop", {"url": f"{http.address}/shop.git"})
+    namespace.until("GitSource", "shop", "Ready", status="False", reason="Unavailable")
+    namespace.until("Environment", "dev", "Reconciling", reason="SourceNotReady")
+    http.status = None
+    namespace.until("Environment", "dev", "Ready")
+    assert shop.tables() == {"people"}
+
+
+def test_a_repository_that_is_away_changes_nothing(namespace, operate, source, project, shop, http):
+    operate()
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    namespace.until("Environment", "dev", "Ready")
+    http.status = 500
+    source()
+    namespace.until("GitSource", "shop", "Ready", status="False")
+    namespace.patch("Environment", "dev", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": "1"}}})
+    eventually(lambda: namespace.get("Environment", "dev")["status"].get("lastHandledRequest"), "it is answered")
+    assert namespace.condition("Environment", "dev", "Ready")["status"] == "True"
+
+
+def test_an_object_that_somebody_edits_is_written_anew(namespace, operate, source, shop):
+    operate()
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    namespace.until("Environment", "dev", "Ready")
+    name = eventually(lambda: names(namespace).get("0001-people"), "it is an object")
+    before = namespace.get("Migration", name)["spec"]
+    namespace.patch("Migration", name, {"spec": {"steps": [{"sql": "DROP TABLE people"}]}})
+    eventually(lambda: namespace.get("Migration", name)["spec"] == before, "it is as Git says")
+    namespace.delete("Migration", name)
+    eventually(lambda: namespace.get("Migration", name), "it is there again")
+    assert shop.tables() == {"people"}
+
+
+def test_an_object_goes_when_git_and_the_database_have_no_migration(namespace, operate, source, project, shop):
+    operate()
+    project.environment("dev", {"shop": f"sqlite:{shop.file}"}, policy={"apply": "Approve", "onRevert": "Refuse"})
+    project.commit("Ask")
+    source()
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    waiting = namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")
+    namespace.apply("Approval", "first", {
+        "environmentRef": {"name": "dev"}, "plan": waiting["status"]["plan"], "approver": "ann"})
+    namespace.until("Environment", "dev", "Ready")
+    project.table("0002-orders")
+    project.commit("Orders")
+    source()
+    eventually(lambda: set(names(namespace)) == {"0001-people", "0002-orders"}, "the new one is an object")
+    # Git drops both: one is pending, the other one is applied, and stays until it is reverted.
+    project.remove("migrations/0001-people.yaml")
+    project.remove("migrations/0002-orders.yaml")
+    project.commit("Neither")
+    source()
+    eventually(lambda: set(names(namespace)) == {"0001-people"}, "what nobody has is gone")
+    assert shop.tables() == {"people"}
