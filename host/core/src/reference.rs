@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::environment::{SecretBackend, SecretReference, ValueSource};
+use crate::environment::{CLUSTER_BACKEND, SecretBackend, SecretReference, ValueSource};
 use crate::project::{Material, PluginSpec, Project};
 
 impl SecretBackend {
@@ -60,7 +60,10 @@ fn collect(document: &Json, pointer: &mut String, found: &mut Vec<(String, Secre
 fn reference(value: &Json) -> Option<SecretReference> {
     let may_be = match value {
         Json::String(_) => true,
-        Json::Object(fields) => fields.contains_key("secret") && fields.contains_key("path"),
+        Json::Object(fields) => {
+            let is_of_cluster = fields.len() == 1 && fields.contains_key(CLUSTER_BACKEND);
+            is_of_cluster || (fields.contains_key("secret") && fields.contains_key("path"))
+        }
         _ => false,
     };
     if !may_be {
@@ -86,6 +89,7 @@ mod tests {
             "e": { "secret": "nor", "path": "this", "more": 1 },
             "f": "secret://broken",
             "g": null,
+            "h": { "secretKeyRef": { "name": "shop", "key": "password" } },
         });
         let found: Vec<_> = references(&document)
             .into_iter()
@@ -96,6 +100,10 @@ mod tests {
             [
                 ("/a~1b".to_owned(), "secret://vault/x#y".to_owned()),
                 ("/c/2".to_owned(), "secret://file/p".to_owned()),
+                (
+                    "/h".to_owned(),
+                    "secret://secretKeyRef/shop#password".to_owned()
+                ),
             ]
         );
         let pointed = document.pointer(&found[0].0).unwrap();

@@ -10,6 +10,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use whimbrel_config::Kind;
+use whimbrel_run::reach_crash_point;
 
 use crate::api::{
     Approval, CHECKSUM_ANNOTATION, Condition, ConditionStatus, ConditionType, ENVIRONMENT_LABEL,
@@ -83,10 +84,8 @@ impl Cluster {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let patched = self
-            .api(Kind::Environment)
-            .patch(name, &parameters, &Patch::Merge(&patch))
-            .await;
+        let (api, patch) = (self.api(Kind::Environment), Patch::Merge(&patch));
+        let patched = written(api.patch(name, &parameters, &patch)).await;
         patched.map(drop).or_else(unless_gone)
     }
 
@@ -107,10 +106,8 @@ impl Cluster {
             "metadata": { "name": name, "uid": meta.uid }, "status": status,
         });
         let parameters = PatchParams::apply(MANAGER).force();
-        let patched = self
-            .api(kind)
-            .patch_status(name, &parameters, &Patch::Apply(&patch))
-            .await;
+        let (api, patch) = (self.api(kind), Patch::Apply(&patch));
+        let patched = written(api.patch_status(name, &parameters, &patch)).await;
         patched.map(drop).or_else(unless_gone)
     }
 
@@ -120,39 +117,39 @@ impl Cluster {
     /// The API server doesn't do it.
     pub async fn write_migration(
         &self,
-        written: &Written,
+        of: &Written,
         environment: &Environment,
         source: &str,
     ) -> Result<Migration, kube::Error> {
         let named = resource(Kind::Migration);
-        let of = resource(Kind::Environment);
+        let owner = resource(Kind::Environment);
         let meta = &environment.metadata;
         let patch = json!({
             "apiVersion": named.api_version,
             "kind": named.kind,
             "metadata": {
-                "name": written.name,
+                "name": of.name,
                 "labels": {
                     ENVIRONMENT_LABEL: environment.name_any(),
                     SOURCE_LABEL: source,
                     "app.kubernetes.io/managed-by": "whimbrel",
                 },
                 "annotations": {
-                    MIGRATION_ANNOTATION: written.migration,
-                    CHECKSUM_ANNOTATION: written.checksum,
+                    MIGRATION_ANNOTATION: of.migration,
+                    CHECKSUM_ANNOTATION: of.checksum,
                 },
                 "ownerReferences": [{
-                    "apiVersion": of.api_version, "kind": of.kind,
+                    "apiVersion": owner.api_version, "kind": owner.kind,
                     "name": meta.name, "uid": meta.uid, "controller": true,
                 }],
             },
-            "spec": written.spec,
+            "spec": of.spec,
         });
         let parameters = PatchParams::apply(MANAGER).force();
         let api: Api<Migration> =
             Api::namespaced_with(self.client.clone(), &self.namespace, &named);
-        api.patch(&written.name, &parameters, &Patch::Apply(&patch))
-            .await
+        let patch = Patch::Apply(&patch);
+        written(api.patch(&of.name, &parameters, &patch)).await
     }
 
     /// Deletes the object of a migration.
@@ -161,7 +158,7 @@ impl Cluster {
     /// The API server doesn't do it.
     pub async fn delete_migration(&self, name: &str) -> Result<(), kube::Error> {
         let api = self.api(Kind::Migration);
-        let deleted = api.delete(name, &DeleteParams::background()).await;
+        let deleted = written(api.delete(name, &DeleteParams::background())).await;
         deleted.map(drop).or_else(unless_gone)
     }
 
@@ -174,20 +171,26 @@ impl Cluster {
             return;
         };
         let is_bad = condition.status == ConditionStatus::False
-            && after.iter().any(|other| other.r#type == ConditionType::Stalled);
+            && after
+                .iter()
+                .any(|other| other.r#type == ConditionType::Stalled);
         let mut note = condition.message.clone();
         while note.len() > NOTE {
             note.pop();
         }
         let event = Event {
-            type_: if is_bad { EventType::Warning } else { EventType::Normal },
+            type_: if is_bad {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: condition.reason.clone(),
             note: Some(note).filter(|note| !note.is_empty()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };
         let reference = object.object_ref(&resource(kind));
-        if let Err(error) = self.recorder.publish(&event, &reference).await {
+        if let Err(error) = written(self.recorder.publish(&event, &reference)).await {
             tracing::warn!(%error, "an event can't be written");
         }
     }
@@ -203,6 +206,14 @@ impl Cluster {
     pub fn source(&self, name: &str) -> Option<std::sync::Arc<GitSource>> {
         self.stores.sources.find(|source| source.name_any() == name)
     }
+}
+
+/// A write, before and after which a test can have the process killed.
+async fn written<T>(write: impl Future<Output = T>) -> T {
+    reach_crash_point("operator.write.before");
+    let done = write.await;
+    reach_crash_point("operator.write.after");
+    done
 }
 
 /// What is gone needs nothing more.

@@ -49,8 +49,16 @@ const RESOURCES: [Resource; 4] = [
             ),
         ],
         columns: &[
-            ("Ready", "string", ".status.conditions[?(@.type==\"Ready\")].status"),
-            ("Reason", "string", ".status.conditions[?(@.type==\"Ready\")].reason"),
+            (
+                "Ready",
+                "string",
+                ".status.conditions[?(@.type==\"Ready\")].status",
+            ),
+            (
+                "Reason",
+                "string",
+                ".status.conditions[?(@.type==\"Ready\")].reason",
+            ),
             ("Revision", "string", ".status.revision"),
         ],
     },
@@ -81,8 +89,16 @@ const RESOURCES: [Resource; 4] = [
             ),
         ],
         columns: &[
-            ("Ready", "string", ".status.conditions[?(@.type==\"Ready\")].status"),
-            ("Reason", "string", ".status.conditions[?(@.type==\"Ready\")].reason"),
+            (
+                "Ready",
+                "string",
+                ".status.conditions[?(@.type==\"Ready\")].status",
+            ),
+            (
+                "Reason",
+                "string",
+                ".status.conditions[?(@.type==\"Ready\")].reason",
+            ),
             ("Revision", "string", ".status.revision"),
             ("Applied", "integer", ".status.applied"),
             ("Pending", "integer", ".status.pending"),
@@ -121,8 +137,16 @@ const RESOURCES: [Resource; 4] = [
             ),
         ],
         columns: &[
-            ("Succeeded", "string", ".status.conditions[?(@.type==\"Succeeded\")].status"),
-            ("Reason", "string", ".status.conditions[?(@.type==\"Succeeded\")].reason"),
+            (
+                "Succeeded",
+                "string",
+                ".status.conditions[?(@.type==\"Succeeded\")].status",
+            ),
+            (
+                "Reason",
+                "string",
+                ".status.conditions[?(@.type==\"Succeeded\")].reason",
+            ),
             ("Environment", "string", ".spec.environmentRef.name"),
             ("Applied", "string", ".status.appliedAt"),
         ],
@@ -137,8 +161,16 @@ const RESOURCES: [Resource; 4] = [
             "an approval can't change: make another one instead",
         )],
         columns: &[
-            ("Succeeded", "string", ".status.conditions[?(@.type==\"Succeeded\")].status"),
-            ("Reason", "string", ".status.conditions[?(@.type==\"Succeeded\")].reason"),
+            (
+                "Succeeded",
+                "string",
+                ".status.conditions[?(@.type==\"Succeeded\")].status",
+            ),
+            (
+                "Reason",
+                "string",
+                ".status.conditions[?(@.type==\"Succeeded\")].reason",
+            ),
             ("Environment", "string", ".spec.environmentRef.name"),
             ("Approver", "string", ".spec.approver"),
         ],
@@ -161,7 +193,9 @@ fn crd(of: &Resource) -> Json {
         .columns
         .iter()
         .map(|(name, r#type, path)| json!({ "name": name, "type": r#type, "jsonPath": path }))
-        .chain([json!({ "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" })])
+        .chain([
+            json!({ "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" }),
+        ])
         .collect();
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",

@@ -29,15 +29,30 @@ pub fn files(
     }
     add(&mut files, "whimbrel.yaml", "Project", namespace, &project);
     // Those that it may extend.
-    for other in environments.iter().filter(|other| other.spec.source_ref.is_none()) {
+    for other in environments
+        .iter()
+        .filter(|other| other.spec.source_ref.is_none())
+    {
         let name = other.name_any();
         let path = format!("environments/{name}.json");
-        add(&mut files, &path, "Environment", &name, &json!(other.spec.definition));
+        add(
+            &mut files,
+            &path,
+            "Environment",
+            &name,
+            &json!(other.spec.definition),
+        );
     }
     for migration in migrations {
         let name = migration.name_any();
         let path = format!("migrations/{name}.json");
-        add(&mut files, &path, "Migration", &name, &json!(migration.spec.definition));
+        add(
+            &mut files,
+            &path,
+            "Migration",
+            &name,
+            &json!(migration.spec.definition),
+        );
     }
     files
 }
@@ -143,9 +158,15 @@ mod tests {
         );
         let files = files("shop", &dev, &[Arc::clone(&dev), base], &[one]);
         let text = |path: &str| -> Json { serde_json::from_str(&files[Path::new(path)]).unwrap() };
-        assert_eq!(text("whimbrel.yaml")["spec"]["defaults"]["database"], "shop");
+        assert_eq!(
+            text("whimbrel.yaml")["spec"]["defaults"]["database"],
+            "shop"
+        );
         assert_eq!(text("environments/base.json")["spec"]["abstract"], true);
-        assert_eq!(text("migrations/0001-a.json")["spec"], json!({"steps": [{"sql": "SELECT 1"}]}));
+        assert_eq!(
+            text("migrations/0001-a.json")["spec"],
+            json!({"steps": [{"sql": "SELECT 1"}]})
+        );
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("migrations/old")).unwrap();
         write(folder.path(), &files).unwrap();

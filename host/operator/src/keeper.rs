@@ -1,29 +1,21 @@
 //! The loop of an environment: observes, asks what is to be done, does it, and observes again.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt as _;
 use tokio::sync::{Notify, mpsc};
-use whimbrel_config::Kind;
-use whimbrel_core::environment::{CLUSTER_BACKEND, Environment as Definition, ValueSource};
-use whimbrel_core::reference::references;
-use whimbrel_engine::{
-    Ending, EngineError, Publishing, approve, ending, publish, publish_again,
-};
+use whimbrel_engine::{Ending, Publishing, ending, publish, publish_again};
 use whimbrel_project::DefinitionCache;
 use whimbrel_run::Stop;
 use whimbrel_server::Pulse;
 
-use crate::api::{
-    Approval, ApprovalStatus, ConditionStatus, ConditionType, Environment, FINALIZER, Said,
-    conditions,
-};
-use crate::cluster::now;
+use crate::api::{Environment, FINALIZER};
+use crate::approvals::{self, Told};
 use crate::definition::is_abstract;
 use crate::operator::Operator;
 use crate::reconcile::{Action, Known, Observed, Source, Waiting, is_retried, say, step};
+use crate::referenced::Referenced;
 use crate::report::report;
 use crate::survey::{Surveyed, failed, selection, survey};
 
@@ -45,10 +37,8 @@ struct Keeper {
     /// How the last run failed; the plan as it is next made is the one that does.
     failure: Option<String>,
     publishing: Option<Publishing>,
-    /// Approvals that were looked at to the end, by their uid.
-    handled: BTreeSet<String>,
-    /// Who watches each `Secret` that is referred to.
-    watched: BTreeMap<String, tokio::task::JoinHandle<()>>,
+    told: Told,
+    referenced: Referenced,
 }
 
 /// What one pass knows.
@@ -77,8 +67,8 @@ pub async fn keep(
         held: None,
         failure: None,
         publishing: None,
-        handled: BTreeSet::new(),
-        watched: BTreeMap::new(),
+        told: Told::new(),
+        referenced: Referenced::default(),
     };
     loop {
         keeper.pulse.beat(Duration::ZERO);
@@ -90,9 +80,6 @@ pub async fn keep(
             () = bell.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
-    }
-    for task in keeper.watched.values() {
-        task.abort();
     }
     drop(keeper);
     drop(guard);
@@ -157,19 +144,30 @@ impl Keeper {
             let observed = self.observe(pass);
             match step(&observed) {
                 Action::Hold => {
-                    self.operator.cluster.hold(&pass.object.metadata, true).await?;
+                    self.operator
+                        .cluster
+                        .hold(&pass.object.metadata, true)
+                        .await?;
                     pass.is_held = true;
                 }
                 Action::Release => {
-                    self.operator.cluster.hold(&pass.object.metadata, false).await?;
+                    self.operator
+                        .cluster
+                        .hold(&pass.object.metadata, false)
+                        .await?;
                     return Ok(false);
                 }
                 Action::Forget => return Ok(false),
                 Action::Survey => self.ask(pass).await,
                 Action::Approve => self.approve(pass).await?,
                 Action::Run => {
-                    report(&self.operator, pass.surveyed.as_ref(), &pass.object, &say(&observed))
-                        .await?;
+                    report(
+                        &self.operator,
+                        pass.surveyed.as_ref(),
+                        &pass.object,
+                        &say(&observed),
+                    )
+                    .await?;
                     self.run(pass).await;
                 }
                 Action::Report => {
@@ -180,6 +178,10 @@ impl Keeper {
                         let before = self.publishing.as_ref();
                         let done = publish_again(before, &surveyed.opened, known).await;
                         self.publishing = done.or(self.publishing.take());
+                    }
+                    if let (false, Some(surveyed)) = (is_asked(&pass.known), &pass.surveyed) {
+                        let held = &surveyed.approvals;
+                        approvals::note(&self.operator, &self.name, held, &mut self.told).await?;
                     }
                     let said = say(&observed);
                     report(&self.operator, pass.surveyed.as_ref(), &pass.object, &said).await?;
@@ -211,39 +213,11 @@ impl Keeper {
             is_abstract: is_abstract(&pass.object),
             is_suspended: spec.suspend,
             source,
-            is_approved: pass
-                .surveyed
-                .as_ref()
-                .is_some_and(|surveyed| self.approval(surveyed).is_some()),
+            is_approved: pass.surveyed.as_ref().is_some_and(|surveyed| {
+                approvals::open(&self.operator, &self.name, surveyed, &self.told).is_some()
+            }),
             known: pass.known.clone(),
         }
-    }
-
-    /// The approvals of this environment.
-    fn approvals(&self) -> Vec<Arc<Approval>> {
-        let approvals = &self.operator.cluster.stores.approvals;
-        let mut own: Vec<_> = approvals
-            .state()
-            .into_iter()
-            .filter(|approval| approval.spec.environment_ref.name == self.name)
-            .filter(|approval| approval.metadata.deletion_timestamp.is_none())
-            .collect();
-        own.sort_by_key(|approval| approval.name_any());
-        own
-    }
-
-    /// An approval of the plan at hand that isn't recorded yet.
-    fn approval(&self, surveyed: &Surveyed) -> Option<Arc<Approval>> {
-        let prepared = surveyed.prepared.as_ref()?;
-        self.approvals().into_iter().find(|approval| {
-            let uid = approval.metadata.uid.as_ref();
-            let is_handled = uid.is_some_and(|uid| self.handled.contains(uid));
-            let is_told = approval
-                .status
-                .as_ref()
-                .is_some_and(|status| !status.conditions.is_empty());
-            !is_handled && !is_told && prepared.require(&approval.spec.plan).is_ok()
-        })
     }
 
     /// Asks the databases.
@@ -263,15 +237,18 @@ impl Keeper {
         let Ok(_turn) = operator.turns.acquire().await else {
             return;
         };
-        match survey(&operator, &selection, &self.approvals()).await {
+        let approvals = approvals::of_environment(&operator, &self.name);
+        match survey(&operator, &selection, &approvals).await {
             Ok((known, surveyed)) => {
-                self.watch_secrets(surveyed.opened.environment());
+                let environment = surveyed.opened.environment();
+                self.referenced
+                    .watch(environment, &self.operator.cluster, &self.bell);
                 if let Some(failure) = self.failure.take() {
                     self.held = Some((surveyed.digest.clone(), failure));
                 }
-                let held = self.held.take_if(|(digest, _)| {
-                    *digest != surveyed.digest || surveyed.is_empty
-                });
+                let held = self
+                    .held
+                    .take_if(|(digest, _)| *digest != surveyed.digest || surveyed.is_empty);
                 drop(held);
                 pass.known = match (&self.held, known) {
                     (Some((_, failure)), Known::Pending) => Known::Failed(failure.clone()),
@@ -292,44 +269,19 @@ impl Keeper {
         let Some(surveyed) = &pass.surveyed else {
             return Ok(());
         };
-        let (Some(approval), Some(prepared)) = (self.approval(surveyed), &surveyed.prepared) else {
+        let open = approvals::open(&self.operator, &self.name, surveyed, &self.told);
+        let Some(approval) = open else {
             return Ok(());
         };
-        let approved = approve(&surveyed.opened, prepared, &approval.spec.recorded()).await;
-        let succeeded = |status, reason, message: &str| {
-            vec![Said::new(ConditionType::Succeeded, status, reason, message)]
-        };
-        let (said, expires) = match &approved {
-            Ok(approved) => {
-                let said = succeeded(ConditionStatus::True, "Recorded", "");
-                (said, Some(approved.expires.to_string()))
-            }
-            Err(error @ EngineError::MayNotApprove { .. }) => {
-                let message = error.to_string();
-                (succeeded(ConditionStatus::False, "MayNotApprove", &message), None)
-            }
-            Err(error) => {
-                pass.known = failed(error);
-                self.scrub(&mut pass.known);
-                return Ok(());
-            }
-        };
-        let generation = approval.metadata.generation.unwrap_or_default();
-        let status = ApprovalStatus {
-            observed_generation: generation,
-            conditions: conditions(&[], &said, generation, now()),
-            expires,
-        };
-        self.handled.extend(approval.metadata.uid.clone());
         pass.known = Known::Nothing;
-        let cluster = &self.operator.cluster;
-        cluster
-            .write_status(Kind::Approval, &approval.metadata, &status)
-            .await?;
-        cluster
-            .tell(Kind::Approval, &*approval, &[], &status.conditions)
-            .await;
-        Ok(())
+        match approvals::record(&self.operator, &approval, surveyed, &mut self.told).await {
+            Ok(told) => told,
+            Err(error) => {
+                pass.known = failed(&error);
+                self.scrub(&mut pass.known);
+                Ok(())
+            }
+        }
     }
 
     /// Runs the plan to its end, or to the next safe point when the object is deleted meanwhile.
@@ -407,25 +359,6 @@ impl Keeper {
         }
     }
 
-    /// Looks again whenever a `Secret` that the environment refers to changes. Each is watched by its name.
-    fn watch_secrets(&mut self, environment: &Definition) {
-        let wanted = secrets_of(environment);
-        self.watched.retain(|name, task| {
-            let is_wanted = wanted.contains(name);
-            if !is_wanted {
-                task.abort();
-            }
-            is_wanted
-        });
-        for name in wanted {
-            if !self.watched.contains_key(&name) {
-                let api = self.operator.cluster.secrets_without_values();
-                let task = crate::watch::secret(api, name.clone(), Arc::clone(&self.bell));
-                self.watched.insert(name, tokio::spawn(task));
-            }
-        }
-    }
-
     fn scrub(&self, known: &mut Known) {
         let scrubber = self.operator.context.scrubber();
         match known {
@@ -438,22 +371,13 @@ impl Keeper {
     }
 }
 
-/// The names of the `Secret`s that an environment refers to.
-fn secrets_of(environment: &Definition) -> BTreeSet<String> {
-    let databases = environment.databases.values();
-    let own = databases.flat_map(|database| {
-        [Some(&database.url), database.username.as_ref(), database.password.as_ref()]
-    });
-    let own = own.flatten().filter_map(|value| match value {
-        ValueSource::Secret(reference) => Some(reference.clone()),
-        ValueSource::Literal(_) => None,
-    });
-    let backends = environment.secrets.values();
-    let theirs = backends
-        .flat_map(|backend| references(&backend.with))
-        .map(|(_, reference)| reference);
-    own.chain(theirs)
-        .filter(|reference| reference.backend == CLUSTER_BACKEND)
-        .map(|reference| reference.path)
-        .collect()
+/// Whether an approval is waited for: what is recorded of one may not be recorded everywhere.
+const fn is_asked(known: &Known) -> bool {
+    matches!(
+        known,
+        Known::Waiting {
+            on: Waiting::Approval,
+            ..
+        }
+    )
 }

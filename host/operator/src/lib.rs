@@ -8,6 +8,7 @@
 #![recursion_limit = "256"]
 
 mod api;
+mod approvals;
 mod cluster;
 mod crds;
 mod definition;
@@ -15,6 +16,7 @@ mod error;
 mod keeper;
 mod operator;
 mod reconcile;
+mod referenced;
 mod report;
 mod secrets;
 mod source;

@@ -60,9 +60,16 @@ pub async fn report(
         return Ok(());
     }
     let cluster = &operator.cluster;
-    cluster.write_status(Kind::Environment, meta, &after).await?;
     cluster
-        .tell(Kind::Environment, object, &before.conditions, &after.conditions)
+        .write_status(Kind::Environment, meta, &after)
+        .await?;
+    cluster
+        .tell(
+            Kind::Environment,
+            object,
+            &before.conditions,
+            &after.conditions,
+        )
         .await;
     Ok(())
 }
@@ -118,7 +125,9 @@ async fn followed(
         })
         .collect();
     let names: BTreeSet<String> = wanted.iter().map(|(one, _)| one.name.clone()).collect();
-    let recorded = lines.keys().map(|(_, migration)| object_name(&name, migration));
+    let recorded = lines
+        .keys()
+        .map(|(_, migration)| object_name(&name, migration));
     let recorded: BTreeSet<String> = recorded.collect();
     let gone = superfluous(there.values().map(AsRef::as_ref), &names, &recorded);
     let written = stream::iter(wanted.into_iter().map(|(one, database)| {
@@ -129,7 +138,12 @@ async fn followed(
                 None => Arc::new(cluster.write_migration(&one, object, source).await?),
             };
             let lines = lines.get(&(database, one.migration.clone()));
-            stands(operator, &found, lines.map(Vec::as_slice).unwrap_or_default()).await
+            stands(
+                operator,
+                &found,
+                lines.map(Vec::as_slice).unwrap_or_default(),
+            )
+            .await
         }
     }));
     written.buffer_unordered(WRITES).try_collect::<()>().await?;
@@ -188,7 +202,12 @@ async fn stands(
     cluster.write_status(Kind::Migration, meta, &after).await?;
     let known = before.map(|before| before.conditions.as_slice());
     cluster
-        .tell(Kind::Migration, migration, known.unwrap_or_default(), &after.conditions)
+        .tell(
+            Kind::Migration,
+            migration,
+            known.unwrap_or_default(),
+            &after.conditions,
+        )
         .await;
     Ok(())
 }

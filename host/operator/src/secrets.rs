@@ -29,10 +29,21 @@ impl Backend for ClusterSecrets {
 
     async fn read(&self, reference: &SecretReference) -> Result<Secret, Fault> {
         let name = &reference.path;
-        let found = self.api.get_opt(name).await.map_err(|error| fault(name, &error))?;
+        let found = self
+            .api
+            .get_opt(name)
+            .await
+            .map_err(|error| fault(name, &error))?;
         let Some(found) = found else {
-            let message = format!("there is no Secret `{name}` in the namespace {}", self.namespace);
-            return Err(Fault::new(FaultClass::NotFound, "kubernetes.no-secret", message));
+            let message = format!(
+                "there is no Secret `{name}` in the namespace {}",
+                self.namespace
+            );
+            return Err(Fault::new(
+                FaultClass::NotFound,
+                "kubernetes.no-secret",
+                message,
+            ));
         };
         let fields = found.data.unwrap_or_default();
         let fields = fields
@@ -78,7 +89,10 @@ impl Backend for Closed {
     }
 
     async fn read(&self, reference: &SecretReference) -> Result<Secret, Fault> {
-        let message = format!("objects may not read the operator's own `{}`", reference.backend);
+        let message = format!(
+            "objects may not read the operator's own `{}`",
+            reference.backend
+        );
         Err(Fault::new(FaultClass::Denied, "operator.local-secret", message)
             .with_hint("use `secretKeyRef: { name: …, key: … }`, or start the operator with `--local-secrets`"))
     }

@@ -148,7 +148,12 @@ async fn look(
     match read(operator, object, known).await {
         Ok((read, interval)) => {
             let is_new = source.take(&read);
-            let said = [Said::new(ConditionType::Ready, ConditionStatus::True, "Fetched", "")];
+            let said = [Said::new(
+                ConditionType::Ready,
+                ConditionStatus::True,
+                "Fetched",
+                "",
+            )];
             report(operator, object, &said, Some(read)).await;
             if is_new {
                 operator.wake_those_of(&object.name_any());
@@ -207,11 +212,16 @@ async fn read(
         control_ref: None,
         verification,
         signing: operator.settings.signing.clone(),
-        cache: known.and_then(|known| known.cache).or_else(|| Some(DefinitionCache::default())),
+        cache: known
+            .and_then(|known| known.cache)
+            .or_else(|| Some(DefinitionCache::default())),
         environment: None,
         databases: Vec::new(),
     };
-    let interval = of.interval.map_or(operator.limits.interval, |interval| interval.to_std());
+    let interval = of.interval.map_or(
+        operator.limits.interval,
+        whimbrel_core::duration::Duration::to_std,
+    );
     let read = tokio::task::spawn_blocking(move || fetch(remote, of.reference, selection)).await;
     let read = read.map_err(EngineError::Task).and_then(|read| read);
     Ok((read.map_err(|error| Unread::of(&error))?, interval))
@@ -233,14 +243,19 @@ fn fetch(
     let environments = &opening.documents().environments;
     Ok(Read {
         revision: revision.map(ToString::to_string),
-        environments: environments.keys().map(EnvironmentName::to_string).collect(),
+        environments: environments
+            .keys()
+            .map(EnvironmentName::to_string)
+            .collect(),
         selection,
     })
 }
 
 fn remote(operator: &Operator, of: &git_source::GitSource) -> Result<Remote, Unread> {
     let SourcePlace::Repository { url, folder } = &of.place else {
-        return Err(Unread::wrong("`path` is a folder of one machine, and the operator has none"));
+        return Err(Unread::wrong(
+            "`path` is a folder of one machine, and the operator has none",
+        ));
     };
     let address = Address::parse(url).map_err(Unread::wrong)?;
     let location = RemoteLocation {
@@ -287,11 +302,18 @@ async fn report(operator: &Operator, object: &GitSource, said: &[Said], read: Op
         return;
     }
     let cluster = &operator.cluster;
-    let written = cluster.write_status(Kind::GitSource, &object.metadata, &after).await;
+    let written = cluster
+        .write_status(Kind::GitSource, &object.metadata, &after)
+        .await;
     match written {
         Ok(()) => {
             cluster
-                .tell(Kind::GitSource, object, &before.conditions, &after.conditions)
+                .tell(
+                    Kind::GitSource,
+                    object,
+                    &before.conditions,
+                    &after.conditions,
+                )
                 .await;
         }
         // It is written at the next look.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
+use whimbrel_core::approval;
 use whimbrel_core::gate::{Gate, Refusal, may_approve};
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{
@@ -28,6 +29,8 @@ pub struct Surveyed {
     pub is_empty: bool,
     /// Where every migration stands on every database.
     pub targets: Vec<TargetStatus>,
+    /// The approvals that any database holds.
+    pub approvals: Vec<approval::Approval>,
     closing: Closing,
 }
 
@@ -71,7 +74,8 @@ pub async fn selection(
         });
     }
     let folder = write_down(operator, environment).await;
-    let folder = folder.map_err(|error| format!("the definitions can't be written down: {error}"))?;
+    let folder =
+        folder.map_err(|error| format!("the definitions can't be written down: {error}"))?;
     Ok(Selection {
         place: Place::Here(Location {
             folder,
@@ -99,7 +103,12 @@ async fn write_down(operator: &Operator, environment: &Environment) -> std::io::
         .collect();
     let namespace = &operator.cluster.namespace;
     let files = files(namespace, environment, &environments, &migrations);
-    let folder = operator.settings.cache.join("objects").join(namespace).join(name);
+    let folder = operator
+        .settings
+        .cache
+        .join("objects")
+        .join(namespace)
+        .join(name);
     let written = folder.clone();
     let done = tokio::task::spawn_blocking(move || write(&written, &files)).await;
     done.map_err(std::io::Error::other)??;
@@ -166,7 +175,9 @@ async fn asked(
             error: Some(error.to_string()),
         });
     }
+    let held = prepared.gates.approvals.values().flatten();
     let surveyed = Surveyed {
+        approvals: held.cloned().collect(),
         digest: prepared.plan().digest().to_string(),
         is_empty: prepared.plan().is_empty(),
         opened,
@@ -214,7 +225,10 @@ fn waiting(refusals: &[Refusal]) -> Waiting {
     };
     if refusals.iter().any(is_change) {
         Waiting::Change
-    } else if refusals.iter().all(|refusal| refusal.gate == Gate::Approval) {
+    } else if refusals
+        .iter()
+        .all(|refusal| refusal.gate == Gate::Approval)
+    {
         Waiting::Approval
     } else {
         Waiting::Time

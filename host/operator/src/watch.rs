@@ -6,10 +6,10 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, pin_mut};
-use kube::core::{ObjectMeta, PartialObjectMeta};
-use kube::runtime::reflector::store::Writer;
 use k8s_openapi::api::core::v1;
+use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -42,7 +42,10 @@ impl Face {
             generation: meta.generation,
             requested: annotation(meta, REQUESTED_AT).map(str::to_owned),
             is_deleted: meta.deletion_timestamp.is_some(),
-            is_marked: meta.labels.as_ref().is_some_and(|labels| labels.contains_key(SOURCE_LABEL)),
+            is_marked: meta
+                .labels
+                .as_ref()
+                .is_some_and(|labels| labels.contains_key(SOURCE_LABEL)),
         }
     }
 }
@@ -148,7 +151,10 @@ pub async fn secret(api: Api<PartialObjectMeta<v1::Secret>>, name: String, bell:
             }
         };
         // The first time, it was just read.
-        if known.replace(version.clone()).is_some_and(|known| known != version) {
+        if known
+            .replace(version.clone())
+            .is_some_and(|known| known != version)
+        {
             bell.notify_one();
         }
     }

@@ -93,3 +93,8 @@ mod armed {
 }
 
 pub(crate) use armed::{die, is_armed, is_due, reach};
+
+/// A point of whoever drives runs, at which a test can have the process killed.
+pub fn reach_crash_point(name: &str) {
+    reach(name);
+}

@@ -30,6 +30,7 @@ mod transaction;
 mod writer;
 
 pub use checks::failing as failing_check;
+pub use crash_point::reach_crash_point;
 pub use credentials::{Credentials, Permanent, Standing};
 pub use error::RunError;
 pub use fan_out::{Done, LOG_SPAN, RunReport, TargetReport, run};

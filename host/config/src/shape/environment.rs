@@ -1,6 +1,6 @@
 //! What an environment may hold.
 
-use super::{Format, OBJECT_REFERENCE, METADATA, Object, Shape, VERSION, optional, required};
+use super::{Format, METADATA, OBJECT_REFERENCE, Object, Shape, VERSION, optional, required};
 
 /// An environment's document. What must be there is asked once it is merged with what it extends.
 pub static DOCUMENT: Object = Object {

@@ -1,6 +1,8 @@
 //! What a migration may hold.
 
-use super::{Field, Format, METADATA, OBJECT_REFERENCE, Object, Shape, VERSION, optional, required};
+use super::{
+    Field, Format, METADATA, OBJECT_REFERENCE, Object, Shape, VERSION, optional, required,
+};
 
 /// A migration's document.
 pub static DOCUMENT: Object = Object {

@@ -84,7 +84,12 @@ impl Said {
 
 /// Conditions as they should be, which keep the time since when what didn't change is so.
 #[must_use]
-pub fn conditions(before: &[Condition], said: &[Said], generation: i64, now: Timestamp) -> Conditions {
+pub fn conditions(
+    before: &[Condition],
+    said: &[Said],
+    generation: i64,
+    now: Timestamp,
+) -> Conditions {
     said.iter()
         .map(|said| {
             let known = before.iter().find(|known| known.r#type == said.r#type);
@@ -108,7 +113,8 @@ pub fn conditions(before: &[Condition], said: &[Said], generation: i64, now: Tim
 pub fn transition<'c>(before: &[Condition], after: &'c [Condition]) -> Option<&'c Condition> {
     let main = after.first()?;
     let known = before.iter().find(|known| known.r#type == main.r#type);
-    let is_same = known.is_some_and(|known| known.status == main.status && known.reason == main.reason);
+    let is_same =
+        known.is_some_and(|known| known.status == main.status && known.reason == main.reason);
     (!is_same).then_some(main)
 }
 
@@ -124,12 +130,24 @@ mod tests {
 
     #[test]
     fn the_time_of_a_condition_is_that_of_its_last_change() {
-        let ready = |reason| [Said::new(ConditionType::Ready, ConditionStatus::True, reason, "")];
+        let ready = |reason| {
+            [Said::new(
+                ConditionType::Ready,
+                ConditionStatus::True,
+                reason,
+                "",
+            )]
+        };
         let first = conditions(&[], &ready("Current"), 1, at(10));
         let second = conditions(&first, &ready("Other"), 2, at(20));
         assert_eq!(second[0].last_transition_time, at(10));
         assert_eq!(second[0].observed_generation, 2);
-        let failed = [Said::new(ConditionType::Ready, ConditionStatus::False, "Failed", "")];
+        let failed = [Said::new(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            "Failed",
+            "",
+        )];
         let third = conditions(&second, &failed, 2, at(30));
         assert_eq!(third[0].last_transition_time, at(30));
     }
@@ -137,7 +155,12 @@ mod tests {
     #[test]
     fn only_a_transition_is_worth_an_event() {
         let said = |reason, message: &str| {
-            [Said::new(ConditionType::Ready, ConditionStatus::False, reason, message)]
+            [Said::new(
+                ConditionType::Ready,
+                ConditionStatus::False,
+                reason,
+                message,
+            )]
         };
         let first = conditions(&[], &said("Waiting", "a"), 1, at(1));
         assert!(transition(&[], &first).is_some());

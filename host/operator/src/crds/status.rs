@@ -15,7 +15,11 @@ const REQUEST: Field = (
 const fn fields(kind: Kind) -> &'static [Field] {
     match kind {
         Kind::GitSource => &[
-            ("revision", "string", "The commit that its control documents are from."),
+            (
+                "revision",
+                "string",
+                "The commit that its control documents are from.",
+            ),
             REQUEST,
         ],
         Kind::Environment => &[
@@ -29,7 +33,11 @@ const fn fields(kind: Kind) -> &'static [Field] {
                 "string",
                 "The digest of the plan that is pending: what an `Approval` names.",
             ),
-            ("applied", "integer", "How many migrations are applied, over all databases."),
+            (
+                "applied",
+                "integer",
+                "How many migrations are applied, over all databases.",
+            ),
             ("pending", "integer", "How many are missing."),
             ("failed", "integer", "How many stopped by an error."),
             REQUEST,
@@ -64,7 +72,10 @@ pub fn schema(kind: Kind) -> Json {
     let mut properties = of(fields(kind));
     properties.insert(
         "observedGeneration".to_owned(),
-        field("integer", "The generation of the object that everything here is about."),
+        field(
+            "integer",
+            "The generation of the object that everything here is about.",
+        ),
     );
     properties.insert("conditions".to_owned(), conditions());
     match kind {
@@ -130,7 +141,11 @@ fn conditions() -> Json {
 fn databases() -> Json {
     let properties = of(&[
         ("name", "string", "Its name."),
-        ("revision", "string", "The commit that its last migration came from."),
+        (
+            "revision",
+            "string",
+            "The commit that its last migration came from.",
+        ),
         ("applied", "integer", "How many migrations are applied."),
         ("pending", "integer", "How many are missing."),
         ("failed", "integer", "How many stopped by an error."),

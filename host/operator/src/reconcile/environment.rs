@@ -231,6 +231,9 @@ mod tests {
         assert_eq!(step(&free), Action::Hold);
         assert_eq!(step(&observed(Known::Nothing)), Action::Survey);
         assert_eq!(step(&observed(Known::Pending)), Action::Run);
-        assert_eq!(step(&observed(Known::Failed(String::new()))), Action::Report);
+        assert_eq!(
+            step(&observed(Known::Failed(String::new()))),
+            Action::Report
+        );
     }
 }

@@ -44,7 +44,13 @@ pub fn object_name(environment: &str, migration: &str) -> String {
     let slug: String = migration
         .to_lowercase()
         .chars()
-        .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character
+            } else {
+                '-'
+            }
+        })
         .take(SLUG)
         .collect();
     let environment = environment.to_lowercase().replace('_', "-");
@@ -53,7 +59,11 @@ pub fn object_name(environment: &str, migration: &str) -> String {
 
 /// The object of a migration that a source defines.
 #[must_use]
-pub fn written(environment: &str, migration: &definition::Migration, checksum: &Checksum) -> Written {
+pub fn written(
+    environment: &str,
+    migration: &definition::Migration,
+    checksum: &Checksum,
+) -> Written {
     // A definition that was loaded has a canonical form, and it is an object.
     let definition = migration.canonical().unwrap_or_default();
     let is_small = definition.to_string().len() <= INLINED;
@@ -108,7 +118,12 @@ pub fn migration_status(
         let no = ConditionStatus::False;
         vec![
             Said::new(ConditionType::Succeeded, no, reason, message.clone()),
-            Said::new(ConditionType::Stalled, ConditionStatus::True, reason, message),
+            Said::new(
+                ConditionType::Stalled,
+                ConditionStatus::True,
+                reason,
+                message,
+            ),
         ]
     };
     let said = if let Some(line) = failed {
@@ -123,8 +138,18 @@ pub fn migration_status(
         let message = format!("applied on {applied} of {} databases", lines.len());
         let unknown = ConditionStatus::Unknown;
         vec![
-            Said::new(ConditionType::Succeeded, unknown, "Pending", message.clone()),
-            Said::new(ConditionType::Reconciling, ConditionStatus::True, "Pending", message),
+            Said::new(
+                ConditionType::Succeeded,
+                unknown,
+                "Pending",
+                message.clone(),
+            ),
+            Said::new(
+                ConditionType::Reconciling,
+                ConditionStatus::True,
+                "Pending",
+                message,
+            ),
         ]
     };
     let known = before.map(|before| before.conditions.as_slice());
@@ -132,8 +157,15 @@ pub fn migration_status(
         observed_generation: generation,
         conditions: conditions(known.unwrap_or_default(), &said, generation, now),
         checksum: lines.first().map(|line| line.checksum.to_string()),
-        applied_at: lines.iter().filter(done).filter_map(|line| line.finished.clone()).max(),
-        duration_milliseconds: lines.iter().filter_map(|line| line.duration_milliseconds).max(),
+        applied_at: lines
+            .iter()
+            .filter(done)
+            .filter_map(|line| line.finished.clone())
+            .max(),
+        duration_milliseconds: lines
+            .iter()
+            .filter_map(|line| line.duration_milliseconds)
+            .max(),
         revision: lines.iter().find_map(|line| line.revision.clone()),
         applied: count(applied),
         databases: count(lines.len()),
@@ -195,14 +227,20 @@ mod tests {
     fn line(state: MigrationStanding) -> MigrationLine {
         MigrationLine {
             state,
-            ..MigrationLine::pending("0001-a".parse().unwrap(), Checksum::w1(&serde_json::json!({})))
+            ..MigrationLine::pending(
+                "0001-a".parse().unwrap(),
+                Checksum::w1(&serde_json::json!({})),
+            )
         }
     }
 
     fn succeeded(lines: &[MigrationLine]) -> (ConditionStatus, String) {
         let lines: Vec<_> = lines.iter().collect();
         let status = migration_status(None, &lines, 1, Timestamp::UNIX_EPOCH);
-        (status.conditions[0].status, status.conditions[0].reason.clone())
+        (
+            status.conditions[0].status,
+            status.conditions[0].reason.clone(),
+        )
     }
 
     #[test]
@@ -233,7 +271,12 @@ mod tests {
             Migration::new(name, &resource(whimbrel_config::Kind::Migration), spec)
         };
         let objects = [object("wanted"), object("applied"), object("neither")];
-        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(ToString::to_string)
+                .collect::<BTreeSet<_>>()
+        };
         let gone = superfluous(&objects, &names(&["wanted"]), &names(&["applied"]));
         assert_eq!(gone, ["neither"]);
     }

@@ -92,7 +92,10 @@ mod tests {
     use crate::api::{ConditionStatus, ConditionType};
     use crate::reconcile::{Known, Observed, Source, Waiting};
 
-    fn said(source: Source, known: Known) -> (ConditionStatus, &'static str, Option<ConditionType>) {
+    fn said(
+        source: Source,
+        known: Known,
+    ) -> (ConditionStatus, &'static str, Option<ConditionType>) {
         let said = say(&Observed {
             is_deleted: false,
             is_held: true,
@@ -104,7 +107,11 @@ mod tests {
         });
         let ready = &said[0];
         assert_eq!(ready.r#type, ConditionType::Ready);
-        (ready.status, ready.reason, said.get(1).map(|other| other.r#type))
+        (
+            ready.status,
+            ready.reason,
+            said.get(1).map(|other| other.r#type),
+        )
     }
 
     #[test]
@@ -127,7 +134,10 @@ mod tests {
                 },
             )
         };
-        assert_eq!(waiting(Waiting::Approval).2, Some(ConditionType::Reconciling));
+        assert_eq!(
+            waiting(Waiting::Approval).2,
+            Some(ConditionType::Reconciling)
+        );
         assert_eq!(waiting(Waiting::Time).2, Some(ConditionType::Reconciling));
         assert_eq!(waiting(Waiting::Change).2, Some(ConditionType::Stalled));
     }

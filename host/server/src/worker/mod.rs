@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::plan::Plan;
 use whimbrel_engine::{
-    Admitted, Closing, Context, Ending, EngineError, Meanwhile, Opened, Passing, Prepared, Publishing, Stand, ending,
-    opening, publish, publish_again,
+    Admitted, Closing, Context, Ending, EngineError, Meanwhile, Opened, Passing, Prepared,
+    Publishing, Stand, ending, opening, publish, publish_again,
 };
 use whimbrel_plugin::CommitState;
 use whimbrel_project::Control;

@@ -1,0 +1,65 @@
+//! The `Secret`s that an environment refers to: each is watched by its name, and none besides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use whimbrel_core::environment::{CLUSTER_BACKEND, Environment, ValueSource};
+use whimbrel_core::reference::references;
+
+use crate::cluster::Cluster;
+use crate::watch;
+
+/// Who watches each of them. They end with this.
+#[derive(Default)]
+pub struct Referenced(BTreeMap<String, JoinHandle<()>>);
+
+impl Referenced {
+    /// Rings from now on whenever one that the environment refers to changes, and for no other.
+    pub fn watch(&mut self, environment: &Environment, cluster: &Cluster, bell: &Arc<Notify>) {
+        let wanted = secrets_of(environment);
+        self.0.retain(|name, task| {
+            let is_wanted = wanted.contains(name);
+            if !is_wanted {
+                task.abort();
+            }
+            is_wanted
+        });
+        for name in wanted {
+            self.0.entry(name).or_insert_with_key(|name| {
+                let api = cluster.secrets_without_values();
+                tokio::spawn(watch::secret(api, name.clone(), Arc::clone(bell)))
+            });
+        }
+    }
+}
+
+impl Drop for Referenced {
+    fn drop(&mut self) {
+        for task in self.0.values() {
+            task.abort();
+        }
+    }
+}
+
+/// The names of the `Secret`s that an environment refers to.
+fn secrets_of(environment: &Environment) -> BTreeSet<String> {
+    let databases = environment.databases.values();
+    let own = databases.flat_map(|database| {
+        let (username, password) = (database.username.as_ref(), database.password.as_ref());
+        [Some(&database.url), username, password]
+    });
+    let own = own.flatten().filter_map(|value| match value {
+        ValueSource::Secret(reference) => Some(reference.clone()),
+        ValueSource::Literal(_) => None,
+    });
+    let backends = environment.secrets.values();
+    let theirs = backends
+        .flat_map(|backend| references(&backend.with))
+        .map(|(_, reference)| reference);
+    own.chain(theirs)
+        .filter(|reference| reference.backend == CLUSTER_BACKEND)
+        .map(|reference| reference.path)
+        .collect()
+}
