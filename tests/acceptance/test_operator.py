@@ -19,11 +19,6 @@ def of(environment, *steps):
     return {"environmentRef": {"name": environment}, "steps": list(steps)}
 
 
-def ready(namespace, name="dev"):
-    """How an environment stands."""
-    return namespace.condition("Environment", name, "Ready") or {}
-
-
 def test_migrations_that_people_apply_are_run(namespace, operate, sqlite):
     operate()
     namespace.apply("Environment", "dev", dev(sqlite))
@@ -201,4 +196,4 @@ def test_an_environment_extends_another_object(namespace, operate, sqlite):
     # It names no environment, and there is only one that it can mean.
     namespace.apply("Migration", "0001-people", {"steps": TABLE})
     namespace.until("Migration", "0001-people", "Succeeded")
-    assert ready(namespace)["status"] == "True"
+    namespace.until("Environment", "dev", "Ready")

@@ -16,7 +16,7 @@ use crate::definition::is_abstract;
 use crate::operator::Operator;
 use crate::reconcile::{Action, Known, Observed, Source, Waiting, is_retried, say, step};
 use crate::referenced::Referenced;
-use crate::report::report;
+use crate::report::{Scope, report};
 use crate::survey::{Surveyed, failed, selection, survey};
 
 /// The most actions of one pass: what changes faster is looked at again a little later.
@@ -161,13 +161,7 @@ impl Keeper {
                 Action::Survey => self.ask(pass).await,
                 Action::Approve => self.approve(pass).await?,
                 Action::Run => {
-                    report(
-                        &self.operator,
-                        pass.surveyed.as_ref(),
-                        &pass.object,
-                        &say(&observed),
-                    )
-                    .await?;
+                    self.report(pass, &observed, Scope::Environment).await?;
                     self.run(pass).await;
                 }
                 Action::Report => {
@@ -183,8 +177,7 @@ impl Keeper {
                         let held = &surveyed.approvals;
                         approvals::note(&self.operator, &self.name, held, &mut self.told).await?;
                     }
-                    let said = say(&observed);
-                    report(&self.operator, pass.surveyed.as_ref(), &pass.object, &said).await?;
+                    self.report(pass, &observed, Scope::Everything).await?;
                     return Ok(is_retried(&observed));
                 }
             }
@@ -193,6 +186,16 @@ impl Keeper {
             }
         }
         Ok(true)
+    }
+
+    async fn report(
+        &self,
+        pass: &Pass,
+        observed: &Observed,
+        scope: Scope,
+    ) -> Result<(), kube::Error> {
+        let (surveyed, said) = (pass.surveyed.as_ref(), say(observed));
+        report(&self.operator, surveyed, &pass.object, &said, scope).await
     }
 
     fn observe(&self, pass: &Pass) -> Observed {
@@ -233,8 +236,12 @@ impl Keeper {
             }
         };
         let operator = Arc::clone(&self.operator);
+        // Others' databases may be slow: waiting for them is no want of progress.
+        self.pulse.run();
+        let turn = operator.turns.acquire().await;
+        self.pulse.beat(Duration::ZERO);
         // Nobody closes it.
-        let Ok(_turn) = operator.turns.acquire().await else {
+        let Ok(_turn) = turn else {
             return;
         };
         let approvals = approvals::of_environment(&operator, &self.name);

@@ -9,8 +9,8 @@ use whimbrel_config::Kind;
 use whimbrel_report::MigrationLine;
 
 use crate::api::{
-    CHECKSUM_ANNOTATION, ENVIRONMENT_LABEL, Environment, EnvironmentStatus, Migration,
-    REQUESTED_AT, SOURCE_LABEL, Said, conditions,
+    CHECKSUM_ANNOTATION, Condition, ConditionStatus, ENVIRONMENT_LABEL, Environment,
+    EnvironmentStatus, Migration, REQUESTED_AT, SOURCE_LABEL, Said, conditions,
 };
 use crate::cluster::{annotation, as_json, now};
 use crate::definition::{belongs, only_environment};
@@ -24,6 +24,15 @@ const WRITES: usize = 8;
 /// By database and migration, where it stands on each of the database's targets.
 type Lines<'s> = HashMap<(String, String), Vec<&'s MigrationLine>>;
 
+/// Of what the status is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The environment only: a run waits for it, and a thousand migrations would take their time.
+    Environment,
+    /// The environment and its migrations.
+    Everything,
+}
+
 /// Writes what is known. Without a survey, what was found before still stands there.
 ///
 /// # Errors
@@ -33,6 +42,7 @@ pub async fn report(
     surveyed: Option<&Surveyed>,
     object: &Environment,
     said: &[Said],
+    scope: Scope,
 ) -> Result<(), kube::Error> {
     let meta = &object.metadata;
     let generation = meta.generation.unwrap_or_default();
@@ -43,6 +53,7 @@ pub async fn report(
         last_handled_request: annotation(meta, REQUESTED_AT).map(str::to_owned),
         ..before.clone()
     };
+    let mut written = Ok(());
     if let Some(surveyed) = surveyed {
         let (databases, [applied, pending, failed]) = counts(&surveyed.targets);
         after.databases = databases;
@@ -54,10 +65,13 @@ pub async fn report(
             let error = database.error.take();
             database.error = error.map(|error| operator.context.scrubber().scrub(&error));
         }
-        migrations(operator, surveyed, object).await?;
+        // What keeps a migration's object from being written keeps nothing from the environment's.
+        if scope == Scope::Everything {
+            written = migrations(operator, surveyed, object).await;
+        }
     }
     if after == before {
-        return Ok(());
+        return written;
     }
     let cluster = &operator.cluster;
     cluster
@@ -71,7 +85,7 @@ pub async fn report(
             &after.conditions,
         )
         .await;
-    Ok(())
+    written
 }
 
 async fn migrations(
@@ -200,6 +214,11 @@ async fn stands(
     let cluster = &operator.cluster;
     let meta = &migration.metadata;
     cluster.write_status(Kind::Migration, meta, &after).await?;
+    // What only waits is no event: there may be a thousand of them.
+    let is_waiting = |condition: &Condition| condition.status == ConditionStatus::Unknown;
+    if after.conditions.first().is_some_and(is_waiting) {
+        return Ok(());
+    }
     let known = before.map(|before| before.conditions.as_slice());
     cluster
         .tell(
