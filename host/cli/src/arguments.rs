@@ -3,6 +3,7 @@
 mod format;
 mod operator;
 mod report;
+mod schema;
 mod serve;
 mod signatures;
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use whimbrel_core::gate::Gate;
 use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 use whimbrel_server::client::Place;
@@ -18,6 +19,7 @@ use whimbrel_server::client::Place;
 pub(crate) use format::{Format, LogFormat};
 pub(crate) use operator::Operator;
 pub(crate) use report::ReportFile;
+pub(crate) use schema::{Schema, SchemaKind};
 pub(crate) use serve::Serve;
 pub(crate) use signatures::{Signatures, VerifyCommits};
 
@@ -367,28 +369,6 @@ pub(crate) enum SecretsCommand {
         #[arg(long, value_name = "TIME", value_parser = time)]
         lasting: Option<Duration>,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Schema {
-    /// The kind of document
-    pub(crate) kind: SchemaKind,
-}
-
-/// Kinds of documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SchemaKind {
-    /// whimbrel.yaml
-    Project,
-    /// An environment
-    Environment,
-    /// A migration
-    Migration,
-    /// A source of `whimbrel serve --config`
-    #[value(name = "gitsource")]
-    GitSource,
-    /// An approval, for the operator
-    Approval,
 }
 
 #[derive(Debug, Args)]

@@ -5,10 +5,11 @@ mod environment;
 mod git_source;
 mod migration;
 mod project;
+mod reference;
 
 use whimbrel_core::digest::Digest;
 use whimbrel_core::duration::Duration;
-use whimbrel_core::environment::{CLUSTER_BACKEND, SecretReference};
+use whimbrel_core::environment::SecretReference;
 use whimbrel_core::name::{MAXIMUM_LENGTH, MigrationName, NameError};
 use whimbrel_core::size::ByteSize;
 use whimbrel_core::template::is_parameter_name;
@@ -16,6 +17,10 @@ use whimbrel_core::window::Window;
 use whimbrel_signal::metric::check_custom;
 
 use crate::foreign;
+
+pub use reference::{CLUSTER_REFERENCE, FILE, REFERENCE};
+
+use reference::OBJECT_REFERENCE;
 
 /// The only version of the documents.
 pub const API_VERSION: &str = "whimbrel.dev/v1alpha1";
@@ -288,76 +293,6 @@ pub fn secret(text: &str) -> Option<Result<(), Refusal>> {
         })
     })
 }
-
-/// The keys of `{ secret: … }`.
-pub static REFERENCE: Object = Object {
-    what: "a secret reference",
-    fields: &[
-        required(
-            "secret",
-            Shape::Text(Format::Filled),
-            "The backend: one of the environment's `secrets`, or `env` or `file`.",
-        ),
-        required(
-            "path",
-            Shape::Text(Format::Filled),
-            "What the backend calls it: a path, a variable's name, a file.",
-        ),
-        optional(
-            "key",
-            Shape::Text(Format::Filled),
-            "The part of a secret that has several.",
-        ),
-        optional(
-            "version",
-            Shape::Text(Format::Filled),
-            "A fixed version; the newest if absent.",
-        ),
-        optional(
-            "options",
-            Shape::JsonMap,
-            "What else the backend's plugin wants to know.",
-        ),
-    ],
-};
-
-/// The keys of `{ secretKeyRef: … }`.
-pub static CLUSTER_REFERENCE: Object = Object {
-    what: "a secret reference",
-    fields: &[required(
-        CLUSTER_BACKEND,
-        Shape::Object(&SECRET_KEY_SELECTOR),
-        "A key of a `Secret` in the namespace of the operator's object; only an operator can read it.",
-    )],
-};
-
-static SECRET_KEY_SELECTOR: Object = Object {
-    what: "a `secretKeyRef`",
-    fields: &[
-        required("name", Shape::Text(Format::Filled), "The `Secret`'s name."),
-        required("key", Shape::Text(Format::Filled), "The key in it."),
-    ],
-};
-
-/// The keys of `{ name: … }`, by which one object of a namespace names another.
-static OBJECT_REFERENCE: Object = Object {
-    what: "a reference to an object",
-    fields: &[required(
-        "name",
-        Shape::Text(Format::Name),
-        "The object's name, in the same namespace.",
-    )],
-};
-
-/// The keys of `{ file: … }`.
-pub static FILE: Object = Object {
-    what: "a file",
-    fields: &[required(
-        "file",
-        Shape::Text(Format::Filled),
-        "The file's path on the host.",
-    )],
-};
 
 const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field {

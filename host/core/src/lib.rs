@@ -26,6 +26,7 @@ pub mod policy;
 pub mod project;
 pub mod promotion;
 pub mod reference;
+mod secret_reference;
 pub mod size;
 pub mod statement;
 pub mod suggestion;
