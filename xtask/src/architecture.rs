@@ -9,6 +9,7 @@ use crate::failure::{Doing, Result};
 
 /// The host's crates in order; each may depend only on those before it.
 const ORDER: &[&str] = &[
+    "whimbrel-allocator",
     "whimbrel-core",
     "whimbrel-signal",
     "whimbrel-config",
@@ -28,6 +29,7 @@ const ORDER: &[&str] = &[
 
 /// Crates that may use even fewer of the host's crates than the order lets them.
 const NARROWER: &[(&str, &[&str])] = &[
+    ("whimbrel-allocator", &[]),
     ("whimbrel-core", &[]),
     ("whimbrel-signal", &["whimbrel-core"]),
     (

@@ -20,10 +20,8 @@ mod traces;
 
 use std::process::ExitCode;
 
-/// A command lives for milliseconds in which it reads a thousand files: a tenth of its processor time is the system
-/// allocator's (docs/benchmarks.md).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: whimbrel_allocator::Allocator = whimbrel_allocator::Allocator;
 
 fn main() -> ExitCode {
     // Before anything secret could be read.

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use whimbrel_allocator::Lifetime;
 
 use crate::arguments::{Arguments, Command};
 use crate::error::CliError;
@@ -48,6 +49,7 @@ pub(crate) fn main() -> ExitCode {
             };
         }
     };
+    whimbrel_allocator::suit(lifetime(&arguments.command));
     let scrubber = protect::scrubber();
     protect::panics(scrubber.clone());
     logging::begin(&arguments.global, scrubber.clone());
@@ -91,6 +93,13 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
     }
 }
 
+const fn lifetime(command: &Command) -> Lifetime {
+    match command {
+        Command::Serve(_) | Command::Operator(_) => Lifetime::Service,
+        _ => Lifetime::Command,
+    }
+}
+
 /// Runs a command that does I/O to its end, and gives back what was lent to it.
 fn wait_for(
     output: &Output,
@@ -98,6 +107,7 @@ fn wait_for(
 ) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_park(whimbrel_allocator::rest)
         .build()
         .map_err(|error| CliError::failed(format!("the runtime can't be started: {error}")))?;
     let result = runtime.block_on(async {
