@@ -2,18 +2,17 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
 use crate::digest::Digest;
 
-/// A checksum with the name of its algorithm, displayed as `w1:<64 hex digits>`.
+/// A checksum with the name of its algorithm, displayed as `w1:<64 hex digits>`. Copies share its text: plans and histories
+/// of many databases have the same ones.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Checksum {
-    algorithm: String,
-    hexadecimal: String,
-}
+pub struct Checksum(Arc<str>);
 
 /// The text was not `ALGORITHM:HEX`.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -25,26 +24,25 @@ impl Checksum {
     #[must_use]
     pub fn w1(definition: &Json) -> Self {
         let hexadecimal = Digest::of(crate::canonical::text(definition).as_bytes()).hex();
-        Self {
-            algorithm: "w1".to_owned(),
-            hexadecimal,
-        }
+        Self(format!("w1:{hexadecimal}").into())
     }
 
     /// The name of the algorithm.
     #[must_use]
     pub fn algorithm(&self) -> &str {
-        &self.algorithm
+        self.parts().0
     }
 
     /// Algorithm and the first twelve digits: enough for a person to recognise it.
     #[must_use]
     pub fn short(&self) -> String {
-        format!(
-            "{}:{}",
-            self.algorithm,
-            self.hexadecimal.chars().take(12).collect::<String>()
-        )
+        let (algorithm, hexadecimal) = self.parts();
+        let first: String = hexadecimal.chars().take(12).collect();
+        format!("{algorithm}:{first}")
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once(':').unwrap_or((&self.0, ""))
     }
 }
 
@@ -58,16 +56,13 @@ impl FromStr for Checksum {
         if algorithm.is_empty() || !hex {
             return Err(ChecksumError);
         }
-        Ok(Self {
-            algorithm: algorithm.to_owned(),
-            hexadecimal: hexadecimal.to_owned(),
-        })
+        Ok(Self(text.into()))
     }
 }
 
 impl fmt::Display for Checksum {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.algorithm, self.hexadecimal)
+        formatter.write_str(&self.0)
     }
 }
 
@@ -79,7 +74,7 @@ impl fmt::Debug for Checksum {
 
 impl Serialize for Checksum {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -64,7 +64,7 @@ fn change(name: &str, destructive: &[&str]) -> Change {
             done: false,
             operation,
         }],
-        prepared: Box::new(prepared),
+        prepared: std::sync::Arc::new(prepared),
     }
 }
 

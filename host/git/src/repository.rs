@@ -7,6 +7,7 @@ use git2::{ErrorCode, Oid, StatusOptions};
 use whimbrel_core::lineage::Revision;
 
 use crate::GitError;
+use crate::tree::Folders;
 
 /// A local Git repository, bare or with a work tree. Clones share one handle.
 #[derive(Clone)]
@@ -14,6 +15,7 @@ pub struct Repository {
     handle: Arc<Mutex<git2::Repository>>,
     directory: PathBuf,
     work_tree: Option<PathBuf>,
+    folders: Arc<Folders>,
 }
 
 impl Repository {
@@ -44,7 +46,12 @@ impl Repository {
             directory: handle.path().to_path_buf(),
             work_tree: handle.workdir().map(Path::to_path_buf),
             handle: Arc::new(Mutex::new(handle)),
+            folders: Arc::default(),
         }
+    }
+
+    pub(crate) fn folders(&self) -> &Folders {
+        &self.folders
     }
 
     /// The work tree's root; none when the repository is bare.

@@ -16,11 +16,16 @@ pub struct GitTree {
     repository: Repository,
     revision: Revision,
     root: Oid,
-    folders: Arc<Mutex<HashMap<Oid, Arc<Listing>>>>,
 }
 
 /// Objects and modes by name. Git's own cache leaves large trees out, and each file of a folder asks for its folder.
-type Listing = HashMap<String, (Oid, i32)>;
+pub(crate) type Listing = HashMap<String, (Oid, i32)>;
+
+/// The folders of a repository that were listed, whoever reads them.
+pub(crate) type Folders = Mutex<HashMap<Oid, Arc<Listing>>>;
+
+/// The most folders whose lists are kept: those of a handful of commits.
+const FOLDERS: usize = 256;
 
 impl Repository {
     /// The files below a folder of a commit; `prefix` is empty for the whole commit.
@@ -50,7 +55,6 @@ impl Repository {
             repository: self.clone(),
             revision: revision.clone(),
             root,
-            folders: Arc::default(),
         })
     }
 }
@@ -104,7 +108,8 @@ impl GitTree {
         repository: &git2::Repository,
         folder: Oid,
     ) -> Result<Arc<Listing>, git2::Error> {
-        let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let folders = self.repository.folders();
+        let mut known = folders.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listing) = known.get(&folder) {
             return Ok(Arc::clone(listing));
         }
@@ -117,6 +122,9 @@ impl GitTree {
             ))
         };
         let listing: Arc<Listing> = Arc::new(tree.iter().filter_map(named).collect());
+        if known.len() >= FOLDERS {
+            known.clear();
+        }
         known.insert(folder, Arc::clone(&listing));
         Ok(listing)
     }

@@ -26,7 +26,7 @@ use crate::sql_lint::sql_findings;
 use crate::{OpenProject, ProjectError, Targets};
 
 /// A definition at hand made ready, with what lint says of it.
-type Ready = (Result<Prepared, PrepareError>, Vec<Finding>);
+type Ready = (Result<Arc<Prepared>, PrepareError>, Vec<Finding>);
 
 /// Plans the targets of one environment, as often as asked: before a run, and again under each target's lock. The same
 /// history gives the same plan.
@@ -148,7 +148,7 @@ impl Planner {
                 Decision::Rename { .. } => {}
                 Decision::Revert { name, .. } => {
                     let prepared = self.stored(dialect, name, history).await;
-                    stored.insert(name.clone(), prepared);
+                    stored.insert(name.clone(), prepared.map(Arc::new));
                 }
                 Decision::Apply { name, .. } => {
                     let ready = self.ready(dialect, &target.database, name).await;
@@ -224,7 +224,7 @@ impl Planner {
                 let judged = findings
                     .into_iter()
                     .filter_map(|finding| self.rules.judge(finding));
-                (prepared, judged.collect())
+                (prepared.map(Arc::new), judged.collect())
             }
             None => (Err(missing(name)), Vec::new()),
         };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use whimbrel_core::digest::Digest;
 use whimbrel_core::history::Direction;
 use whimbrel_core::name::{EnvironmentName, MigrationName, TargetName};
@@ -77,20 +77,25 @@ impl OutcomeView {
     /// For programs.
     #[must_use]
     pub fn json(&self) -> String {
+        format!("{:#}\n", self.value())
+    }
+
+    /// The same as a value.
+    #[must_use]
+    pub fn value(&self) -> Json {
         let result = match (self.is_success(), self.run.is_some()) {
             (true, true) => "succeeded",
             (true, false) => "nothing to do",
             (false, _) => "failed",
         };
-        let value = json!({
+        json!({
             "environment": self.environment,
             "run": self.run,
             "plan": self.plan,
             "result": result,
             "targets": self.targets,
             "milliseconds": self.milliseconds,
-        });
-        format!("{value:#}\n")
+        })
     }
 
     /// For pipelines: a case per migration.

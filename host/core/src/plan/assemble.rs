@@ -1,6 +1,7 @@
 //! The second half of planning: the prepared operations of what was decided, with what is done already.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{
     Blocker, BlockerCode, Change, Decision, Decisions, OperationAction, PlannedOperation,
@@ -11,7 +12,7 @@ use crate::name::{MigrationName, TargetName};
 use crate::statement::Dialect;
 
 /// Migrations made ready, or why they can't be.
-pub type PreparedMigrations = BTreeMap<MigrationName, Result<Prepared, PrepareError>>;
+pub type PreparedMigrations = BTreeMap<MigrationName, Result<Arc<Prepared>, PrepareError>>;
 
 /// Puts a target's plan together. `desired` holds what is applied, prepared from the definitions at hand; `stored`
 /// what is reverted, prepared from the definitions in the history.
@@ -51,7 +52,10 @@ pub fn assemble(
     plan
 }
 
-fn take(from: &mut PreparedMigrations, name: &MigrationName) -> Result<Prepared, PrepareError> {
+fn take(
+    from: &mut PreparedMigrations,
+    name: &MigrationName,
+) -> Result<Arc<Prepared>, PrepareError> {
     from.remove(name).unwrap_or_else(|| {
         Err(PrepareError {
             message: "it was decided on but not prepared".to_owned(),
@@ -70,7 +74,7 @@ fn unrunnable(name: MigrationName, error: PrepareError) -> Blocker {
 }
 
 fn apply(
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
     resumed: bool,
     out_of_order: bool,
     history: &History,
@@ -122,11 +126,11 @@ fn apply(
         resumed,
         out_of_order,
         operations,
-        prepared: Box::new(prepared),
+        prepared,
     }));
 }
 
-fn revert(prepared: Prepared, reason: RevertReason, history: &History, plan: &mut TargetPlan) {
+fn revert(prepared: Arc<Prepared>, reason: RevertReason, history: &History, plan: &mut TargetPlan) {
     let complete = history
         .record(&prepared.name)
         .is_some_and(|record| record.state.is_complete());
@@ -174,7 +178,7 @@ fn revert(prepared: Prepared, reason: RevertReason, history: &History, plan: &mu
         resumed: !begun.is_empty(),
         out_of_order: false,
         operations,
-        prepared: Box::new(prepared),
+        prepared,
     }));
 }
 

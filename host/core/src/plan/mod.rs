@@ -11,6 +11,8 @@ pub use assemble::{PreparedMigrations, assemble};
 pub use decide::{Decision, Decisions, DesiredMigration, Goal, RevertReason, decide};
 pub use prepared::{Operation, OperationAction, PrepareError, Prepared};
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -87,9 +89,10 @@ pub struct Change {
     pub out_of_order: bool,
     /// What is run, in order.
     pub operations: Vec<PlannedOperation>,
-    /// The whole migration, for whoever runs it; the checksum stands for it in the digest.
+    /// The whole migration, for whoever runs it; the checksum stands for it in the digest. Shared, since a plan is made and
+    /// copied several times for one run.
     #[serde(skip)]
-    pub prepared: Box<Prepared>,
+    pub prepared: Arc<Prepared>,
 }
 
 /// An operation in its place.

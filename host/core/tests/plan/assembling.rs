@@ -92,7 +92,7 @@ fn put_together(
     ready: Prepared,
     history: &History,
 ) -> whimbrel_core::plan::TargetPlan {
-    let all: PreparedMigrations = BTreeMap::from([(name("1"), Ok(ready))]);
+    let all: PreparedMigrations = BTreeMap::from([(name("1"), Ok(ready.into()))]);
     let decisions = Decisions {
         decisions: vec![decision],
         blockers: Vec::new(),

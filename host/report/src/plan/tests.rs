@@ -55,7 +55,7 @@ fn change(name: &str, actions: Vec<(&str, OperationAction)>) -> Change {
         resumed: false,
         out_of_order: false,
         operations,
-        prepared: Box::new(Prepared {
+        prepared: std::sync::Arc::new(Prepared {
             name: name.parse().unwrap(),
             checksum,
             definition: json!({}),

@@ -427,13 +427,13 @@ impl Planner for Stage {
                         .iter()
                         .find(|item| &item.migration.name == name)
                         .unwrap();
-                    ready.insert(name.clone(), Ok(prepare(&item.migration, dialect)));
+                    ready.insert(name.clone(), Ok(prepare(&item.migration, dialect).into()));
                 }
                 Decision::Revert { name, .. } => {
                     let record = history.record(name).unwrap();
                     let migration =
                         Migration::from_canonical(name.clone(), &record.definition).unwrap();
-                    stored.insert(name.clone(), Ok(prepare(&migration, dialect)));
+                    stored.insert(name.clone(), Ok(prepare(&migration, dialect).into()));
                 }
                 Decision::Rename { .. } => {}
             }
