@@ -6,6 +6,7 @@ import pytest
 from support.git_server import HttpServer, certificate
 from support.product import FAILED, OK, PENDING, REFUSED, RETRY, USAGE
 from support.target import SqliteTarget
+from support.waiting import eventually
 
 DEV = ("--environment", "dev")
 
@@ -292,3 +293,16 @@ def test_an_environment_follows_the_highest_version(inside, url, project, served
     served.push()
     inside.run("apply", "--project", url, "--environment", "production")
     assert shop.tables() == {"people", "orders"}
+
+
+def test_a_server_keeps_its_mirror_small(serve, inside, url, project, served, tmp_path):
+    server = serve("--project", f"{url}@main", by=inside, interval="50ms")
+    server.phase("current")
+    for number in range(66):
+        project.write("notes.txt", str(number))
+        commit = project.commit(f"Note {number}")
+        served.push()
+        eventually(lambda commit=commit: server.environment()["desiredRevision"] == commit, "the push is seen")
+    eventually(lambda: list(tmp_path.glob("mirrors/**/whimbrel-superseded")), "its packs were made one")
+    server.phase("current")
+    server.end()

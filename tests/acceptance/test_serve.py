@@ -61,6 +61,7 @@ def test_a_push_becomes_a_table(serve, bare, project, dev_of_bare):
     server.phase("current")
     assert time.monotonic() - begun < 5
     assert dev_of_bare.tables() == {"people", "pets"}
+    assert server.environment()["desiredRevision"] == second
     status = server.get("/v1/environments/dev/status").json()
     assert [line["state"] for line in status["targets"][0]["migrations"]] == ["applied", "applied"]
     history = server.get("/v1/environments/dev/history?limit=5").json()
@@ -198,7 +199,7 @@ def test_wrong_definitions_change_nothing(serve, bare, project, dev_of_bare):
     server.ring()
     invalid = eventually(
         lambda: server.environment()["syncStatus"] == "invalid" and server.environment(), "it is seen to be wrong")
-    assert invalid["revision"] == good and "0002-pets.yaml" in invalid["syncError"]
+    assert invalid["revision"] == invalid["desiredRevision"] == good and "0002-pets.yaml" in invalid["syncError"]
     server.get("/readyz/dev?migration=0001-people")
     project.migration("0002-pets", PETS)
     project.remove("migrations/0002-pets.yaml")

@@ -2,12 +2,18 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Names the actor when the one who starts the program knows better, such as a pipeline.
 const VARIABLE: &str = "WHIMBREL_ACTOR";
 
-/// Who runs this, for the history: `user@host`.
+/// Who runs this, for the history: `user@host`. Asked once, because where no variable says it another program is started.
 pub fn actor() -> String {
+    static ACTOR: OnceLock<String> = OnceLock::new();
+    ACTOR.get_or_init(found).clone()
+}
+
+fn found() -> String {
     if let Some(given) = variable(VARIABLE) {
         return given;
     }

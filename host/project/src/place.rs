@@ -38,6 +38,8 @@ impl Place {
             Self::Elsewhere { remote, reference } => {
                 let reference = reference.as_deref();
                 let repository = remote.fetch(reference)?.repository;
+                // What can't be made smaller now is there all the same, and the next time tries again.
+                let _ = remote.mirror().tidy();
                 Opening::begin_mirror(remote, repository, reference, options)
             }
             Self::Fetched {

@@ -117,6 +117,9 @@ pub(crate) struct EnvironmentView {
     phase: Phase,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<String>,
+    /// The newest one that could be read; another one than `revision` until it is planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desired_revision: Option<String>,
     sync_status: Freshness,
     #[serde(skip_serializing_if = "Option::is_none")]
     sync_error: Option<String>,
@@ -239,6 +242,7 @@ impl Environment {
             source: self.source.name.clone(),
             phase: state.phase,
             revision: state.revision.clone(),
+            desired_revision: desired.and_then(|desired| desired.revision()),
             sync_status,
             revision_age_seconds: age.filter(|_| sync_error.is_some()),
             sync_error,

@@ -275,7 +275,20 @@ async fn look(server: &Arc<Server>, source: &Arc<Source>) -> bool {
     };
     // Databases and approvals may have changed even where the source can't be read.
     server.wake(source);
+    tidy(source).await;
     is_good
+}
+
+/// Keeps a mirror small, when everybody who waited for what was fetched has it.
+async fn tidy(source: &Source) {
+    let Place::Elsewhere { remote, .. } = &source.settings.selection.place else {
+        return;
+    };
+    let mirror = remote.mirror().clone();
+    let tidied = tokio::task::spawn_blocking(move || mirror.tidy()).await;
+    if let Ok(Err(error)) = tidied {
+        tracing::debug!(source = %source.name, %error, "the mirror can't be made smaller now");
+    }
 }
 
 /// How a fetch ended.

@@ -103,13 +103,25 @@ impl Mirror {
         let _lock = self.lock()?;
         let (repository, is_new) = self.open()?;
         let (moves, _) = self.bring(&repository, access, besides, until)?;
-        // What can't be made smaller now was fetched all the same, and the next fetch tries again.
-        let _ = packs::tidy(&repository, self.limits.packs);
         Ok(Fetched {
             repository: self.reopened()?,
             moves,
             is_new,
         })
+    }
+
+    /// Makes the mirror's packs one when there are many: each fetch adds one. Apart from fetching, because nobody who waits
+    /// for what a fetch brings needs it.
+    ///
+    /// # Errors
+    /// It can't be made smaller now. Nothing is lost, and the next time tries again.
+    pub fn tidy(&self) -> Result<(), RemoteError> {
+        let _lock = self.lock()?;
+        let Ok(repository) = git2::Repository::open_bare(&self.folder) else {
+            // The next fetch makes it.
+            return Ok(());
+        };
+        packs::tidy(&repository, self.limits.packs)
     }
 
     /// Fetches, lets a ref be written in the mirror, and pushes it; again if somebody else pushed it meanwhile.

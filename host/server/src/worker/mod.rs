@@ -2,6 +2,7 @@
 //! nothing here competes with itself; other processes are kept apart by the databases' locks and fences.
 
 mod orders;
+mod publishing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use whimbrel_core::digest::Digest;
 use whimbrel_core::plan::Plan;
 use whimbrel_engine::{
     Admitted, Closing, Context, Ending, EngineError, Meanwhile, Opened, Passing, Prepared,
-    Publishing, Stand, ending, opening, publish, publish_again,
+    Publishing, Stand, ending, opening,
 };
 use whimbrel_plugin::CommitState;
 use whimbrel_project::Control;
@@ -49,6 +50,8 @@ struct Worker {
     failures: u32,
     /// What became of publishing; none when it is still to be done by this process.
     publishing: Option<Publishing>,
+    /// What was run and is still to be published.
+    unpublished: Option<Arc<Desired>>,
 }
 
 /// Keeps an environment until it is gone or the server ends.
@@ -70,8 +73,10 @@ pub(crate) async fn keep(
         hold: false,
         failures: 0,
         publishing: None,
+        unpublished: None,
     };
     worker.work(&mut orders).await;
+    worker.publish_rest().await;
     // What is borrowed for it goes back now.
     let desired = worker.environment.lock().desired.take();
     drop(desired);
@@ -128,6 +133,9 @@ impl Worker {
             return Next::Retry;
         };
         let next = self.plan_and_run(&desired).await;
+        if !matches!(next, Next::Again) {
+            self.publish_rest().await;
+        }
         match next {
             Next::Wait if !is_fresh => Next::Retry,
             next => next,
@@ -193,7 +201,7 @@ impl Worker {
             .with_closing(Closing::default())
     }
 
-    async fn plan_and_run(&mut self, desired: &Desired) -> Next {
+    async fn plan_and_run(&mut self, desired: &Arc<Desired>) -> Next {
         let opened = &desired.opened;
         let goal = whimbrel_core::plan::Goal::Apply;
         let prepared = match Prepared::new(opened, goal, Passing::default()).await {
@@ -258,7 +266,7 @@ impl Worker {
             Ok(None) => Next::Wait,
             Ok(Some(admitted)) => {
                 let by = format!("{} (serve)", whimbrel_engine::actor());
-                self.run(opened, admitted, by, None).await
+                self.run(desired, admitted, by, None).await
             }
             Err(error) => {
                 let is_temporary = error.is_temporary();
@@ -279,22 +287,15 @@ impl Worker {
         }
     }
 
-    /// Publishes what is there unless it is published already.
-    async fn publish_again(&mut self, opened: &Opened, prepared: &Prepared) {
-        let histories = &prepared.survey.histories;
-        if let Some(done) = publish_again(self.publishing.as_ref(), opened, histories).await {
-            self.publishing = Some(done);
-        }
-    }
-
     /// Runs a plan to its end.
     async fn run(
         &mut self,
-        opened: &Opened,
+        desired: &Arc<Desired>,
         admitted: Admitted,
         by: String,
         started: Option<tokio::sync::oneshot::Sender<String>>,
     ) -> Next {
+        let opened = &desired.opened;
         self.stands(Phase::Applying);
         self.pulse.run();
         self.environment.stand.expect(Starting {
@@ -307,12 +308,13 @@ impl Worker {
         self.pulse.beat(Duration::ZERO);
         let view = outcome.view(self.server.context.scrubber());
         if let Some(run) = self.environment.stand.end() {
-            run.end(serde_json::from_str(&view.json()).unwrap_or_default());
+            run.end(view.value().to_string());
             self.environment.lock().last_run = Some(run.id.clone());
         }
         if outcome.is_success() {
             self.show(opened, CommitState::Success, "applied");
-            self.publishing = Some(publish(opened, outcome.unchanged()).await);
+            // When it stands as it should: nobody who waits for that waits for this.
+            self.unpublished = Some(Arc::clone(desired));
             return Next::Again;
         }
         let failed = view.targets.iter().find(|target| target.error.is_some());

@@ -47,9 +47,7 @@ impl Worker {
                 self.held = None;
                 let is_revert = matches!(order.goal, Goal::Revert(_));
                 let by = order.by.clone();
-                let next = self
-                    .run(&desired.opened, admitted, order.by, Some(started))
-                    .await;
+                let next = self.run(&desired, admitted, order.by, Some(started)).await;
                 // An approval of before would cover it again.
                 if is_revert && matches!(next, Next::Again) && !self.hold {
                     self.hold = true;
