@@ -32,7 +32,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one that looks at a repository only when somebody rings, and waits until it listens.
+    /// Starts one that looks at a repository's `main` once an hour, and waits until it listens.
+    pub fn follow(program: &OsStr, folder: &Path, source: &str, url: &str) -> Result<Self> {
+        let source = format!("{source}={url}@main");
+        Self::serve(program, folder, &["--interval", "1h", "--source", &source])
+    }
+
+    /// The same, but webhooks are let in as well.
     pub fn start(program: &OsStr, folder: &Path, source: &str, url: &str) -> Result<Self> {
         let config = folder.join("source.yaml");
         let text = format!(
@@ -41,9 +47,14 @@ impl Server {
              with: {{ host: gitlab }}\n    secrets: [\"secret://env/BENCH_SECRET\"]\n"
         );
         std::fs::write(&config, text).doing("writing the source's document")?;
+        let config = config.display().to_string();
+        Self::serve(program, folder, &["--config", &config])
+    }
+
+    fn serve(program: &OsStr, folder: &Path, arguments: &[&str]) -> Result<Self> {
         let mut process = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
-            .arg(config)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
             .env("WHIMBREL_CACHE", folder.join("cache"))
             .env("BENCH_SECRET", SECRET)
             .current_dir(folder)
