@@ -252,7 +252,7 @@ def test_forks_are_planned_only_where_that_is_allowed(hosted, github, follows, p
     server = follows()
     hosted.project.table("0002-pets")
     commit = proposal.push()
-    fetches = hosted.fetches()
+    fetches = hosted.settled()
     assert proposal.tell(server, "opened", commit, 200, source="eve/shop").json()["result"] == "ignored"
     # Its repository was deleted meanwhile.
     proposal.tell(server, "opened", commit, 200, source=None)

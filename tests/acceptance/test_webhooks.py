@@ -28,7 +28,7 @@ def test_a_push_is_applied(hosted, sqlite):
 
 def test_a_delivery_that_is_not_genuine_does_nothing(hosted, sqlite):
     server = hosted.serve()
-    before = hosted.fetches()
+    before = hosted.settled()
     hosted.project.table("0002-pets")
     commit = hosted.publish()
     for delivery in (push(commit, "another secret"), push(commit, None), push(commit, "")):
@@ -46,7 +46,7 @@ def test_a_delivery_that_is_not_genuine_does_nothing(hosted, sqlite):
 
 def test_a_delivery_of_another_repository_does_nothing(hosted):
     server = hosted.serve()
-    before = hosted.fetches()
+    before = hosted.settled()
     answer = push("1" * 40, hosted.secret, repository="evil/shop").send(server, status=403)
     assert answer.json()["type"] == "wrong-repository"
     time.sleep(1)
@@ -90,7 +90,7 @@ def test_the_same_delivery_counts_once(hosted):
     delivery = push("1" * 40, hosted.secret)
     assert delivery.send(server, status=202).json()["result"] == "accepted"
     time.sleep(2)
-    before = hosted.fetches()
+    before = hosted.settled()
     assert delivery.send(server, status=200).json()["result"] == "duplicate"
     time.sleep(1)
     assert hosted.fetches() == before
@@ -117,7 +117,7 @@ def test_a_body_has_an_end(hosted, sqlite):
 def test_a_burst_costs_a_fetch_and_one_more(hosted, measured):
     server = hosted.serve()
     time.sleep(1)
-    before = hosted.fetches()
+    before = hosted.settled()
     server.ring("shop")
     time.sleep(1)
     one = hosted.fetches() - before
@@ -125,7 +125,7 @@ def test_a_burst_costs_a_fetch_and_one_more(hosted, measured):
     # Nothing new: what is applied would be recorded at the server, which asks for its refs as well.
     commit = server.environment()["revision"]
     deliveries = [push(commit, hosted.secret) for _ in range(1_000)]
-    before, answers, lock = hosted.fetches(), [], threading.Lock()
+    before, answers, lock = hosted.settled(), [], threading.Lock()
 
     def send():
         host, port = server.place.rsplit(":", 1)

@@ -1,6 +1,7 @@
 """A project whose repository is at a Git host, and a server that follows it by a document of the kind `GitSource`."""
 
 import json
+import time
 
 from support.canary import Canary, traces
 from support.git_host import ACCOUNT, REPOSITORY
@@ -74,6 +75,14 @@ class Hosted:
     def fetches(self):
         """How often the server's refs were asked for."""
         return sum("info/refs" in request for request in self.http.requests)
+
+    def settled(self):
+        """The same when it asks no more: what was applied is published after it is seen to be there."""
+        while True:
+            before = self.fetches()
+            time.sleep(0.5)
+            if self.fetches() == before:
+                return before
 
     def wait_for(self, target, *tables):
         """Waits until exactly these tables are there."""
