@@ -286,6 +286,29 @@ fn a_repository_that_is_too_large_is_not_kept() {
 }
 
 #[test]
+fn nobody_waits_to_make_packs_one() {
+    let pair = Pair::new();
+    let mirror = pair.limited(Limits {
+        packs: 1,
+        lock: Duration::from_millis(100),
+        ..Limits::default()
+    });
+    for text in ["SELECT 1;", "SELECT 2;", "SELECT 3;"] {
+        pair.origin.write("1.sql", text);
+        pair.origin.commit("next");
+        mirror.fetch(&Access::default(), &[]).unwrap();
+    }
+    let many = pair.packs();
+    let other = std::fs::File::create(mirror.folder().with_extension("lock")).unwrap();
+    other.lock().unwrap();
+    mirror.tidy().unwrap();
+    assert_eq!(pair.packs().len(), many.len());
+    other.unlock().unwrap();
+    mirror.tidy().unwrap();
+    assert_eq!(pair.packs().len(), many.len() + 1);
+}
+
+#[test]
 fn packs_are_made_one_when_there_are_many() {
     let pair = Pair::new();
     let mirror = pair.limited(Limits {

@@ -111,17 +111,22 @@ impl Mirror {
     }
 
     /// Makes the mirror's packs one when there are many: each fetch adds one. Apart from fetching, because nobody who waits
-    /// for what a fetch brings needs it.
+    /// for what a fetch brings needs it; and not now, where somebody else uses the mirror.
     ///
     /// # Errors
     /// It can't be made smaller now. Nothing is lost, and the next time tries again.
     pub fn tidy(&self) -> Result<(), RemoteError> {
-        let _lock = self.lock()?;
         let Ok(repository) = git2::Repository::open_bare(&self.folder) else {
             // The next fetch makes it.
             return Ok(());
         };
-        packs::tidy(&repository, self.limits.packs)
+        if !packs::are_many(&repository, self.limits.packs)? {
+            return Ok(());
+        }
+        let Some(_lock) = self.try_lock()? else {
+            return Ok(());
+        };
+        packs::tidy(&repository)
     }
 
     /// Fetches, lets a ref be written in the mirror, and pushes it; again if somebody else pushed it meanwhile.
@@ -283,6 +288,20 @@ impl Mirror {
     }
 
     fn lock(&self) -> Result<Lock, RemoteError> {
+        let until = Instant::now() + self.limits.lock;
+        loop {
+            if let Some(lock) = self.try_lock()? {
+                return Ok(lock);
+            }
+            if Instant::now() > until {
+                return Err(RemoteError::Busy(self.address.clone()));
+            }
+            thread::sleep(self.limits.lock_poll);
+        }
+    }
+
+    /// None where somebody else holds it.
+    fn try_lock(&self) -> Result<Option<Lock>, RemoteError> {
         let failed = || RemoteError::mirror("locking the folder");
         if let Some(parent) = self.folder.parent() {
             // Definitions may be nobody else's business.
@@ -291,16 +310,10 @@ impl Mirror {
             builder.create(parent).map_err(failed())?;
         }
         let file = File::create(self.folder.with_extension("lock")).map_err(failed())?;
-        let until = Instant::now() + self.limits.lock;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
-                Err(TryLockError::Error(error)) => return Err(failed()(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() > until => {
-                    return Err(RemoteError::Busy(self.address.clone()));
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(self.limits.lock_poll),
-            }
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed()(error)),
         }
     }
 }

@@ -9,19 +9,27 @@ use git2::{Buf, Oid};
 use super::RemoteError;
 
 const PACKING: &str = "packing the mirror";
+const READING: &str = "reading the packs";
 
 /// Lists packs that were superseded when packs were last made one. They go the next time, when nobody can still be
 /// reading them.
 const SUPERSEDED: &str = "whimbrel-superseded";
 
-/// Makes all packs of a mirror one when there are more than a number.
-pub(super) fn tidy(repository: &git2::Repository, most: usize) -> Result<(), RemoteError> {
-    let folder = repository.path().join("objects/pack");
-    let failed = || RemoteError::mirror("reading the packs");
+/// Whether a mirror has more packs than a number.
+pub(super) fn are_many(repository: &git2::Repository, most: usize) -> Result<bool, RemoteError> {
+    let packs = packs(&folder(repository)).map_err(RemoteError::mirror(READING))?;
+    Ok(packs.len() > most)
+}
+
+fn folder(repository: &git2::Repository) -> PathBuf {
+    repository.path().join("objects/pack")
+}
+
+/// Makes all packs of a mirror one.
+pub(super) fn tidy(repository: &git2::Repository) -> Result<(), RemoteError> {
+    let folder = folder(repository);
+    let failed = || RemoteError::mirror(READING);
     let packs = packs(&folder).map_err(failed())?;
-    if packs.len() <= most {
-        return Ok(());
-    }
     let mut builder = repository
         .packbuilder()
         .map_err(RemoteError::git(PACKING))?;
