@@ -15,7 +15,9 @@ use crate::remote::{cache_folder, signing_key};
 
 pub(crate) async fn run(arguments: &Operator, output: &Output) -> Result<Exit, CliError> {
     let usage = |error| CliError::new(Exit::Usage, error);
-    let configuration = configuration().await.map_err(usage)?;
+    let configuration = configuration().await.map_err(|error| {
+        usage(error).hint("run it in a pod with a service account, or set KUBECONFIG")
+    })?;
     let cache = arguments.cache.clone().or_else(cache_folder);
     let cache = cache.ok_or_else(|| {
         CliError::failed("there is no place to keep mirrors of repositories")
