@@ -15,7 +15,7 @@ use std::time::Duration;
 use support::{Work, git};
 use whimbrel_config::SourceTree as _;
 use whimbrel_core::lineage::Revision;
-use whimbrel_git::{Access, Address, Limits, Mirror, Move, RemoteError, Repository};
+use whimbrel_git::{Access, Address, Limits, Mirror, Move, RemoteError};
 
 struct Pair {
     origin: Work,
@@ -343,65 +343,5 @@ fn packs_are_made_one_when_there_are_many() {
     assert_eq!(
         mirror.last().unwrap().resolve("v0").unwrap(),
         pair.origin.open().resolve("v0").unwrap()
-    );
-}
-
-#[test]
-fn what_is_published_is_pushed_or_not_kept() {
-    const REFERENCE: &str = "refs/whimbrel/promotions/dev";
-    let pair = Pair::new();
-    pair.origin.commit("first");
-    let mirror = pair.mirror();
-    let access = Access::default();
-    let write = |message: &'static str| {
-        move |repository: &Repository| {
-            let folder = repository.directory();
-            let tree = git(folder, &["mktree", "--missing"]);
-            let before = git(
-                folder,
-                &["for-each-ref", "--format=%(objectname)", REFERENCE],
-            );
-            let mut arguments = vec!["commit-tree", "-m", message, &tree];
-            if !before.is_empty() {
-                arguments.extend(["-p", &before]);
-            }
-            let commit = git(folder, &arguments);
-            git(folder, &["update-ref", REFERENCE, &commit]);
-            Ok::<(), RemoteError>(())
-        }
-    };
-    mirror.publish(&access, REFERENCE, write("one")).unwrap();
-    mirror.publish(&access, REFERENCE, write("two")).unwrap();
-    mirror
-        .publish(&access, REFERENCE, |_| Ok::<(), RemoteError>(()))
-        .unwrap();
-    let log = pair.origin.git(&["log", "--format=%s", REFERENCE]);
-    assert_eq!(log, "two\none");
-    // Somebody else is quicker, once.
-    let mut raced = false;
-    let result = mirror.publish(&access, REFERENCE, |repository| {
-        write("three")(repository)?;
-        if !raced {
-            raced = true;
-            write("theirs")(&pair.origin.open())?;
-        }
-        Ok::<(), RemoteError>(())
-    });
-    result.unwrap();
-    let log = pair.origin.git(&["log", "--format=%s", REFERENCE]);
-    assert_eq!(log, "three\ntheirs\ntwo\none");
-    // And always.
-    let error = mirror
-        .publish(&access, REFERENCE, |repository| {
-            write("four")(repository)?;
-            write("theirs")(&pair.origin.open())
-        })
-        .unwrap_err();
-    assert!(matches!(error, RemoteError::Rejected { .. }), "{error}");
-    let last = pair.mirror().last().unwrap();
-    let log = git(last.directory(), &["log", "-1", "--format=%s", REFERENCE]);
-    assert_eq!(
-        log, "theirs",
-        "what the server refused is gone from the mirror"
     );
 }
