@@ -39,6 +39,10 @@ pub mod imports {
             "whimbrel:observe/call@0.1.0.pause": async | trappable,
             "whimbrel:http/client@0.1.0.send": async | trappable,
             "whimbrel:ambient/files@0.1.0.read": async | trappable,
+            "whimbrel:resources/engine@0.1.0.plan": async | trappable,
+            "whimbrel:resources/engine@0.1.0.apply": async | trappable,
+            "whimbrel:resources/engine@0.1.0.revert": async | trappable,
+            "whimbrel:resources/engine@0.1.0.status": async | trappable,
             default: trappable,
         },
     });
@@ -103,6 +107,23 @@ pub mod reporter {
             package whimbrel:host;
             world reporter {
                 export whimbrel:git/reporter@0.1.0;
+            }
+        ",
+        exports: { default: async },
+        with: {
+            "whimbrel:types/types@0.1.0": crate::bindings::imports::whimbrel::types::types,
+        },
+    });
+}
+
+/// The exports of the world `resource-provider`.
+pub mod provider {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package whimbrel:host;
+            world provider {
+                export whimbrel:resources/provider@0.1.0;
             }
         ",
         exports: { default: async },

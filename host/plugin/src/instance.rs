@@ -13,6 +13,7 @@ use crate::capability::{Denied, wasi};
 use crate::ceiling::Ceiling;
 use crate::desk::Desk;
 use crate::egress::Outgoing;
+use crate::engine::EngineAccess;
 use crate::grants::{Grants, Need};
 use crate::hush::Hush;
 use crate::limits::Limits;
@@ -54,6 +55,8 @@ pub struct Working {
     pub session: Option<Arc<Session>>,
     /// Where its requests may go.
     pub outgoing: Option<Outgoing>,
+    /// The engine: a resource provider's.
+    pub engine: Option<EngineAccess>,
 }
 
 impl Scope {
@@ -86,6 +89,7 @@ impl Scope {
                 database: None,
                 session: None,
                 outgoing: Some(outgoing),
+                engine: None,
             }),
             ..Self::pure(function, log)
         }
@@ -107,6 +111,7 @@ impl Scope {
                 database: Some((work, desk)),
                 session: None,
                 outgoing,
+                engine: None,
             }),
             live: None,
             lasting: None,
@@ -130,10 +135,26 @@ impl Scope {
                 database: None,
                 session: Some(session),
                 outgoing: Some(outgoing),
+                engine: None,
             }),
             live: None,
             lasting: Some(lasting),
             about: String::new(),
+        }
+    }
+
+    /// A call that may ask the engine.
+    pub fn resource(function: &'static str, call: Call, engine: Option<EngineAccess>) -> Self {
+        let log = call.log.clone();
+        Self {
+            working: Some(Working {
+                call,
+                database: None,
+                session: None,
+                outgoing: None,
+                engine,
+            }),
+            ..Self::pure(function, log)
         }
     }
 
@@ -245,6 +266,11 @@ impl State {
     pub fn desk(&self) -> Option<Desk> {
         let (_, desk) = self.scope.working.as_ref()?.database.as_ref()?;
         Some(desk.clone())
+    }
+
+    /// The engine that the call may ask.
+    pub fn engine(&self) -> Option<EngineAccess> {
+        self.scope.working.as_ref()?.engine.clone()
     }
 
     /// The context of the call.

@@ -19,6 +19,7 @@ mod convert;
 mod database;
 mod desk;
 mod egress;
+mod engine;
 mod error;
 mod grants;
 mod hush;
@@ -39,12 +40,13 @@ mod trap;
 
 pub use builtin::{builtin, builtin_names};
 pub use call::{
-    Call, CommitState, CommitStatus, GitEvent, Level, LogSink, Outcome, Preview, PullRequest, Push,
-    Rejection, Reporter, ReporterSettings, SecretStore, StopFlag, StoreSettings, Verified,
-    WebhookReceiver, WebhookSettings,
+    Call, CommitState, CommitStatus, GitEvent, Going, Level, LogSink, Outcome, Planned, Preview,
+    ProviderSettings, PullRequest, Push, Rejection, Reporter, ReporterSettings, ResourceProvider,
+    SecretStore, StopFlag, StoreSettings, Stored, Verified, WebhookReceiver, WebhookSettings,
 };
 pub use database::{SqlError, StepDatabase};
 pub use egress::{Materials, Names, NoMaterials};
+pub use engine::{EngineQuestion, ResourceEngine};
 pub use error::PluginError;
 pub use grants::{Folder, Grants, HttpGrant, Need};
 pub use known::World;

@@ -8,6 +8,7 @@ use whimbrel_core::digest::Digest;
 use whimbrel_core::fault::Fault;
 use whimbrel_core::name::PluginName;
 
+use crate::bindings::provider::ProviderPre;
 use crate::bindings::reporter::ReporterPre;
 use crate::bindings::step::StepPre;
 use crate::bindings::store::StorePre;
@@ -53,6 +54,7 @@ pub struct Exports {
     pub store: Option<StorePre<State>>,
     pub webhook: Option<WebhookPre<State>>,
     pub reporter: Option<ReporterPre<State>>,
+    pub provider: Option<ProviderPre<State>>,
 }
 
 impl Plugin {
@@ -145,6 +147,13 @@ impl Plugin {
 
     pub(crate) fn reporter(&self) -> Result<&ReporterPre<State>, PluginError> {
         self.called(self.admitted.calls.reporter.as_ref(), World::GitReporter)
+    }
+
+    pub(crate) fn provider(&self) -> Result<&ProviderPre<State>, PluginError> {
+        self.called(
+            self.admitted.calls.provider.as_ref(),
+            World::ResourceProvider,
+        )
     }
 
     fn called<'a, T>(&self, calls: Option<&'a T>, world: World) -> Result<&'a T, PluginError> {

@@ -12,6 +12,7 @@ use whimbrel_core::name::PluginName;
 use whimbrel_signal::metric::Meter;
 
 use crate::admission::{self, Declared, Surface};
+use crate::bindings::provider::ProviderPre;
 use crate::bindings::reporter::ReporterPre;
 use crate::bindings::step::StepPre;
 use crate::bindings::store::StorePre;
@@ -76,7 +77,8 @@ fn exports(surface: &Surface, instance: &InstancePre<State>) -> wasmtime::Result
             World::SecretStore => exports.store = Some(StorePre::new(instance)?),
             World::GitWebhook => exports.webhook = Some(WebhookPre::new(instance)?),
             World::GitReporter => exports.reporter = Some(ReporterPre::new(instance)?),
-            World::PlanPolicy | World::MigrationLayout | World::ResourceProvider => {}
+            World::ResourceProvider => exports.provider = Some(ProviderPre::new(instance)?),
+            World::PlanPolicy | World::MigrationLayout => {}
         }
     }
     Ok(exports)

@@ -70,3 +70,20 @@ pub mod reporter {
         },
     });
 }
+
+/// The world `resource-provider`.
+pub mod provider {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "whimbrel:plugin/resource-provider",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_provider",
+        default_bindings_module: "whimbrel_sdk::bindings::provider",
+        with: {
+            "whimbrel:types/types@0.1.0": crate::bindings::whimbrel::types::types,
+            "whimbrel:observe/log@0.1.0": crate::bindings::whimbrel::observe::log,
+            "whimbrel:observe/call@0.1.0": crate::bindings::whimbrel::observe::call,
+        },
+    });
+}

@@ -67,6 +67,21 @@ macro_rules! export_reporter {
     };
 }
 
+/// Exports a [`crate::ResourceProvider`] as a component of the world `resource-provider`. It can be granted nothing: what it
+/// does, it asks of the engine.
+#[macro_export]
+macro_rules! export_provider {
+    ($provider:ty) => {
+        #[doc(hidden)]
+        pub type WhimbrelExport = $crate::ExportedProvider<$provider>;
+
+        $crate::export_manifest!([], []);
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::provider::export_provider!(WhimbrelExport with_types_in $crate::bindings::provider);
+    };
+}
+
 /// The manifest as a custom section of the component.
 #[doc(hidden)]
 #[macro_export]

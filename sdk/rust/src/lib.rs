@@ -76,7 +76,8 @@
 //! ```
 //!
 //! What reads a Git host's webhooks is a [`WebhookReceiver`], exported with [`export_webhook!`]; what shows results there is a
-//! [`GitReporter`], exported with [`export_reporter!`].
+//! [`GitReporter`], exported with [`export_reporter!`]. Resources for Terraform are a [`ResourceProvider`], exported with
+//! [`export_provider!`].
 //!
 //! What a plugin exports may be called again after a crash: `apply` goes on from [`database::last_checkpoint`].
 
@@ -91,6 +92,7 @@ mod configuration;
 mod configured;
 pub mod database;
 mod duration;
+pub mod engine;
 pub mod environment;
 mod export;
 mod fault;
@@ -103,6 +105,7 @@ pub mod mock;
 pub mod random;
 mod refusal;
 pub mod reporter;
+pub mod resource;
 mod secret;
 pub mod session;
 pub mod sources;
@@ -116,6 +119,7 @@ pub mod webhook;
 pub use duration::Duration;
 pub use fault::{Fault, FaultClass, Retry};
 pub use reporter::GitReporter;
+pub use resource::ResourceProvider;
 pub use secret::{Lease, Reference, Renewal, Secret, Shape};
 pub use step::{Description, Dialect, MigrationStep, Outcome, Preview};
 pub use store::SecretStore;
@@ -126,6 +130,8 @@ pub use webhook::WebhookReceiver;
 pub use export::manifest;
 #[doc(hidden)]
 pub use reporter::ExportedReporter;
+#[doc(hidden)]
+pub use resource::ExportedProvider;
 #[doc(hidden)]
 pub use step::Exported;
 #[doc(hidden)]
@@ -138,9 +144,9 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::{
         Description, Dialect, Duration, Fault, FaultClass, GitReporter, Lease, MigrationStep,
-        Outcome, Preview, Reference, Renewal, Retry, RowSet, Secret, SecretStore, Shape, Value,
-        WebhookReceiver, call, database, export_reporter, export_step, export_store,
-        export_webhook, http, log,
+        Outcome, Preview, Reference, Renewal, ResourceProvider, Retry, RowSet, Secret, SecretStore,
+        Shape, Value, WebhookReceiver, call, database, engine, export_provider, export_reporter,
+        export_step, export_store, export_webhook, http, log,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

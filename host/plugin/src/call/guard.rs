@@ -50,6 +50,7 @@ pub async fn guarded<T: Send>(
     let _place = sandbox.place(plugin).await?;
     let mut store = sandbox.store(plugin, scope, limit)?;
     let desk = store.data().desk();
+    let engine = store.data().engine();
     let ended = {
         let running = AssertUnwindSafe(guest(&mut store)).catch_unwind();
         within(running, limit, stop, sandbox.limits().stop_grace).await
@@ -62,6 +63,9 @@ pub async fn guarded<T: Send>(
     }
     if let Some(desk) = desk {
         desk.close(!answered).await;
+    }
+    if let Some(engine) = engine {
+        engine.close().await;
     }
     let state = store.data_mut();
     let name = plugin.name().to_string();

@@ -3,6 +3,7 @@
 mod config;
 mod fault;
 mod guard;
+mod provider;
 mod reporter;
 mod step;
 mod store;
@@ -19,6 +20,7 @@ use whimbrel_signal::metric::Measurement;
 use crate::egress::{Materials, NoMaterials};
 
 pub use guard::dry_run;
+pub use provider::{Going, Planned, ProviderSettings, ResourceProvider, Stored};
 pub use reporter::{CommitState, CommitStatus, Reporter, ReporterSettings};
 pub use step::{Outcome, Preview};
 pub use store::{SecretStore, StoreSettings};

@@ -1,31 +1,48 @@
-//! `whimbrel:resources/engine`: no part of any call yet.
+//! `whimbrel:resources/engine`: what a resource asks of the engine.
 
 use wasmtime::Result;
 
 use crate::bindings::imports::whimbrel::resources::engine;
 use crate::bindings::imports::whimbrel::types::types::Fault;
+use crate::engine::EngineQuestion;
 use crate::instance::State;
 
+type Answer = Result<Result<String, Fault>>;
+
 impl State {
-    fn no_engine(&self) -> Result<Result<String, Fault>> {
-        Ok(Err(self.not_here("engine").fault("engine.denied")))
+    async fn ask(&mut self, question: EngineQuestion, request: String) -> Answer {
+        let working = self.scope.working.as_ref();
+        let access = working.and_then(|working| {
+            let access = working.engine.as_ref()?;
+            Some((access.clone(), working.call.stop.clone()))
+        });
+        let Some((access, stop)) = access.filter(|(access, _)| access.allows(question)) else {
+            return Ok(Err(self.not_here("engine").fault("engine.denied")));
+        };
+        self.meter.pause();
+        let answer = access.ask(question, &request, &stop).await;
+        self.meter.resume();
+        Ok(match answer? {
+            Ok(answer) => Ok(answer.to_string()),
+            Err(fault) => Err(fault.into()),
+        })
     }
 }
 
 impl engine::Host for State {
-    fn plan(&mut self, _: String) -> Result<Result<String, Fault>> {
-        self.no_engine()
+    async fn plan(&mut self, request: String) -> Answer {
+        self.ask(EngineQuestion::Plan, request).await
     }
 
-    fn apply(&mut self, _: String) -> Result<Result<String, Fault>> {
-        self.no_engine()
+    async fn apply(&mut self, request: String) -> Answer {
+        self.ask(EngineQuestion::Apply, request).await
     }
 
-    fn revert(&mut self, _: String) -> Result<Result<String, Fault>> {
-        self.no_engine()
+    async fn revert(&mut self, request: String) -> Answer {
+        self.ask(EngineQuestion::Revert, request).await
     }
 
-    fn status(&mut self, _: String) -> Result<Result<String, Fault>> {
-        self.no_engine()
+    async fn status(&mut self, request: String) -> Answer {
+        self.ask(EngineQuestion::Status, request).await
     }
 }

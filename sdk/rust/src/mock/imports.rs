@@ -34,6 +34,27 @@ fn no_source<T>(source: &str) -> Result<T, Error> {
     )))
 }
 
+fn on_engine(question: &str, request: &str) -> Result<String, Fault> {
+    with(|host| host.engine.ask(question, request))
+        .unwrap_or_else(|| Err(Fault::new(FaultClass::Denied, "mock.no-host", NO_HOST)))
+}
+
+pub(crate) fn engine_plan(request: &str) -> Result<String, Fault> {
+    on_engine("plan", request)
+}
+
+pub(crate) fn engine_apply(request: &str) -> Result<String, Fault> {
+    on_engine("apply", request)
+}
+
+pub(crate) fn engine_revert(request: &str) -> Result<String, Fault> {
+    on_engine("revert", request)
+}
+
+pub(crate) fn engine_status(request: &str) -> Result<String, Fault> {
+    on_engine("status", request)
+}
+
 pub(crate) fn dialect_of() -> String {
     with(|host| host.database.dialect()).unwrap_or_default()
 }

@@ -23,6 +23,7 @@
 //! ```
 
 mod answers;
+mod engine;
 mod imports;
 mod live;
 mod script;
@@ -102,6 +103,7 @@ pub struct Host {
     stop_after_commits: Option<usize>,
     surroundings: surroundings::Surroundings,
     live: live::Live,
+    engine: engine::Engine,
 }
 
 thread_local! {
@@ -156,6 +158,7 @@ impl Host {
             stop_after_commits: None,
             surroundings: surroundings::Surroundings::default(),
             live: live::Live::default(),
+            engine: engine::Engine::default(),
         }
     }
 

@@ -1,0 +1,158 @@
+//! The world `resource-provider`: resources with a life of their own, as Terraform drives them.
+//!
+//! Values cross as JSON text, as `wit/deps/resources` says; nobody here looks into them.
+
+mod life;
+mod pure;
+mod stored;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::Store;
+use whimbrel_core::fault::Fault;
+use whimbrel_signal::Scrubber;
+
+use crate::bindings::imports::whimbrel::types::types;
+use crate::bindings::provider::Provider as Exports;
+use crate::call::fault::fault;
+use crate::call::guard::{Guest, guarded};
+use crate::call::{Call, LogSink, StopFlag, traced};
+use crate::engine::{EngineAccess, ResourceEngine};
+use crate::error::PluginError;
+use crate::instance::{Scope, State};
+use crate::plugin::Plugin;
+
+pub use stored::{Planned, Stored};
+
+/// What a provider has besides its configuration.
+pub struct ProviderSettings {
+    /// Answers what its resources ask.
+    pub engine: Arc<dyn ResourceEngine>,
+    /// Takes secrets out of what goes wrong.
+    pub scrubber: Scrubber,
+    /// Takes its log lines; none means `tracing`.
+    pub log: Option<LogSink>,
+}
+
+/// How a call goes.
+#[derive(Clone, Debug, Default)]
+pub struct Going {
+    /// The wall-clock limit; the sandbox's own for a run if none.
+    pub timeout: Option<Duration>,
+    /// Asks it to stop.
+    pub stop: StopFlag,
+}
+
+/// A plugin of the world `resource-provider`. Every call is configured anew, in a store of its own.
+pub struct ResourceProvider {
+    plugin: Plugin,
+    settings: ProviderSettings,
+}
+
+/// What a call may ask of the engine.
+#[derive(Clone, Copy)]
+enum Asks {
+    Nothing,
+    Looks,
+    Changes,
+}
+
+impl ResourceProvider {
+    /// A provider of this plugin. Nothing of the plugin runs before the first call.
+    ///
+    /// # Errors
+    /// The plugin is of another world.
+    pub fn new(plugin: Plugin, settings: ProviderSettings) -> Result<Self, Fault> {
+        plugin.provider().map_err(|error| fault(&error))?;
+        Ok(Self { plugin, settings })
+    }
+
+    /// Runs one function that asks nothing, without the provider's configuration.
+    async fn pure<T: Send + 'static>(
+        &self,
+        function: &'static str,
+        guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let going = Going::default();
+        self.run(function, Asks::Nothing, &going, None, guest).await
+    }
+
+    /// Runs one function, configured.
+    async fn call<T: Send + 'static>(
+        &self,
+        function: &'static str,
+        asks: Asks,
+        going: &Going,
+        config: &str,
+        guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.run(function, asks, going, Some(config.to_owned()), guest)
+            .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        function: &'static str,
+        asks: Asks,
+        going: &Going,
+        config: Option<String>,
+        guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let log = self.settings.log.clone().unwrap_or_else(traced);
+        let access = |changing| EngineAccess::new(Arc::clone(&self.settings.engine), changing);
+        let limits = self.plugin.sandbox().limits();
+        let (scope, limit) = match asks {
+            Asks::Nothing => (Scope::pure(function, log), limits.pure_timeout),
+            Asks::Looks | Asks::Changes => {
+                let access = access(matches!(asks, Asks::Changes));
+                let mut call = Call::new("", &format!("resource/{function}"));
+                call.log = log;
+                call.stop = going.stop.clone();
+                let limit = going.timeout.unwrap_or(limits.call_timeout);
+                call.timeout = Some(limit);
+                (Scope::resource(function, call, Some(access)), limit)
+            }
+        };
+        let provider = self.plugin.provider().map_err(|error| fault(&error))?;
+        let provider = provider.clone();
+        let ended = guarded(&self.plugin, scope, limit, &going.stop, move |store| {
+            Box::pin(async move {
+                let exports = provider.instantiate_async(&mut *store).await?;
+                if let Some(config) = config {
+                    let configure = exports.whimbrel_resources_provider();
+                    let configured = configure.call_configure(&mut *store, &config).await?;
+                    if let Err(fault) = configured {
+                        return Ok(Err(fault));
+                    }
+                }
+                guest(exports, store).await
+            })
+        });
+        let ended: Result<T, PluginError> = ended.await;
+        ended.map_err(|error| self.clean(fault(&error)))
+    }
+
+    /// What was answered with several faults, or what kept the call from answering.
+    fn faults<T>(
+        &self,
+        asked: Result<Result<T, Vec<types::Fault>>, Fault>,
+    ) -> Result<T, Vec<Fault>> {
+        match asked {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(faults)) => Err(faults
+                .into_iter()
+                .map(|fault| self.clean(fault.into()))
+                .collect()),
+            Err(fault) => Err(vec![fault]),
+        }
+    }
+
+    fn clean(&self, mut fault: Fault) -> Fault {
+        let scrubber = &self.settings.scrubber;
+        fault.message = scrubber.scrub(&fault.message);
+        fault.hint = fault.hint.map(|hint| scrubber.scrub(&hint));
+        fault.pointer = fault.pointer.map(|pointer| scrubber.scrub(&pointer));
+        fault
+    }
+}

@@ -1,0 +1,242 @@
+//! `whimbrel_environment`: an environment of a project, brought to a revision.
+
+use whimbrel_sdk::prelude::*;
+use whimbrel_sdk::resource::{Planned, Stored, has_unknown, is_unknown};
+
+use crate::request::{Reached, text};
+use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
+
+/// What the plan says, when the databases can be asked.
+const COMPUTED: [&str; 6] = [
+    "revision",
+    "plan",
+    "migrations",
+    "applied",
+    "pending",
+    "drift",
+];
+/// What decides which databases are meant.
+const TARGET: [&str; 2] = ["source", "environment"];
+/// What the plan depends on.
+const INPUTS: [&str; 5] = ["source", "ref", "environment", "parameters", "databases"];
+
+/// What an apply will come to.
+///
+/// # Errors
+/// The project can't be read, or nothing could be applied.
+pub fn plan(
+    reached: &Reached,
+    prior: Option<&Stored>,
+    config: &Json,
+    proposed: Json,
+) -> Result<Planned, Fault> {
+    let mut state = proposed;
+    without_write_only(&mut state);
+    with_default(&mut state, "on_destroy", "keep");
+    let mut planned = Planned::default();
+    if let Some(prior) = prior {
+        planned.replace = replaced(&prior.state, &state);
+    }
+    if INPUTS
+        .iter()
+        .any(|name| config.get(name).is_some_and(has_unknown))
+    {
+        set_unknown(&mut state, &COMPUTED);
+        set_unknown(&mut state, &["id"]);
+        planned.stored.state = state;
+        return Ok(planned);
+    }
+    let name = id(&state);
+    set(&mut state, "id", json!(name));
+    let answer = match engine::plan(&Json::Object(reached.environment(config))) {
+        Ok(answer) => answer,
+        // It may be made by what is applied before this.
+        Err(fault) if fault.class == FaultClass::Unavailable => {
+            let message = format!(
+                "what is to be done is known only when it is applied: {}",
+                fault.message
+            );
+            planned.warnings.push((String::new(), message));
+            set_unknown(&mut state, &COMPUTED);
+            planned.stored.state = state;
+            return Ok(planned);
+        }
+        Err(fault) => return Err(fault),
+    };
+    planned.warnings.extend(warnings(&answer));
+    planned.stored.private = text(&answer, "digest").unwrap_or_default().into();
+    let is_idle = text(&answer, "stand") == Some("current");
+    let is_new = prior.is_none() || !planned.replace.is_empty();
+    for name in COMPUTED {
+        let value = match name {
+            "pending" | "drift" => json!(0),
+            // An empty plan has a digest, too, and it says nothing.
+            "plan" if is_idle && !is_new => continue,
+            "plan" => answer.get("digest").cloned().unwrap_or_default(),
+            "revision" => answer.get("revision").cloned().unwrap_or_default(),
+            name => answer
+                .pointer(&format!("/after/{name}"))
+                .cloned()
+                .unwrap_or_default(),
+        };
+        set(&mut state, name, value);
+    }
+    planned.stored.state = state;
+    Ok(planned)
+}
+
+/// Applies what was planned, and nothing else.
+///
+/// # Errors
+/// It isn't applied, or only in part: the next plan goes on.
+pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored, Fault> {
+    let mut state = planned.state;
+    let mut request = reached.environment(config);
+    if let Some(revision) = text(&state, "revision") {
+        pin(&mut request, revision);
+    }
+    // Whoever looked at the plan agreed to it and to no other.
+    if let Ok(digest) = std::str::from_utf8(&planned.private)
+        && !digest.is_empty()
+    {
+        request.insert("plan".into(), json!(digest));
+    }
+    let answer = engine::apply(&Json::Object(request))?;
+    let name = id(&state);
+    set(&mut state, "id", json!(name));
+    keep(&mut state, &answer);
+    if state.get("plan").is_none_or(is_unknown) {
+        set(
+            &mut state,
+            "plan",
+            answer.get("digest").cloned().unwrap_or_default(),
+        );
+    }
+    without_write_only(&mut state);
+    Ok(Stored {
+        state,
+        private: Vec::new(),
+    })
+}
+
+/// How the environment stands now.
+///
+/// # Errors
+/// It can't be looked at.
+pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault> {
+    let mut state = current.state;
+    let mut request = reached.environment(&state);
+    if let Some(revision) = text(&state, "revision") {
+        pin(&mut request, revision);
+    }
+    let answer = engine::status(&Json::Object(request))?;
+    keep(&mut state, &answer);
+    Ok(Some(Stored {
+        state,
+        private: current.private,
+    }))
+}
+
+/// Ends the resource as it says.
+///
+/// # Errors
+/// It must stay, or not everything could be taken back.
+pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
+    let state = &current.state;
+    match OnDestroy::of(state)? {
+        OnDestroy::Keep => Ok(()),
+        OnDestroy::Fail => Err(must_stay(&format!("environment `{}`", id(state)))),
+        OnDestroy::Revert => {
+            let mut request = reached.environment(state);
+            if let Some(revision) = text(state, "revision") {
+                pin(&mut request, revision);
+            }
+            request.insert("all".into(), json!(true));
+            engine::revert(&Json::Object(request)).map(|_| ())
+        }
+    }
+}
+
+/// Takes over an environment that has a history: `SOURCE,ENVIRONMENT`, with `@REF` behind the source if one is followed.
+///
+/// # Errors
+/// The id means none.
+pub fn import(reached: &Reached, id: &str) -> Result<Stored, Fault> {
+    let Some((source, environment)) = id.rsplit_once(',') else {
+        let message =
+            format!("expected `SOURCE,ENVIRONMENT` or `SOURCE@REF,ENVIRONMENT`, found `{id}`");
+        return Err(Fault::new(FaultClass::Invalid, "terraform.import", message));
+    };
+    // An address may have an `@` of its own, before its path.
+    let (source, reference) = match source.rsplit_once('@') {
+        Some((before, reference)) if !reference.contains([':', '/']) || before.contains("://") => {
+            (before, Some(reference))
+        }
+        _ => (source, None),
+    };
+    let mut state = json!({
+        "source": source, "ref": reference, "environment": environment, "on_destroy": "keep",
+    });
+    let answer = engine::status(&Json::Object(reached.environment(&state)))?;
+    let name = self::id(&state);
+    set(&mut state, "id", json!(name));
+    set(&mut state, "plan", Json::Null);
+    keep(&mut state, &answer);
+    Ok(Stored {
+        state,
+        private: Vec::new(),
+    })
+}
+
+fn id(state: &Json) -> String {
+    let part = |name| text(state, name).unwrap_or_default();
+    format!("{},{}", part("source"), part("environment"))
+}
+
+/// What an answer says of how the environment stands.
+fn keep(state: &mut Json, answer: &Json) {
+    for name in COMPUTED {
+        if let Some(value) = answer.get(name) {
+            set(state, name, value.clone());
+        }
+    }
+}
+
+fn pin(request: &mut whimbrel_sdk::serde_json::Map<String, Json>, revision: &str) {
+    if let Some(project) = request.get_mut("project") {
+        set(project, "ref", json!(revision));
+    }
+}
+
+fn replaced(prior: &Json, state: &Json) -> Vec<String> {
+    let mut changed: Vec<String> = TARGET
+        .iter()
+        .filter(|name| prior.get(**name) != state.get(**name))
+        .map(|name| format!("/{name}"))
+        .collect();
+    let urls = |state: &Json| -> Vec<(String, Json)> {
+        let databases = state.get("databases").and_then(Json::as_object);
+        let each = databases.into_iter().flatten();
+        each.map(|(name, said)| (name.clone(), said.get("url").cloned().unwrap_or_default()))
+            .filter(|(_, url)| !url.is_null())
+            .collect()
+    };
+    if urls(prior) != urls(state) {
+        changed.push("/databases".to_owned());
+    }
+    changed
+}
+
+fn warnings(answer: &Json) -> Vec<(String, String)> {
+    let listed = |name: &str| {
+        let list = answer.get(name).and_then(Json::as_array).cloned();
+        list.unwrap_or_default()
+    };
+    let mut all = Vec::new();
+    for text in listed("refusals").iter().chain(&listed("findings")) {
+        if let Some(text) = text.as_str() {
+            all.push((String::new(), text.to_owned()));
+        }
+    }
+    all
+}

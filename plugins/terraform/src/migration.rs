@@ -1,0 +1,165 @@
+//! `whimbrel_migration`: one migration that is written in Terraform. What is applied is never edited.
+
+use whimbrel_sdk::prelude::*;
+use whimbrel_sdk::resource::{Planned, Stored, has_unknown};
+
+use crate::request::{Reached, text};
+use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
+
+/// What makes it another migration, or puts it elsewhere.
+const IDENTITY: [&str; 4] = ["environment", "database", "name", "url"];
+/// What the plan depends on.
+const INPUTS: [&str; 8] = [
+    "environment",
+    "database",
+    "name",
+    "url",
+    "username",
+    "up",
+    "down",
+    "parameters",
+];
+
+/// What an apply will come to.
+///
+/// # Errors
+/// It is applied with another text, or can't be planned.
+pub fn plan(
+    reached: &Reached,
+    prior: Option<&Stored>,
+    config: &Json,
+    proposed: Json,
+) -> Result<Planned, Fault> {
+    let mut state = proposed;
+    without_write_only(&mut state);
+    with_default(&mut state, "on_destroy", "keep");
+    with_default(&mut state, "database", "main");
+    let mut planned = Planned::default();
+    if let Some(prior) = prior {
+        planned.replace = IDENTITY
+            .iter()
+            .filter(|name| prior.state.get(**name) != state.get(**name))
+            .map(|name| format!("/{name}"))
+            .collect();
+    }
+    let is_new = prior.is_none() || !planned.replace.is_empty();
+    if INPUTS
+        .iter()
+        .any(|name| config.get(name).is_some_and(has_unknown))
+    {
+        set_unknown(&mut state, &["id", "checksum", "applied_at"]);
+        planned.stored.state = state;
+        return Ok(planned);
+    }
+    let name = id(&state);
+    set(&mut state, "id", json!(name));
+    match engine::plan(&Json::Object(
+        reached.migration(&with_database(config, &state)),
+    )) {
+        Ok(answer) => {
+            let checksum = answer.get("checksum").cloned().unwrap_or_default();
+            set(&mut state, "checksum", checksum);
+            let applied = answer.get("appliedAt").filter(|time| !time.is_null());
+            match applied {
+                Some(time) => set(&mut state, "applied_at", time.clone()),
+                None => set_unknown(&mut state, &["applied_at"]),
+            }
+        }
+        Err(fault) if is_new && fault.class == FaultClass::Unavailable => {
+            let message = format!(
+                "whether it is applied is known only when it is: {}",
+                fault.message
+            );
+            planned.warnings.push((String::new(), message));
+            set_unknown(&mut state, &["checksum", "applied_at"]);
+        }
+        Err(fault) => return Err(fault),
+    }
+    planned.stored.state = state;
+    Ok(planned)
+}
+
+/// Applies it.
+///
+/// # Errors
+/// It isn't applied, or only in part: the next apply goes on.
+pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored, Fault> {
+    let mut state = planned.state;
+    let request = reached.migration(&with_database(config, &state));
+    let answer = engine::apply(&Json::Object(request))?;
+    let name = id(&state);
+    set(&mut state, "id", json!(name));
+    keep(&mut state, &answer);
+    without_write_only(&mut state);
+    Ok(Stored {
+        state,
+        private: Vec::new(),
+    })
+}
+
+/// How it stands; none when it isn't applied any more.
+///
+/// # Errors
+/// The database can't be looked at.
+pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault> {
+    let mut state = current.state;
+    let answer = engine::status(&Json::Object(reached.migration(&state)))?;
+    if text(&answer, "state") != Some("applied") {
+        return Ok(None);
+    }
+    keep(&mut state, &answer);
+    Ok(Some(Stored {
+        state,
+        private: current.private,
+    }))
+}
+
+/// Ends it as it says.
+///
+/// # Errors
+/// It must stay, or can't be taken back.
+pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
+    let state = &current.state;
+    match OnDestroy::of(state)? {
+        OnDestroy::Keep => Ok(()),
+        OnDestroy::Fail => Err(must_stay(&format!("migration `{}`", id(state)))),
+        OnDestroy::Revert => {
+            let request = reached.migration(state);
+            engine::revert(&Json::Object(request)).map(|_| ())
+        }
+    }
+}
+
+fn id(state: &Json) -> String {
+    let part = |name| text(state, name).unwrap_or_default();
+    format!(
+        "{},{},{}",
+        part("environment"),
+        part("database"),
+        part("name")
+    )
+}
+
+/// The configuration with the database that it leaves out.
+fn with_database(config: &Json, state: &Json) -> Json {
+    let mut whole = config.clone();
+    set(
+        &mut whole,
+        "database",
+        state.get("database").cloned().unwrap_or_default(),
+    );
+    whole
+}
+
+fn keep(state: &mut Json, answer: &Json) {
+    set(
+        state,
+        "checksum",
+        answer.get("checksum").cloned().unwrap_or_default(),
+    );
+    set(
+        state,
+        "applied_at",
+        answer.get("appliedAt").cloned().unwrap_or_default(),
+    );
+}

@@ -1,0 +1,149 @@
+//! What is asked of the engine, made of a resource's attributes and the provider's configuration.
+
+use whimbrel_sdk::prelude::*;
+use whimbrel_sdk::serde_json::Map;
+
+/// What may be said of a database.
+const PARTS: [&str; 3] = ["url", "username", "password"];
+
+/// How databases are reached, as the provider's configuration says it.
+#[derive(Debug, Default)]
+pub struct Reached(Vec<Json>);
+
+impl Reached {
+    /// Reads the provider's `database` blocks.
+    pub fn new(config: &Json) -> Self {
+        let blocks = config.get("database").and_then(Json::as_array);
+        Self(blocks.cloned().unwrap_or_default())
+    }
+
+    /// What is said of the databases of an environment: by the provider, and before it by the resource.
+    fn databases(&self, environment: &Json, own: &Json) -> Map<String, Json> {
+        let mut databases = Map::new();
+        for block in &self.0 {
+            if block.get("environment") == Some(environment)
+                && let Some(name) = text(block, "name")
+            {
+                databases.insert(name.to_owned(), parts(block));
+            }
+        }
+        for (name, database) in own.as_object().into_iter().flatten() {
+            let said = databases
+                .entry(name.clone())
+                .or_insert_with(|| Json::Object(Map::new()));
+            merge(said, parts(database));
+        }
+        databases
+    }
+
+    /// A request about an environment of a project.
+    pub fn environment(&self, attributes: &Json) -> Map<String, Json> {
+        let environment = attributes.get("environment").cloned().unwrap_or_default();
+        let own = attributes.get("databases").unwrap_or(&Json::Null);
+        let mut request = Map::new();
+        let mut project = json!({ "source": attributes.get("source") });
+        put(&mut project, "ref", attributes.get("ref"));
+        request.insert("project".into(), project);
+        let databases = self.databases(&environment, own);
+        if !databases.is_empty() {
+            request.insert("databases".into(), Json::Object(databases));
+        }
+        request.insert("environment".into(), environment);
+        shared(&mut request, attributes);
+        request
+    }
+
+    /// A request about one migration that is written in Terraform.
+    pub fn migration(&self, attributes: &Json) -> Map<String, Json> {
+        let environment = attributes.get("environment").cloned().unwrap_or_default();
+        let database = text(attributes, "database").unwrap_or("main");
+        let own = json!({ database: parts(attributes) });
+        let databases = self.databases(&environment, &own);
+        let mut migration = json!({
+            "name": attributes.get("name"), "database": database, "up": attributes.get("up"),
+        });
+        put(&mut migration, "down", attributes.get("down"));
+        let mut request = Map::new();
+        request.insert("migration".into(), migration);
+        request.insert("databases".into(), Json::Object(databases));
+        request.insert("environment".into(), environment);
+        shared(&mut request, attributes);
+        request
+    }
+}
+
+fn shared(request: &mut Map<String, Json>, attributes: &Json) {
+    if let Some(parameters) = attributes.get("parameters").filter(|it| !it.is_null()) {
+        request.insert("parameters".into(), parameters.clone());
+    }
+    if attributes.get("allow_destructive") == Some(&Json::Bool(true)) {
+        request.insert("allowDestructive".into(), Json::Bool(true));
+    }
+}
+
+/// What is said of one database. A password that is only written goes before a reference.
+fn parts(said: &Json) -> Json {
+    let mut parts = json!({});
+    for part in PARTS {
+        put(&mut parts, part, said.get(part));
+    }
+    put(&mut parts, "password", said.get("password_wo"));
+    parts
+}
+
+fn put(object: &mut Json, name: &str, value: Option<&Json>) {
+    if let (Some(fields), Some(value)) = (
+        object.as_object_mut(),
+        value.filter(|value| !value.is_null()),
+    ) {
+        fields.insert(name.to_owned(), value.clone());
+    }
+}
+
+fn merge(into: &mut Json, from: Json) {
+    if let (Some(into), Json::Object(from)) = (into.as_object_mut(), from) {
+        into.extend(from);
+    }
+}
+
+/// A text of a document.
+pub fn text<'a>(document: &'a Json, name: &str) -> Option<&'a str> {
+    document.get(name).and_then(Json::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reached;
+    use whimbrel_sdk::prelude::*;
+
+    #[test]
+    fn a_resource_counts_before_the_provider() {
+        let reached = Reached::new(&json!({ "database": [
+            { "environment": "dev", "name": "shop", "url": "sqlite:a", "password": { "$sealed": "1" } },
+            { "environment": "prod", "name": "shop", "url": "sqlite:b" },
+        ]}));
+        let request = reached.environment(&json!({
+            "source": "/shop", "ref": null, "environment": "dev", "parameters": { "a": "b" },
+            "databases": { "shop": { "url": "sqlite:c", "password": null, "password_wo": null } },
+        }));
+        let expected = json!({
+            "project": { "source": "/shop" }, "environment": "dev", "parameters": { "a": "b" },
+            "databases": { "shop": { "url": "sqlite:c", "password": { "$sealed": "1" } } },
+        });
+        assert_eq!(Json::Object(request), expected);
+    }
+
+    #[test]
+    fn a_migration_says_its_own_database() {
+        let request = Reached::default().migration(&json!({
+            "environment": "dev", "name": "0001-a", "up": "SELECT 1", "down": null, "url": "sqlite:a",
+            "password": "secret://env/A", "password_wo": { "$sealed": "0" }, "allow_destructive": true,
+        }));
+        let expected = json!({
+            "migration": { "name": "0001-a", "database": "main", "up": "SELECT 1" }, "environment": "dev",
+            "databases": { "main": { "url": "sqlite:a", "password": { "$sealed": "0" } } },
+            "allowDestructive": true,
+        });
+        assert_eq!(Json::Object(request), expected);
+    }
+}
