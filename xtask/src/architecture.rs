@@ -23,6 +23,7 @@ const ORDER: &[&str] = &[
     "whimbrel-engine",
     "whimbrel-server",
     "whimbrel-operator",
+    "whimbrel-resources",
     "whimbrel-terraform",
     "whimbrel",
 ];

@@ -220,6 +220,10 @@ impl Opening {
         &self.documents
     }
 
+    pub(crate) const fn documents_mut(&mut self) -> &mut Documents {
+        &mut self.documents
+    }
+
     /// The commit that the migrations are from, or that the work tree stands on.
     #[must_use]
     pub const fn revision(&self) -> Option<&Revision> {

@@ -17,8 +17,6 @@ const COMPUTED: [&str; 6] = [
 ];
 /// What decides which databases are meant.
 const TARGET: [&str; 2] = ["source", "environment"];
-/// What the plan depends on.
-const INPUTS: [&str; 5] = ["source", "ref", "environment", "parameters", "databases"];
 
 /// What an apply will come to.
 ///
@@ -37,10 +35,8 @@ pub fn plan(
     if let Some(prior) = prior {
         planned.replace = replaced(&prior.state, &state);
     }
-    if INPUTS
-        .iter()
-        .any(|name| config.get(name).is_some_and(has_unknown))
-    {
+    let request = Json::Object(reached.environment(config));
+    if has_unknown(&request) {
         set_unknown(&mut state, &COMPUTED);
         set_unknown(&mut state, &["id"]);
         planned.stored.state = state;
@@ -48,7 +44,7 @@ pub fn plan(
     }
     let name = id(&state);
     set(&mut state, "id", json!(name));
-    let answer = match engine::plan(&Json::Object(reached.environment(config))) {
+    let answer = match engine::plan(&request) {
         Ok(answer) => answer,
         // It may be made by what is applied before this.
         Err(fault) if fault.class == FaultClass::Unavailable => {
@@ -63,6 +59,19 @@ pub fn plan(
         }
         Err(fault) => return Err(fault),
     };
+    match text(&answer, "stand") {
+        Some("blocked") => return Err(blocked(&answer)),
+        // Part of it can't be asked: another apply will.
+        Some("unread") => {
+            let why = text(&answer, "message").unwrap_or_default();
+            let message = format!("what is to be done is known only when it is applied: {why}");
+            planned.warnings.push((String::new(), message));
+            set_unknown(&mut state, &COMPUTED);
+            planned.stored.state = state;
+            return Ok(planned);
+        }
+        _ => {}
+    }
     planned.warnings.extend(warnings(&answer));
     planned.stored.private = text(&answer, "digest").unwrap_or_default().into();
     let is_idle = text(&answer, "stand") == Some("current");
@@ -145,7 +154,7 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
     let state = &current.state;
     match OnDestroy::of(state)? {
         OnDestroy::Keep => Ok(()),
-        OnDestroy::Fail => Err(must_stay(&format!("environment `{}`", id(state)))),
+        OnDestroy::Fail => Err(must_stay("whimbrel_environment", state)),
         OnDestroy::Revert => {
             let mut request = reached.environment(state);
             if let Some(revision) = text(state, "revision") {
@@ -204,7 +213,7 @@ fn keep(state: &mut Json, answer: &Json) {
 
 fn pin(request: &mut whimbrel_sdk::serde_json::Map<String, Json>, revision: &str) {
     if let Some(project) = request.get_mut("project") {
-        set(project, "ref", json!(revision));
+        set(project, "revision", json!(revision));
     }
 }
 
@@ -239,4 +248,10 @@ fn warnings(answer: &Json) -> Vec<(String, String)> {
         }
     }
     all
+}
+
+fn blocked(answer: &Json) -> Fault {
+    let message = text(answer, "message").unwrap_or("the plan is blocked");
+    let hint = text(answer, "hint").unwrap_or_default();
+    Fault::new(FaultClass::Conflict, "terraform.blocked", message).with_hint(hint)
 }

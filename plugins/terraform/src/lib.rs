@@ -12,6 +12,7 @@ use whimbrel_sdk::resource::{Planned, Stored};
 use whimbrel_sdk::serde_json;
 
 use crate::request::Reached;
+use crate::state::{OnDestroy, must_stay};
 
 /// The schema, as Terraform gets it.
 const SCHEMA: &str = include_str!("../provider.schema.json");
@@ -54,6 +55,13 @@ impl ResourceProvider for Terraform {
             _ => Err(unknown(kind)),
         };
         planned.map_err(|fault| vec![fault])
+    }
+
+    fn plan_delete(kind: &str, current: &Stored) -> Result<(), Fault> {
+        match OnDestroy::of(&current.state)? {
+            OnDestroy::Fail => Err(must_stay(kind, &current.state)),
+            OnDestroy::Keep | OnDestroy::Revert => Ok(()),
+        }
     }
 
     fn create(&self, kind: &str, planned: Stored, config: &Json) -> Result<Stored, Fault> {

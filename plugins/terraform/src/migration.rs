@@ -8,17 +8,6 @@ use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without
 
 /// What makes it another migration, or puts it elsewhere.
 const IDENTITY: [&str; 4] = ["environment", "database", "name", "url"];
-/// What the plan depends on.
-const INPUTS: [&str; 8] = [
-    "environment",
-    "database",
-    "name",
-    "url",
-    "username",
-    "up",
-    "down",
-    "parameters",
-];
 
 /// What an apply will come to.
 ///
@@ -43,10 +32,8 @@ pub fn plan(
             .collect();
     }
     let is_new = prior.is_none() || !planned.replace.is_empty();
-    if INPUTS
-        .iter()
-        .any(|name| config.get(name).is_some_and(has_unknown))
-    {
+    let request = Json::Object(reached.migration(&with_database(config, &state)));
+    if has_unknown(&request) {
         set_unknown(&mut state, &["id", "checksum", "applied_at"]);
         planned.stored.state = state;
         return Ok(planned);
@@ -122,7 +109,7 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
     let state = &current.state;
     match OnDestroy::of(state)? {
         OnDestroy::Keep => Ok(()),
-        OnDestroy::Fail => Err(must_stay(&format!("migration `{}`", id(state)))),
+        OnDestroy::Fail => Err(must_stay("whimbrel_migration", state)),
         OnDestroy::Revert => {
             let request = reached.migration(state);
             engine::revert(&Json::Object(request)).map(|_| ())

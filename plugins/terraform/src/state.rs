@@ -111,8 +111,9 @@ pub fn without_write_only(state: &mut Json) {
 }
 
 /// The refusal to end a resource.
-pub fn must_stay(what: &str) -> Fault {
-    let message = format!("{what} has `on_destroy = \"fail\"`");
+pub fn must_stay(kind: &str, state: &Json) -> Fault {
+    let id = text(state, "id").unwrap_or_default();
+    let message = format!("{kind} `{id}` has `on_destroy = \"fail\"`");
     Fault::new(FaultClass::Denied, "terraform.destroy", message)
         .with_hint("apply it with `on_destroy = \"keep\"` or `\"revert\"` first")
 }

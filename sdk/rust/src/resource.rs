@@ -86,6 +86,14 @@ pub trait ResourceProvider: Sized + 'static {
         proposed: Json,
     ) -> Result<Planned, Vec<Fault>>;
 
+    /// Whether a resource could be ended, before anything is done. Asks nothing of anybody.
+    ///
+    /// # Errors
+    /// It must stay.
+    fn plan_delete(_kind: &str, _current: &Stored) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Makes a resource, or goes on with one whose making was cut short.
     ///
     /// # Errors
@@ -281,6 +289,15 @@ impl<T: ResourceProvider> wit::Guest for ExportedProvider<T> {
     fn other(operation: String, request: String) -> Result<String, Vec<Fault>> {
         log::hook_panics();
         let request = reads(&request)?;
+        if operation == "plan-delete" {
+            let kind = request.get("kind").and_then(Json::as_str);
+            let current = Stored {
+                state: request.get("state").cloned().unwrap_or_default(),
+                private: Vec::new(),
+            };
+            let may = T::plan_delete(kind.unwrap_or_default(), &current);
+            return may.map(|()| "{}".to_owned()).map_err(|fault| vec![fault]);
+        }
         if operation != "function" {
             return Err(vec![unsupported(&operation)]);
         }

@@ -13,7 +13,6 @@ impl ResourceProvider {
     pub async fn plan(
         &self,
         going: &Going,
-        provider: &str,
         kind: &str,
         prior: Option<Stored>,
         config: &str,
@@ -21,20 +20,14 @@ impl ResourceProvider {
     ) -> Result<Planned, Vec<Fault>> {
         let (kind, prior) = (kind.to_owned(), prior.map(wit::Stored::from));
         let (config, proposed) = (config.to_owned(), proposed.to_owned());
-        let asked = self.call(
-            "plan",
-            Asks::Looks,
-            going,
-            provider,
-            move |exports, store| {
-                Box::pin(async move {
-                    let provider = exports.whimbrel_resources_provider();
-                    let prior = prior.as_ref();
-                    let planned = provider.call_plan(store, &kind, prior, &config, &proposed);
-                    Ok(Ok(planned.await?))
-                })
-            },
-        );
+        let asked = self.call("plan", Asks::Looks, going, move |exports, store| {
+            Box::pin(async move {
+                let provider = exports.whimbrel_resources_provider();
+                let prior = prior.as_ref();
+                let planned = provider.call_plan(store, &kind, prior, &config, &proposed);
+                Ok(Ok(planned.await?))
+            })
+        });
         self.faults(asked.await).map(Planned::from)
     }
 
@@ -45,24 +38,17 @@ impl ResourceProvider {
     pub async fn create(
         &self,
         going: &Going,
-        provider: &str,
         kind: &str,
         planned: Stored,
         config: &str,
     ) -> Result<Stored, Fault> {
         let (kind, config, planned) = (kind.to_owned(), config.to_owned(), planned.into());
-        let asked = self.call(
-            "create",
-            Asks::Changes,
-            going,
-            provider,
-            move |exports, store| {
-                Box::pin(async move {
-                    let provider = exports.whimbrel_resources_provider();
-                    provider.call_create(store, &kind, &planned, &config).await
-                })
-            },
-        );
+        let asked = self.call("create", Asks::Changes, going, move |exports, store| {
+            Box::pin(async move {
+                let provider = exports.whimbrel_resources_provider();
+                provider.call_create(store, &kind, &planned, &config).await
+            })
+        });
         asked.await.map(Stored::from)
     }
 
@@ -73,23 +59,16 @@ impl ResourceProvider {
     pub async fn read(
         &self,
         going: &Going,
-        provider: &str,
         kind: &str,
         current: Stored,
     ) -> Result<Option<Stored>, Fault> {
         let (kind, current) = (kind.to_owned(), current.into());
-        let asked = self.call(
-            "read",
-            Asks::Looks,
-            going,
-            provider,
-            move |exports, store| {
-                Box::pin(async move {
-                    let provider = exports.whimbrel_resources_provider();
-                    provider.call_read(store, &kind, &current).await
-                })
-            },
-        );
+        let asked = self.call("read", Asks::Looks, going, move |exports, store| {
+            Box::pin(async move {
+                let provider = exports.whimbrel_resources_provider();
+                provider.call_read(store, &kind, &current).await
+            })
+        });
         Ok(asked.await?.map(Stored::from))
     }
 
@@ -100,7 +79,6 @@ impl ResourceProvider {
     pub async fn update(
         &self,
         going: &Going,
-        provider: &str,
         kind: &str,
         prior: Stored,
         planned: Stored,
@@ -108,19 +86,13 @@ impl ResourceProvider {
     ) -> Result<Stored, Fault> {
         let (kind, config) = (kind.to_owned(), config.to_owned());
         let (prior, planned) = (prior.into(), planned.into());
-        let asked = self.call(
-            "update",
-            Asks::Changes,
-            going,
-            provider,
-            move |exports, store| {
-                Box::pin(async move {
-                    let provider = exports.whimbrel_resources_provider();
-                    let updated = provider.call_update(store, &kind, &prior, &planned, &config);
-                    updated.await
-                })
-            },
-        );
+        let asked = self.call("update", Asks::Changes, going, move |exports, store| {
+            Box::pin(async move {
+                let provider = exports.whimbrel_resources_provider();
+                let updated = provider.call_update(store, &kind, &prior, &planned, &config);
+                updated.await
+            })
+        });
         asked.await.map(Stored::from)
     }
 
@@ -128,26 +100,14 @@ impl ResourceProvider {
     ///
     /// # Errors
     /// It is still there.
-    pub async fn delete(
-        &self,
-        going: &Going,
-        provider: &str,
-        kind: &str,
-        current: Stored,
-    ) -> Result<(), Fault> {
+    pub async fn delete(&self, going: &Going, kind: &str, current: Stored) -> Result<(), Fault> {
         let (kind, current) = (kind.to_owned(), current.into());
-        let asked = self.call(
-            "delete",
-            Asks::Changes,
-            going,
-            provider,
-            move |exports, store| {
-                Box::pin(async move {
-                    let provider = exports.whimbrel_resources_provider();
-                    provider.call_delete(store, &kind, &current).await
-                })
-            },
-        );
+        let asked = self.call("delete", Asks::Changes, going, move |exports, store| {
+            Box::pin(async move {
+                let provider = exports.whimbrel_resources_provider();
+                provider.call_delete(store, &kind, &current).await
+            })
+        });
         asked.await
     }
 
@@ -155,26 +115,14 @@ impl ResourceProvider {
     ///
     /// # Errors
     /// The id means none.
-    pub async fn import_state(
-        &self,
-        going: &Going,
-        provider: &str,
-        kind: &str,
-        id: &str,
-    ) -> Result<Stored, Fault> {
+    pub async fn import_state(&self, going: &Going, kind: &str, id: &str) -> Result<Stored, Fault> {
         let (kind, id) = (kind.to_owned(), id.to_owned());
-        let asked = self.call(
-            "import-state",
-            Asks::Looks,
-            going,
-            provider,
-            move |exports, store| {
-                Box::pin(async move {
-                    let provider = exports.whimbrel_resources_provider();
-                    provider.call_import_state(store, &kind, &id).await
-                })
-            },
-        );
+        let asked = self.call("import-state", Asks::Looks, going, move |exports, store| {
+            Box::pin(async move {
+                let provider = exports.whimbrel_resources_provider();
+                provider.call_import_state(store, &kind, &id).await
+            })
+        });
         asked.await.map(Stored::from)
     }
 
@@ -185,23 +133,16 @@ impl ResourceProvider {
     pub async fn read_data(
         &self,
         going: &Going,
-        provider: &str,
         kind: &str,
         config: &str,
     ) -> Result<String, Fault> {
         let (kind, config) = (kind.to_owned(), config.to_owned());
-        let asked = self.call(
-            "read-data",
-            Asks::Looks,
-            going,
-            provider,
-            move |exports, store| {
-                Box::pin(async move {
-                    let provider = exports.whimbrel_resources_provider();
-                    provider.call_read_data(store, &kind, &config).await
-                })
-            },
-        );
+        let asked = self.call("read-data", Asks::Looks, going, move |exports, store| {
+            Box::pin(async move {
+                let provider = exports.whimbrel_resources_provider();
+                provider.call_read_data(store, &kind, &config).await
+            })
+        });
         asked.await
     }
 }

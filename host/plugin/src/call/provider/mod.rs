@@ -27,17 +27,19 @@ pub use stored::{Planned, Stored};
 
 /// What a provider has besides its configuration.
 pub struct ProviderSettings {
-    /// Answers what its resources ask.
-    pub engine: Arc<dyn ResourceEngine>,
     /// Takes secrets out of what goes wrong.
     pub scrubber: Scrubber,
     /// Takes its log lines; none means `tracing`.
     pub log: Option<LogSink>,
 }
 
-/// How a call goes.
-#[derive(Clone, Debug, Default)]
+/// How a call goes that looks at databases or changes them.
+#[derive(Clone)]
 pub struct Going {
+    /// The provider's own configuration, as JSON text.
+    pub provider: String,
+    /// Answers what its resource asks.
+    pub engine: Arc<dyn ResourceEngine>,
     /// The wall-clock limit; the sandbox's own for a run if none.
     pub timeout: Option<Duration>,
     /// Asks it to stop.
@@ -53,8 +55,9 @@ pub struct ResourceProvider {
 /// What a call may ask of the engine.
 #[derive(Clone, Copy)]
 enum Asks {
-    Nothing,
+    /// Only what changes nothing.
     Looks,
+    /// Everything.
     Changes,
 }
 
@@ -74,8 +77,18 @@ impl ResourceProvider {
         function: &'static str,
         guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
     ) -> Result<T, Fault> {
-        let going = Going::default();
-        self.run(function, Asks::Nothing, &going, None, guest).await
+        let scope = Scope::pure(function, self.log());
+        let limit = self.plugin.sandbox().limits().pure_timeout;
+        let provider = self.plugin.provider().map_err(|error| fault(&error))?;
+        let provider = provider.clone();
+        let stop = StopFlag::new();
+        let ended = guarded(&self.plugin, scope, limit, &stop, move |store| {
+            Box::pin(async move {
+                let exports = provider.instantiate_async(&mut *store).await?;
+                guest(exports, store).await
+            })
+        });
+        self.ended(ended.await)
     }
 
     /// Runs one function, configured.
@@ -84,52 +97,38 @@ impl ResourceProvider {
         function: &'static str,
         asks: Asks,
         going: &Going,
-        config: &str,
         guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.run(function, asks, going, Some(config.to_owned()), guest)
-            .await
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        function: &'static str,
-        asks: Asks,
-        going: &Going,
-        config: Option<String>,
-        guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let log = self.settings.log.clone().unwrap_or_else(traced);
-        let access = |changing| EngineAccess::new(Arc::clone(&self.settings.engine), changing);
+        let changing = matches!(asks, Asks::Changes);
+        let access = EngineAccess::new(Arc::clone(&going.engine), changing);
         let limits = self.plugin.sandbox().limits();
-        let (scope, limit) = match asks {
-            Asks::Nothing => (Scope::pure(function, log), limits.pure_timeout),
-            Asks::Looks | Asks::Changes => {
-                let access = access(matches!(asks, Asks::Changes));
-                let mut call = Call::new("", &format!("resource/{function}"));
-                call.log = log;
-                call.stop = going.stop.clone();
-                let limit = going.timeout.unwrap_or(limits.call_timeout);
-                call.timeout = Some(limit);
-                (Scope::resource(function, call, Some(access)), limit)
-            }
-        };
+        let limit = going.timeout.unwrap_or(limits.call_timeout);
+        let mut call = Call::new("", &format!("resource/{function}"));
+        call.log = self.log();
+        call.stop = going.stop.clone();
+        call.timeout = Some(limit);
+        let scope = Scope::resource(function, call, Some(access));
         let provider = self.plugin.provider().map_err(|error| fault(&error))?;
-        let provider = provider.clone();
+        let (provider, config) = (provider.clone(), going.provider.clone());
         let ended = guarded(&self.plugin, scope, limit, &going.stop, move |store| {
             Box::pin(async move {
                 let exports = provider.instantiate_async(&mut *store).await?;
-                if let Some(config) = config {
-                    let configure = exports.whimbrel_resources_provider();
-                    let configured = configure.call_configure(&mut *store, &config).await?;
-                    if let Err(fault) = configured {
-                        return Ok(Err(fault));
-                    }
+                let configure = exports.whimbrel_resources_provider();
+                let configured = configure.call_configure(&mut *store, &config).await?;
+                if let Err(fault) = configured {
+                    return Ok(Err(fault));
                 }
                 guest(exports, store).await
             })
         });
-        let ended: Result<T, PluginError> = ended.await;
+        self.ended(ended.await)
+    }
+
+    fn log(&self) -> LogSink {
+        self.settings.log.clone().unwrap_or_else(traced)
+    }
+
+    fn ended<T>(&self, ended: Result<T, PluginError>) -> Result<T, Fault> {
         ended.map_err(|error| self.clean(fault(&error)))
     }
 
