@@ -6,6 +6,7 @@ mod report;
 mod schema;
 mod serve;
 mod signatures;
+mod terraform;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub(crate) use report::ReportFile;
 pub(crate) use schema::{Schema, SchemaKind};
 pub(crate) use serve::Serve;
 pub(crate) use signatures::{Signatures, VerifyCommits};
+pub(crate) use terraform::TerraformProvider;
 
 use crate::metrics::MetricsArguments;
 
@@ -127,6 +129,9 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Keep the environments and migrations of a Kubernetes namespace
     Operator(Operator),
+    /// Serve Terraform, which starts this by itself
+    #[command(hide = true)]
+    TerraformProvider(TerraformProvider),
     /// Print the CustomResourceDefinitions of the operator
     Crds,
     /// Look at plugins, and try them

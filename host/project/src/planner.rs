@@ -184,6 +184,7 @@ impl Planner {
         let desired = self.desired(&target.database);
         let goal = match &self.goal {
             Goal::Apply => Goal::Apply,
+            Goal::Add => Goal::Add,
             // Of what is asked for, each target reverts what it has; `survey` sees what none of them has.
             Goal::Revert(names) => Goal::Revert(
                 names

@@ -15,7 +15,7 @@ use whimbrel_engine::{
     publish,
 };
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
-use whimbrel_project::{Control, Location, Verification};
+use whimbrel_project::{Control, Location, Opening, Verification};
 use whimbrel_run::Stop;
 
 use crate::answer::{self, Standing};
@@ -77,9 +77,30 @@ impl Here {
     ) -> Result<Json, Fault> {
         let request = Request::read(request)?;
         let asked = self.open(&request, question).await?;
-        let answer = answered(&asked.opened, question, &request, stop).await;
+        let mut answer = answered(&asked.opened, question, &request, stop).await;
         asked.closing.close().await;
+        if let (Ok(Json::Object(fields)), EngineQuestion::Status, Some(project)) =
+            (&mut answer, question, &request.project)
+        {
+            let head = self.head(&request, project).await?;
+            fields.insert("head".to_owned(), head.into());
+        }
         answer
+    }
+
+    /// The commit that the source's ref means now.
+    async fn head(
+        &self,
+        request: &Request,
+        project: &ProjectRequest,
+    ) -> Result<Option<String>, Fault> {
+        if is_work_tree(project) {
+            return Ok(None);
+        }
+        let reference = project.reference.as_deref();
+        let selection = self.places.selection(&project.source, reference)?;
+        let opening = begin(request, selection).await?;
+        Ok(opening.revision().map(|revision| revision.commit.clone()))
     }
 
     async fn open(&self, request: &Request, question: EngineQuestion) -> Result<Asked, Fault> {
@@ -111,21 +132,14 @@ impl Here {
                 }));
             }
         };
-        selection.environment = Some(request.environment.to_string());
         let closing = Closing::default();
         let context = self
             .context
             .clone()
             .with_closing(closing.clone())
             .with_backend(SEALED, Arc::new(self.sealed.clone()));
-        let control = Control::Environment(selection.environment.clone());
-        let asked = selection.clone();
-        let opening =
-            tokio::task::spawn_blocking(move || whimbrel_engine::opening(&asked, control));
-        let opening = opening
-            .await
-            .map_err(|error| fault(&EngineError::Task(error)))?;
-        let opening = opening.map_err(|error| fault(&error))?;
+        selection.environment = Some(request.environment.to_string());
+        let opening = begin(request, selection.clone()).await?;
         let name = request.environment.as_str();
         let opening = opening.with_override(name, &said).map_err(of_project)?;
         let meanwhile = if question.changes() {
@@ -162,10 +176,22 @@ impl ResourceEngine for Here {
 
 /// The commit that was planned, where the source says it by commits; a work tree is as it is.
 fn commit(project: &ProjectRequest) -> Option<&str> {
-    let is_work_tree =
-        project.reference.is_none() && std::path::Path::new(&project.source).is_dir();
-    let planned = project.revision.as_deref().filter(|_| !is_work_tree);
+    let planned = project.revision.as_deref();
+    let planned = planned.filter(|_| !is_work_tree(project));
     planned.or(project.reference.as_deref())
+}
+
+fn is_work_tree(project: &ProjectRequest) -> bool {
+    project.reference.is_none() && std::path::Path::new(&project.source).is_dir()
+}
+
+async fn begin(request: &Request, mut selection: Selection) -> Result<Opening, Fault> {
+    selection.environment = Some(request.environment.to_string());
+    let control = Control::Environment(selection.environment.clone());
+    let opening =
+        tokio::task::spawn_blocking(move || whimbrel_engine::opening(&selection, control)).await;
+    let opening = opening.map_err(|error| fault(&EngineError::Task(error)))?;
+    opening.map_err(|error| fault(&error))
 }
 
 async fn answered(
@@ -181,7 +207,7 @@ async fn answered(
     match question {
         EngineQuestion::Status => status(opened, request).await,
         EngineQuestion::Plan => {
-            let prepared = Prepared::new(opened, Goal::Apply, passing).await;
+            let prepared = Prepared::new(opened, goal(request), passing).await;
             let prepared = prepared.map_err(|error| fault(&error))?;
             match &request.migration {
                 Some(migration) => answer::planned_migration(opened, &prepared, migration),
@@ -189,7 +215,7 @@ async fn answered(
             }
         }
         EngineQuestion::Apply => {
-            let prepared = Prepared::new(opened, Goal::Apply, passing).await;
+            let prepared = Prepared::new(opened, goal(request), passing).await;
             let prepared = prepared.map_err(|error| fault(&error))?;
             let digest = prepared.plan().digest().to_string();
             // Whatever was planned, it is done.
@@ -212,6 +238,15 @@ async fn answered(
             }
             status(opened, request).await
         }
+    }
+}
+
+/// A migration that is the whole of its project says nothing of others.
+const fn goal(request: &Request) -> Goal {
+    if request.migration.is_some() {
+        Goal::Add
+    } else {
+        Goal::Apply
     }
 }
 

@@ -2,6 +2,7 @@
 
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored, has_unknown, is_unknown};
+use whimbrel_sdk::serde_json;
 
 use crate::request::{Reached, text};
 use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
@@ -35,7 +36,12 @@ pub fn plan(
     if let Some(prior) = prior {
         planned.replace = replaced(&prior.state, &state);
     }
-    let request = Json::Object(reached.environment(config));
+    let mut request = reached.environment(config);
+    // What was looked at before this plan was made is what it is about, also when Terraform asks again to apply it.
+    if let Some(head) = prior.and_then(|prior| pinned(prior, config)) {
+        pin(&mut request, &head);
+    }
+    let request = Json::Object(request);
     if has_unknown(&request) {
         set_unknown(&mut state, &COMPUTED);
         set_unknown(&mut state, &["id"]);
@@ -140,9 +146,11 @@ pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault>
     }
     let answer = engine::status(&Json::Object(request))?;
     keep(&mut state, &answer);
+    let head = answer.get("head");
+    let private = json!({ "source": state.get("source"), "ref": state.get("ref"), "head": head });
     Ok(Some(Stored {
         state,
-        private: current.private,
+        private: private.to_string().into_bytes(),
     }))
 }
 
@@ -211,7 +219,16 @@ fn keep(state: &mut Json, answer: &Json) {
     }
 }
 
-fn pin(request: &mut whimbrel_sdk::serde_json::Map<String, Json>, revision: &str) {
+/// The commit that the ref meant when it was looked at last; none if another one is meant now.
+fn pinned(prior: &Stored, config: &Json) -> Option<String> {
+    let seen: Json = serde_json::from_slice(&prior.private).ok()?;
+    let is_same = ["source", "ref"]
+        .iter()
+        .all(|name| seen.get(name) == config.get(name));
+    text(&seen, "head").filter(|_| is_same).map(str::to_owned)
+}
+
+fn pin(request: &mut serde_json::Map<String, Json>, revision: &str) {
     if let Some(project) = request.get_mut("project") {
         set(project, "revision", json!(revision));
     }

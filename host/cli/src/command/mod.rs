@@ -19,10 +19,13 @@ mod schema;
 mod secrets;
 mod serve;
 mod status;
+mod terraform;
 mod unlock;
 mod verify;
 mod wait;
 
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -38,7 +41,7 @@ use crate::protect;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(said(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(error) => {
             // A closed pipe is nobody's fault.
@@ -65,6 +68,19 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+/// What is said on the command line. Terraform says nothing: it starts a program by the provider's name.
+fn said(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut said: Vec<OsString> = arguments.collect();
+    let name = said.first().map(Path::new).and_then(Path::file_name);
+    let is_provider = name
+        .and_then(OsStr::to_str)
+        .is_some_and(|name| name.starts_with("terraform-provider-"));
+    if is_provider {
+        said.insert(1, "terraform-provider".into());
+    }
+    said
+}
+
 fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
     let global = &arguments.global;
     match &arguments.command {
@@ -88,6 +104,9 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Serve(arguments) => wait_for(output, serve::run(arguments, global, output)),
         Command::Crds => crds::run(output),
         Command::Operator(arguments) => wait_for(output, operator::run(arguments, output)),
+        Command::TerraformProvider(arguments) => {
+            wait_for(output, terraform::run(arguments, output))
+        }
         Command::Secrets(command) => wait_for(output, secrets::run(command, global, output)),
         Command::Plugin(command) => wait_for(output, plugin::run(command, global, output)),
     }
@@ -118,4 +137,16 @@ fn wait_for(
     // What still blocks has nothing left to say.
     runtime.shutdown_background();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn a_provider_is_known_by_its_name() {
+        let of = |name: &str| said([name.into()].into_iter()).len();
+        assert_eq!(of("/plugins/terraform-provider-whimbrel_v0.1.0"), 2);
+        assert_eq!(of("/usr/bin/whimbrel"), 1);
+    }
 }

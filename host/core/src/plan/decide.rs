@@ -26,6 +26,8 @@ pub struct DesiredMigration {
 pub enum Goal {
     /// Bring the target to the definitions, reverting what Git removed.
     Apply,
+    /// Bring the target to have the definitions beside whatever else it has.
+    Add,
     /// Revert these, newest first.
     Revert(Vec<MigrationName>),
 }
@@ -103,28 +105,36 @@ pub fn decide(
         });
     }
     match goal {
-        Goal::Apply => towards(desired, history, lineage, &mut out),
+        Goal::Apply => {
+            let gone = absences(desired, history, lineage, &mut out);
+            if let Some(gone) = gone {
+                towards(desired, history, &gone, &mut out);
+            }
+        }
+        Goal::Add => towards(desired, history, &Gone::default(), &mut out),
         Goal::Revert(names) => requested(names, history, &mut out),
     }
     keep_dependencies(desired, history, &mut out);
     out
 }
 
-fn towards(
-    desired: &[DesiredMigration],
-    history: &History,
+/// What becomes of migrations that the definitions lack.
+#[derive(Default)]
+struct Gone<'a> {
+    /// New names of what has another one now.
+    renamed: BTreeSet<&'a MigrationName>,
+    reverts: Vec<(&'a Record, RevertReason)>,
+}
+
+/// Decides on what the definitions lack; none when they can't be meant.
+fn absences<'a>(
+    desired: &'a [DesiredMigration],
+    history: &'a History,
     lineage: &Lineage,
     out: &mut Decisions,
-) {
-    let wanted: HashMap<_, _> = desired
-        .iter()
-        .map(|item| (&item.migration.name, item))
-        .collect();
-    let known: HashMap<_, _> = history
-        .records
-        .iter()
-        .map(|record| (&record.name, record))
-        .collect();
+) -> Option<Gone<'a>> {
+    let wanted: HashSet<_> = desired.iter().map(|item| &item.migration.name).collect();
+    let known: HashSet<_> = history.records.iter().map(|record| &record.name).collect();
     if desired.is_empty() && !history.records.is_empty() {
         out.blockers.push(Blocker {
             code: BlockerCode::EmptyTree,
@@ -136,14 +146,13 @@ fn towards(
             hint: "an empty tree never reverts everything; check the project's folder and revision, or use `whimbrel revert`"
                 .to_owned(),
         });
-        return;
+        return None;
     }
-    let mut renamed: BTreeSet<&MigrationName> = BTreeSet::new();
-    let mut reverts = Vec::new();
+    let mut gone = Gone::default();
     for record in history
         .records
         .iter()
-        .filter(|record| !wanted.contains_key(&record.name))
+        .filter(|record| !wanted.contains(&record.name))
     {
         let absence = lineage
             .absences
@@ -153,31 +162,42 @@ fn towards(
             .iter()
             .map(|item| (&item.migration.name, &item.checksum))
             .find(|(name, checksum)| {
-                !known.contains_key(name)
-                    && !renamed.contains(name)
+                !known.contains(name)
+                    && !gone.renamed.contains(name)
                     && **checksum == record.checksum
             });
         match (twin, absence) {
             (Some((name, _)), absence)
                 if record.state.is_complete() && *absence != Absence::NotDescendant =>
             {
-                renamed.insert(name);
+                gone.renamed.insert(name);
                 out.decisions.push(Decision::Rename {
                     from: record.name.clone(),
                     to: name.clone(),
                 });
             }
-            (_, Absence::Removed { .. }) => reverts.push((record, RevertReason::Removed)),
+            (_, Absence::Removed { .. }) => gone.reverts.push((record, RevertReason::Removed)),
             (_, absence) => out.blockers.push(absent(record, absence)),
         }
     }
+    Some(gone)
+}
+
+fn towards(desired: &[DesiredMigration], history: &History, gone: &Gone<'_>, out: &mut Decisions) {
+    let wanted: HashSet<_> = desired.iter().map(|item| &item.migration.name).collect();
+    let known: HashMap<_, _> = history
+        .records
+        .iter()
+        .map(|record| (&record.name, record))
+        .collect();
+    let mut reverts = gone.reverts.clone();
     let mut again = BTreeSet::new();
     for record in history
         .records
         .iter()
         .filter(|record| record.state == MigrationState::Reverting)
     {
-        if wanted.contains_key(&record.name) {
+        if wanted.contains(&record.name) {
             reverts.push((record, RevertReason::Unfinished));
             again.insert(&record.name);
         }
@@ -194,7 +214,7 @@ fn towards(
     let newest = newest_applied(desired, history);
     for (place, item) in desired.iter().enumerate() {
         let name = &item.migration.name;
-        if renamed.contains(name) {
+        if gone.renamed.contains(name) {
             continue;
         }
         let resumed = match known.get(name).copied() {

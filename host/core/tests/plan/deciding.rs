@@ -101,6 +101,20 @@ fn an_empty_tree_is_refused() {
 }
 
 #[test]
+fn what_is_added_leaves_everything_else_alone() {
+    let (one, twin, two) = (desired("1"), desired_as("2", "1", &[]), desired("2"));
+    let add = |item| {
+        let there = applied(&[&one]);
+        decide(&[item], &there, &Lineage::default(), &owner(), &Goal::Add)
+    };
+    assert_eq!(add(two).decisions, [apply("2")]);
+    // Nor is it another name of what is there.
+    assert_eq!(add(twin).decisions, [apply("2")]);
+    let edited = add(desired_as("1", "another", &[]));
+    assert_eq!(codes(&edited), [BlockerCode::Edited]);
+}
+
+#[test]
 fn a_rename_with_equal_content_is_followed() {
     let before = desired_as("2-old", "SELECT 2", &[]);
     let after = desired_as("2-new", "SELECT 2", &[]);

@@ -1,0 +1,10 @@
+//! The arguments of `whimbrel terraform-provider`.
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct TerraformProvider {
+    /// Serve any number of Terraforms, under this address of a provider, and print what TF_REATTACH_PROVIDERS must be
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) reattach: Option<String>,
+}

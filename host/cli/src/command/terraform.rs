@@ -1,0 +1,109 @@
+//! `whimbrel terraform-provider`: what Terraform starts, under this name or as `terraform-provider-whimbrel`.
+
+use std::io::stdout;
+use std::path::Path;
+use std::sync::Arc;
+
+use whimbrel_core::fault::{Fault, FaultClass};
+use whimbrel_core::name::PluginName;
+use whimbrel_engine::Selection;
+use whimbrel_plugin::{Grants, ProviderSettings, ResourceProvider, Sandbox, builtin};
+use whimbrel_project::{DefinitionCache, Location, RemoteLocation, Verification};
+use whimbrel_resources::{Here, Places, Resources};
+use whimbrel_terraform::{Environment, serve, serve_reattached};
+
+use crate::arguments::TerraformProvider;
+use crate::engine::context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::remote::{remote, signing_key};
+
+/// The name of the plugin with Whimbrel's own resources.
+const PLUGIN: &str = "terraform";
+
+pub(crate) async fn run(arguments: &TerraformProvider, output: &Output) -> Result<Exit, CliError> {
+    let context = context(output);
+    let sandbox = context.sandbox()?;
+    let plugins = vec![own(&sandbox, output).await?];
+    let places = Surroundings {
+        output: output.clone(),
+        cache: DefinitionCache::default(),
+    };
+    let engine = Here::new(Arc::new(places), context);
+    let provider = Arc::new(Resources::new(plugins, engine));
+    let scrubber = output.scrubber().clone();
+    let served = match &arguments.reattach {
+        Some(address) => serve_reattached(provider, scrubber, address, stdout()).await,
+        None => serve(provider, scrubber, Environment::of_process(), stdout()).await,
+    };
+    served.map_err(|error| CliError::new(Exit::Usage, error))?;
+    Ok(Exit::Success)
+}
+
+/// The plugin inside this binary.
+async fn own(sandbox: &Sandbox, output: &Output) -> Result<ResourceProvider, CliError> {
+    let failed = |text: String| CliError::failed(text);
+    let bytes = builtin(PLUGIN).ok_or_else(|| {
+        failed(format!(
+            "this program was built without the plugin `{PLUGIN}`"
+        ))
+        .hint("`cargo xtask plugins` builds the plugins, and the next build takes them in")
+    })?;
+    let name: PluginName = PLUGIN.parse().map_err(|error| failed(format!("{error}")))?;
+    let plugin = sandbox
+        .admit(&name, bytes.to_vec(), Grants::default())
+        .await;
+    let plugin = plugin.map_err(|error| failed(error.to_string()))?;
+    let settings = ProviderSettings {
+        scrubber: output.scrubber().clone(),
+        log: None,
+    };
+    ResourceProvider::new(plugin, settings).map_err(|fault| failed(fault.message))
+}
+
+/// Projects as this process reaches them.
+struct Surroundings {
+    output: Output,
+    cache: DefinitionCache,
+}
+
+impl Places for Surroundings {
+    fn selection(&self, source: &str, reference: Option<&str>) -> Result<Selection, Fault> {
+        let wrong = |message: String| {
+            let mut fault = Fault::new(FaultClass::Invalid, "terraform.source", message);
+            fault.pointer = Some("/source".to_owned());
+            fault
+        };
+        let fault = |error: CliError| wrong(error.render());
+        let elsewhere = if Path::new(source).is_dir() {
+            None
+        } else {
+            RemoteLocation::parse(source).map_err(|error| wrong(error.to_string()))?
+        };
+        let reference = reference.map(str::to_owned);
+        let place = match elsewhere {
+            Some(mut location) => {
+                location.reference = reference.or(location.reference);
+                whimbrel_project::Place::Elsewhere {
+                    remote: remote(&location, self.output.scrubber()).map_err(fault)?,
+                    reference: location.reference,
+                }
+            }
+            None => Location {
+                folder: source.into(),
+                reference,
+            }
+            .into(),
+        };
+        Ok(Selection {
+            place,
+            control_ref: None,
+            verification: Verification::default(),
+            signing: signing_key(self.output.scrubber()).map_err(fault)?,
+            cache: Some(self.cache.clone()),
+            environment: None,
+            databases: Vec::new(),
+        })
+    }
+}

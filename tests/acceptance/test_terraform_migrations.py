@@ -1,0 +1,124 @@
+"""Single migrations as resources of Terraform."""
+
+import pytest
+from support.terraform import WHIMBREL, Terraform
+
+ADDRESS = "whimbrel_migration.people"
+
+
+@pytest.fixture
+def terraform(binary, tmp_path):
+    """Terraform with the product as its provider."""
+    return Terraform(tmp_path / "terraform", binary, WHIMBREL)
+
+
+def reached(target):
+    """What a resource says of its database."""
+    said = {"environment": "dev", "url": f"sqlite://{target.file}" if target.dialect == "sqlite" else target.url}
+    for part, reference in getattr(target.url, "references", {}).items():
+        key = f"#{reference['key']}" if "key" in reference else ""
+        said[part] = f"secret://{reference['secret']}/{reference['path']}{key}"
+    return "".join(f'  {name} = "{value}"\n' for name, value in said.items())
+
+
+def migration(target, name="0001-people", table="people", *, up=None, more="", called="people"):
+    """The configuration of one migration, which makes a table."""
+    up = up or f"CREATE TABLE {table} (id bigint PRIMARY KEY)"
+    return (
+        f'resource "whimbrel_migration" "{called}" {{\n{reached(target)}  name = "{name}"\n  up = "{up}"\n'
+        f'  down = "DROP TABLE {table}"\n{more}\n}}\n'
+    )
+
+
+def test_a_life(terraform, target):
+    terraform.write(migration(target), provider="")
+    assert terraform.actions() == {ADDRESS: ["create"]}
+    assert target.tables() == set()
+    terraform.apply()
+    assert target.tables() == {"people"}
+    kept = terraform.state()[ADDRESS]
+    assert kept["id"] == "dev,main,0001-people" and kept["checksum"].startswith("w1:") and kept["applied_at"]
+    assert terraform.actions() == {}
+    orders = migration(target, "0002-orders", "orders", called="orders")
+    terraform.write(migration(target) + orders, provider="")
+    terraform.apply()
+    assert target.tables() == {"people", "orders"}
+    terraform.write(migration(target), provider="")
+    terraform.apply()
+    # Gone from Terraform, and still there: `on_destroy` is `keep`.
+    assert target.tables() == {"people", "orders"}
+    terraform.write(migration(target) + orders, provider="")
+    terraform.apply()
+    assert len(target.rows(f"SELECT 1 FROM {target.history}migration")) == 2
+
+
+def test_what_is_applied_is_never_edited(terraform, target):
+    terraform.write(migration(target), provider="")
+    terraform.apply()
+    # Other words for the same are the same.
+    terraform.write(migration(target, up="create table people (id bigint primary key)"), provider="")
+    edited = terraform.run("plan", "-no-color", code=1)
+    assert "was edited after it was applied" in edited.err
+    assert target.tables() == {"people"}
+
+
+@pytest.mark.parametrize("word", ["keep", "fail", "revert"])
+def test_a_destroyed_migration(terraform, target, word):
+    more = f'  on_destroy = "{word}"\n  allow_destructive = true'
+    terraform.write(migration(target, more=more), provider="")
+    terraform.apply()
+    if word == "fail":
+        refused = terraform.destroy(code=1)
+        assert 'on_destroy = "fail"' in refused.err
+    else:
+        terraform.destroy()
+    assert target.tables() == (set() if word == "revert" else {"people"})
+
+
+def test_what_was_reverted_elsewhere_is_made_again(terraform, sqlite):
+    terraform.write(migration(sqlite), provider="")
+    terraform.apply()
+    sqlite.execute("DELETE FROM whimbrel_migration; DROP TABLE people;")
+    assert terraform.actions() == {ADDRESS: ["create"]}
+    terraform.apply()
+    assert sqlite.tables() == {"people"}
+
+
+def test_many_at_once_are_each_applied_once(terraform, target):
+    many = [
+        migration(target, f"{number:04}-t", f"t{number}", called=f"m{number}") for number in range(30)
+    ]
+    terraform.write("".join(many), provider="")
+    terraform.apply()
+    assert target.tables() == {f"t{number}" for number in range(30)}
+    assert terraform.actions() == {}
+
+
+def test_a_password_is_in_no_state(terraform, cluster, postgres, tmp_path):
+    with cluster.connect(postgres.name) as connection:
+        connection.execute("CREATE ROLE shop LOGIN PASSWORD 'canary-tf-5e1f' SUPERUSER")
+    words = '  username = "shop"\n  password_wo = var.password\n'
+    provider = (
+        '  database {\n    environment = "dev"\n    name = "main"\n    password = var.password\n  }\n'
+    )
+    variable = 'variable "password" {\n  ephemeral = true\n}\n'
+    terraform.variables["TF_VAR_password"] = "canary-tf-5e1f"
+    own = f'  environment = "dev"\n  url = "postgres://localhost/{postgres.name}?host={cluster.folder}"\n'
+    text = migration(postgres, more=words).replace(reached(postgres), own)
+    terraform.write(text + variable, provider=provider)
+    terraform.plan()
+    terraform.apply()
+    assert terraform.actions() == {}
+    for file in terraform.folder.rglob("*"):
+        if file.is_file() and file.name != "main.tf":
+            assert b"canary-tf-5e1f" not in file.read_bytes(), file
+
+
+def test_an_environment_has_one_owner(terraform, whimbrel, project, dev):
+    project.table("0001-people")
+    project.commit()
+    whimbrel.run("apply", "--environment", "dev")
+    terraform.write(migration(dev, "0002-orders", "orders"), provider="")
+    refused = terraform.run("plan", "-no-color", code=1)
+    assert "belongs to environment `dev` of project `shop`" in refused.err
+    assert dev.tables() == {"people"}
