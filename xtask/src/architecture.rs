@@ -23,8 +23,8 @@ const ORDER: &[&str] = &[
     "whimbrel-engine",
     "whimbrel-server",
     "whimbrel-operator",
-    "whimbrel-resources",
     "whimbrel-terraform",
+    "whimbrel-resources",
     "whimbrel",
 ];
 
@@ -33,6 +33,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("whimbrel-allocator", &[]),
     ("whimbrel-core", &[]),
     ("whimbrel-signal", &["whimbrel-core"]),
+    ("whimbrel-terraform", &["whimbrel-core", "whimbrel-signal"]),
     (
         "whimbrel-plugin",
         &["whimbrel-core", "whimbrel-signal", "whimbrel-secrets"],

@@ -67,6 +67,8 @@ struct Programs {
     product: PathBuf,
     /// The proxy that stands before stores in the acceptance suite.
     proxy: PathBuf,
+    /// The Terraform provider that does next to nothing.
+    idle_provider: PathBuf,
     /// Every program that holds counters: test programs and the product.
     all: Vec<PathBuf>,
 }
@@ -93,7 +95,7 @@ fn build(workspace: &Workspace) -> Result<Programs> {
         .within(workspace.root());
     println!("$ {call}");
     let mut tests = Vec::new();
-    let (mut product, mut proxy) = (None, None);
+    let (mut product, mut proxy, mut idle_provider) = (None, None, None);
     for line in call.text()?.lines() {
         let Ok(message) = serde_json::from_str::<Json>(line) else {
             continue;
@@ -108,19 +110,25 @@ fn build(workspace: &Workspace) -> Result<Programs> {
             match at("/target/name").and_then(Json::as_str) {
                 Some("whimbrel") => product = Some(PathBuf::from(program)),
                 Some("whimbrel-faulty-proxy") => proxy = Some(PathBuf::from(program)),
+                Some("terraform-provider-idle") => idle_provider = Some(PathBuf::from(program)),
                 _ => {}
             }
         }
     }
     let product = product.doing("the build made no `whimbrel` program")?;
+    let idle_provider =
+        idle_provider.doing("the build made no `terraform-provider-idle` program")?;
     let copy = coverage::folder(workspace).join("whimbrel");
     let _ = std::fs::remove_file(&copy);
     std::fs::copy(&product, &copy).doing("copying the instrumented program")?;
     let mut all = tests;
     all.push(copy.clone());
+    // What the host says to Terraform is reached by it alone.
+    all.push(idle_provider.clone());
     Ok(Programs {
         product: copy,
         proxy: proxy.doing("the build made no `whimbrel-faulty-proxy` program")?,
+        idle_provider,
         all,
     })
 }
@@ -133,6 +141,7 @@ fn acceptance(workspace: &Workspace, python: &Path, programs: &Programs) -> Resu
         .arg(format!("--json-report-file={RESULTS}"))
         .env("WHIMBREL_BIN", &programs.product)
         .env("FAULTY_PROXY_BIN", &programs.proxy)
+        .env("IDLE_PROVIDER_BIN", &programs.idle_provider)
         .env("WHIMBREL_TEST_COMPONENTS", workspace.test_components())
         .env("WHIMBREL_REQUIRE_REAL", "1")
         .env(
