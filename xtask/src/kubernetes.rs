@@ -1,5 +1,5 @@
-//! A real API server and its store, compiled once from their Go modules into the cache: `bin/etcd` and `bin/kube-apiserver` of
-//! the tools' folder. Whoever has them already says where with `KUBEBUILDER_ASSETS`.
+//! A real API server, its store, and Helm, compiled once from their Go modules into the cache: `bin/etcd`, `bin/kube-apiserver`
+//! and `bin/helm` of the tools' folder. Whoever has them already says where with `KUBEBUILDER_ASSETS` and `HELM`.
 
 use std::path::Path;
 
@@ -12,23 +12,31 @@ use crate::workspace::Workspace;
 /// What of Kubernetes says its version: clients refuse a server that says none.
 const VERSION: &str = "k8s.io/component-base/version";
 
-/// A program: its folder of `tests/real-parts`, which names its modules, its name, and its package.
-const PROGRAMS: [(&str, &str, &str); 2] = [
-    ("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
+/// A program: the variable by which a tester names their own, its folder of `tests/real-parts`, which names its modules, its
+/// name, and its package.
+const PROGRAMS: [(&str, &str, &str, &str); 3] = [
     (
+        "KUBEBUILDER_ASSETS",
+        "etcd",
+        "etcd",
+        "go.etcd.io/etcd/server/v3",
+    ),
+    (
+        "KUBEBUILDER_ASSETS",
         "kubernetes",
         "kube-apiserver",
         "k8s.io/kubernetes/cmd/kube-apiserver",
     ),
+    ("HELM", "helm", "helm", "helm.sh/helm/v4/cmd/helm"),
 ];
 
-/// Makes sure that both are there. Compiling them takes about eight minutes on two cores.
+/// Makes sure that all are there. Compiling them takes about ten minutes on two cores.
 pub fn present(workspace: &Workspace) -> Result {
-    if std::env::var_os("KUBEBUILDER_ASSETS").is_some() {
-        return Ok(());
-    }
     let folder = workspace.tools().join("kubernetes");
-    for (modules, name, package) in PROGRAMS {
+    for (variable, modules, name, package) in PROGRAMS {
+        if std::env::var_os(variable).is_some() {
+            continue;
+        }
         let modules = workspace.root().join("tests/real-parts").join(modules);
         let program = folder.join(name);
         let wanted = std::fs::read_to_string(modules.join("go.mod")).doing("reading go.mod")?;

@@ -1,5 +1,6 @@
-//! What Git hosts really send, and how they describe their APIs, for the tests of `plugins/git-sync`: fetched once into the
-//! cache by the package managers of those who publish it.
+//! What Git hosts really send, and how they describe their APIs, for the tests of `plugins/git-sync`; and the kinds of Flux and
+//! of the Prometheus Operator, for those of `deploy`: fetched once into the cache by the package managers of those who publish
+//! it.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::workspace::Workspace;
 const LIST: &str = "tests/real-parts/payloads.txt";
 
 /// What tests read: the name under which they find it, the package that it is of, and where it is in that.
-const PARTS: [(&str, &str, &str); 4] = [
+const PARTS: [(&str, &str, &str); 7] = [
     (
         "github.json",
         "@octokit/webhooks-examples",
@@ -35,6 +36,21 @@ const PARTS: [(&str, &str, &str); 4] = [
         "gitea-openapi.json",
         "code.gitea.io/gitea",
         "templates/swagger/v1_openapi3_json.tmpl",
+    ),
+    (
+        "flux-gitrepository.yaml",
+        "github.com/fluxcd/source-controller",
+        "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",
+    ),
+    (
+        "flux-kustomization.yaml",
+        "github.com/fluxcd/kustomize-controller",
+        "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+    ),
+    (
+        "prometheus-servicemonitor.yaml",
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
     ),
 ];
 

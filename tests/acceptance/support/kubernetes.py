@@ -27,17 +27,23 @@ _numbers = itertools.count(1)
 # Where the API has the kinds that tests speak of; `{}` is the namespace.
 PLACES = {
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "GitRepository": "/apis/source.toolkit.fluxcd.io/v1/namespaces/{}/gitrepositories",
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+    "Kustomization": "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/{}/kustomizations",
     "Event": "/apis/events.k8s.io/v1/namespaces/{}/events",
     "Namespace": "/api/v1/namespaces",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "Pod": "/api/v1/namespaces/{}/pods",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
     "Secret": "/api/v1/namespaces/{}/secrets",
     "Service": "/api/v1/namespaces/{}/services",
+    "ServiceMonitor": "/apis/monitoring.coreos.com/v1/namespaces/{}/servicemonitors",
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
     "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
@@ -161,28 +167,39 @@ class Cluster:
         decoder = json.JSONDecoder()
         for text in whimbrel.run("crds").out.split("---\n")[1:]:
             self.apply(decoder.decode(text))
-        def served():
-            try:
-                return all(self.call("GET", PLACES[kind].format("default")) for kind in KINDS)
-            except Refused as refused:
-                assert refused.status in (404, 429), refused
-                return False
-        eventually(served, "the API has the kinds")
+        eventually(lambda: all(map(self.serves, KINDS)), "the API has the kinds")
 
-    def namespace(self):
-        """A new namespace, in which the operator may do what the shipped Role lets it; gives its handle."""
+    def serves(self, kind):
+        """Whether the API has a kind yet."""
+        try:
+            return bool(self.call("GET", PLACES[kind].format("default")))
+        except Refused as refused:
+            assert refused.status in (404, 429), refused
+            return False
+
+    def namespace(self, granted=True):
+        """A new namespace, in which the user `operator` may do what the shipped Role lets it, or nothing; gives its handle."""
         name = f"test-{next(_numbers)}"
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        return Namespace(self, name)
+        return Namespace(self, name, granted)
 
     def kubeconfig(self, user, namespace):
         """A kubeconfig of a user; gives its file."""
+        return self._kubeconfig(user, namespace, self.tokens[user].value)
+
+    def account(self, name, namespace):
+        """A kubeconfig of a service account, with a token as a pod has one; gives its file."""
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": None}}
+        answer = self.call("POST", f"{PLACES['ServiceAccount'].format(namespace)}/{name}/token", request)
+        return self._kubeconfig(name, namespace, answer["status"]["token"])
+
+    def _kubeconfig(self, user, namespace, token):
         file = self.folder / f"{user}-{namespace}.json"
         file.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": {
                 "server": f"https://127.0.0.1:{self.port}", "certificate-authority": str(self.authority)}}],
-            "users": [{"name": user, "user": {"token": self.tokens[user].value}}],
+            "users": [{"name": user, "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": namespace}}],
         }))
         file.chmod(0o600)
@@ -192,10 +209,11 @@ class Cluster:
 class Namespace:
     """One namespace, for one test."""
 
-    def __init__(self, cluster, name):
+    def __init__(self, cluster, name, granted=True):
         self.cluster = cluster
         self.name = name
-        self.grant()
+        if granted:
+            self.grant()
 
     def grant(self):
         """Lets the operator do here what the shipped Role says, and nothing else."""
