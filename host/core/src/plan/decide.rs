@@ -125,7 +125,12 @@ fn towards(
         .iter()
         .map(|record| (&record.name, record))
         .collect();
-    if desired.is_empty() && !history.records.is_empty() {
+    let absence = |record: &Record| {
+        let known = lineage.absences.get(&record.name);
+        known.unwrap_or(&Absence::NoHistory)
+    };
+    let is_kept = |record: &Record| record.state.is_complete() && *absence(record) == Absence::Kept;
+    if desired.is_empty() && !history.records.iter().all(is_kept) {
         out.blockers.push(Blocker {
             code: BlockerCode::EmptyTree,
             migration: None,
@@ -145,10 +150,7 @@ fn towards(
         .iter()
         .filter(|record| !wanted.contains_key(&record.name))
     {
-        let absence = lineage
-            .absences
-            .get(&record.name)
-            .unwrap_or(&Absence::NoHistory);
+        let absence = absence(record);
         let twin = desired
             .iter()
             .map(|item| (&item.migration.name, &item.checksum))
@@ -168,6 +170,7 @@ fn towards(
                 });
             }
             (_, Absence::Removed { .. }) => reverts.push((record, RevertReason::Removed)),
+            _ if is_kept(record) => {}
             (_, absence) => out.blockers.push(absent(record, absence)),
         }
     }
@@ -277,7 +280,7 @@ fn absent(record: &Record, absence: &Absence) -> Blocker {
             ),
             "commit its definition, or revert it by name with `whimbrel revert`",
         ),
-        Absence::NoHistory | Absence::Removed { .. } => (
+        Absence::NoHistory | Absence::Kept | Absence::Removed { .. } => (
             BlockerCode::Absent,
             format!(
                 "{stands}, its definition is missing, and there is no Git history that says it was removed"
