@@ -143,6 +143,7 @@ def test_the_operator_may_only_do_what_it_needs(namespace):
         return namespace.cluster.call("POST", path, review, user="operator")["status"]["allowed"]
     assert may("get", "secrets", namespace.name)
     assert may("patch", "migrations", namespace.name, "whimbrel.dev")
+    assert may("get", "namespaces", namespace.name) and not may("get", "namespaces", "default")
     assert not may("get", "secrets", "default")
     assert not may("update", "secrets", namespace.name)
     assert not may("create", "approvals", namespace.name, "whimbrel.dev")

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use whimbrel_core::lineage::AbsentRule;
 use whimbrel_engine::{Audience, Context, Meanwhile, Opened, Passing, Selection};
 use whimbrel_project::{Control, OpenProject, Opening};
 use whimbrel_signal::Bus;
@@ -49,6 +50,7 @@ pub(crate) fn selection(global: &Global, output: &Output) -> Result<Selection, C
         control_ref: global.control_ref.clone(),
         environment: global.environment.clone(),
         databases: global.databases.clone(),
+        absent: AbsentRule::AskGit,
     })
 }
 

@@ -32,6 +32,8 @@ struct Spec {
     metrics: Vec<MetricQuery>,
     #[serde(default, rename = "environmentRef")]
     _environment_reference: serde::de::IgnoredAny,
+    #[serde(default, rename = "deletionPolicy")]
+    _deletion_policy: serde::de::IgnoredAny,
 }
 
 #[derive(Deserialize)]

@@ -79,6 +79,18 @@ pub enum Absence {
     Uncommitted,
     /// There is no Git history to ask.
     NoHistory,
+    /// Nobody asked Git: what isn't defined any more stays applied.
+    Kept,
+}
+
+/// What becomes of a migration that a target has and the definitions lack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AbsentRule {
+    /// Git says: a commit that removed it has it reverted, and anything else stops the plan.
+    #[default]
+    AskGit,
+    /// It stays applied: definitions come and go one by one, and one that is gone asks for nothing.
+    Keep,
 }
 
 /// What is known about every migration that is applied and absent; a pure plan reads it.

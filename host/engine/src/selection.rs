@@ -1,6 +1,7 @@
 //! What is meant: a project, an environment of it, and perhaps only some of its databases.
 
 use whimbrel_core::environment::Environment;
+use whimbrel_core::lineage::AbsentRule;
 use whimbrel_core::name::{DatabaseName, EnvironmentName};
 use whimbrel_git::SigningKey;
 use whimbrel_project::{
@@ -27,6 +28,8 @@ pub struct Selection {
     pub environment: Option<String>,
     /// Only these databases; all if empty.
     pub databases: Vec<DatabaseName>,
+    /// What becomes of applied migrations that aren't defined.
+    pub absent: AbsentRule,
 }
 
 /// Opens a project as far as its environments, which are read from where they may be.
@@ -39,6 +42,7 @@ pub fn opening(selection: &Selection, control: Control) -> Result<Opening, Engin
         cache: selection.cache.clone(),
         verification: selection.verification.clone(),
         signing: selection.signing.clone(),
+        absent: selection.absent,
     };
     Ok(selection.place.begin(&options)?)
 }

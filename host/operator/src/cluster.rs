@@ -14,8 +14,8 @@ use whimbrel_run::reach_crash_point;
 
 use crate::api::{
     Approval, CHECKSUM_ANNOTATION, Condition, ConditionStatus, ConditionType, ENVIRONMENT_LABEL,
-    Environment, FINALIZER, GitSource, MANAGER, MIGRATION_ANNOTATION, Migration, SOURCE_LABEL,
-    resource, transition,
+    Environment, FINALIZER, GitSource, MANAGER, MIGRATION_ANNOTATION, Migration, REVERT_FINALIZER,
+    REVERT_MANAGER, SOURCE_LABEL, resource, transition,
 };
 use crate::reconcile::Written;
 
@@ -62,7 +62,28 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+    /// The namespace itself, as it is now.
+    ///
+    /// # Errors
+    /// The API server doesn't say.
+    pub async fn own_namespace(&self) -> Result<Option<v1::Namespace>, kube::Error> {
+        let namespaces: Api<v1::Namespace> = Api::all(self.client.clone());
+        namespaces.get_opt(&self.namespace).await
+    }
+
+    /// A migration, as it is now.
+    ///
+    /// # Errors
+    /// The API server doesn't say.
+    pub async fn migration(&self, name: &str) -> Result<Option<Migration>, kube::Error> {
+        let named = resource(Kind::Migration);
+        let api: Api<Migration> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &named);
+        api.get_opt(name).await
+    }
+
+    /// The objects of a kind.
+    pub fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource(kind))
     }
 
@@ -85,6 +106,25 @@ impl Cluster {
             ..PatchParams::default()
         };
         let (api, patch) = (self.api(Kind::Environment), Patch::Merge(&patch));
+        let patched = written(api.patch(name, &parameters, &patch)).await;
+        patched.map(drop).or_else(unless_gone)
+    }
+
+    /// Puts the finalizer of deletions that revert on a migration, or takes it away: whatever else changed meanwhile, and of
+    /// this very object.
+    ///
+    /// # Errors
+    /// The API server doesn't do it.
+    pub async fn mark(&self, meta: &ObjectMeta, is_marked: bool) -> Result<(), kube::Error> {
+        let named = resource(Kind::Migration);
+        let name = meta.name.as_deref().unwrap_or_default();
+        let finalizers: &[&str] = if is_marked { &[REVERT_FINALIZER] } else { &[] };
+        let patch = json!({
+            "apiVersion": named.api_version, "kind": named.kind,
+            "metadata": { "name": name, "uid": meta.uid, "finalizers": finalizers },
+        });
+        let parameters = PatchParams::apply(REVERT_MANAGER).force();
+        let (api, patch) = (self.api(Kind::Migration), Patch::Apply(&patch));
         let patched = written(api.patch(name, &parameters, &patch)).await;
         patched.map(drop).or_else(unless_gone)
     }
@@ -174,7 +214,22 @@ impl Cluster {
             && after
                 .iter()
                 .any(|other| other.r#type == ConditionType::Stalled);
-        let mut note = condition.message.clone();
+        let (reason, message) = (&condition.reason, &condition.message);
+        self.tell_of(kind, object, is_bad, reason, message).await;
+    }
+
+    /// Tells of something that no condition says.
+    pub async fn tell_of<K>(
+        &self,
+        kind: Kind,
+        object: &K,
+        is_bad: bool,
+        reason: &str,
+        message: &str,
+    ) where
+        K: Resource<DynamicType = kube::discovery::ApiResource> + Sync,
+    {
+        let mut note = message.to_owned();
         while note.len() > NOTE {
             note.pop();
         }
@@ -184,7 +239,7 @@ impl Cluster {
             } else {
                 EventType::Normal
             },
-            reason: condition.reason.clone(),
+            reason: reason.to_owned(),
             note: Some(note).filter(|note| !note.is_empty()),
             action: "Reconcile".to_owned(),
             secondary: None,

@@ -12,6 +12,7 @@ mod approvals;
 mod cluster;
 mod crds;
 mod definition;
+mod deletion;
 mod error;
 mod keeper;
 mod operator;
@@ -124,6 +125,7 @@ pub async fn operate(
     follow!(Migration, migrations, watch::migration);
     follow!(Approval, approvals, watch::approval);
     follow!(Environment, environments, watch::environment);
+    tokio::spawn(deletion::release_orphans(Arc::clone(&operator)));
     tokio::spawn(begin(Arc::clone(&operator), is_ready));
     stop.requested().await;
     operator.release();

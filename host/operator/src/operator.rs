@@ -25,6 +25,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// How often an environment is looked at when nothing happens.
     pub resync: Duration,
+    /// How long an object may be kept from going because it couldn't be reverted yet.
+    pub revert_within: Duration,
     /// Whether objects may refer to the operator's own variables and files.
     pub has_local_secrets: bool,
     /// What signs promotion records.
@@ -43,6 +45,8 @@ pub struct Operator {
     pub pulses: Pulses,
     pub stop: Stop,
     pub turns: Semaphore,
+    /// Rung when a migration may wait for an environment that isn't there.
+    pub orphans: Notify,
     begun: watch::Sender<bool>,
     environments: Mutex<BTreeMap<String, Arc<Notify>>>,
     sources: Mutex<BTreeMap<String, Arc<Source>>>,
@@ -67,6 +71,7 @@ impl Operator {
             pulses: Pulses::default(),
             stop,
             turns: Semaphore::new(TURNS),
+            orphans: Notify::new(),
             begun: watch::Sender::new(false),
             environments: Mutex::default(),
             sources: Mutex::default(),

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::ResourceExt as _;
+use serde_json::Value as Json;
 use whimbrel_config::Kind;
+use whimbrel_core::name::MigrationName;
 use whimbrel_report::MigrationLine;
 
 use crate::api::{
-    CHECKSUM_ANNOTATION, Condition, ConditionStatus, ENVIRONMENT_LABEL, Environment,
-    EnvironmentStatus, Migration, REQUESTED_AT, SOURCE_LABEL, Said, conditions,
+    CHECKSUM_ANNOTATION, Condition, ConditionStatus, ConditionType, DeletionPolicy,
+    ENVIRONMENT_LABEL, Environment, EnvironmentStatus, Migration, MigrationSpec, REQUESTED_AT,
+    SOURCE_LABEL, Said, conditions,
 };
 use crate::cluster::{annotation, as_json, now};
 use crate::definition::{belongs, only_environment};
@@ -43,6 +46,7 @@ pub async fn report(
     object: &Environment,
     said: &[Said],
     scope: Scope,
+    reverting: &[MigrationName],
 ) -> Result<(), kube::Error> {
     let meta = &object.metadata;
     let generation = meta.generation.unwrap_or_default();
@@ -67,7 +71,7 @@ pub async fn report(
         }
         // What keeps a migration's object from being written keeps nothing from the environment's.
         if scope == Scope::Everything {
-            written = migrations(operator, surveyed, object).await;
+            written = migrations(operator, surveyed, object, said, reverting).await;
         }
     }
     if after == before {
@@ -92,6 +96,8 @@ async fn migrations(
     operator: &Arc<Operator>,
     surveyed: &Surveyed,
     object: &Environment,
+    said: &[Said],
+    reverting: &[MigrationName],
 ) -> Result<(), kube::Error> {
     let name = object.name_any();
     let mut lines: Lines<'_> = HashMap::new();
@@ -103,7 +109,7 @@ async fn migrations(
     }
     match &object.spec.source_ref {
         Some(source) => followed(operator, surveyed, object, &source.name, &lines).await,
-        None => own(operator, &name, &lines).await,
+        None => own(operator, &name, &lines, &reverts(said), reverting).await,
     }
 }
 
@@ -156,6 +162,7 @@ async fn followed(
                 operator,
                 &found,
                 lines.map(Vec::as_slice).unwrap_or_default(),
+                None,
             )
             .await
         }
@@ -171,7 +178,16 @@ async fn followed(
 fn is_as_written(there: &Migration, one: &Written) -> bool {
     annotation(&there.metadata, CHECKSUM_ANNOTATION) == Some(&one.checksum)
         && there.metadata.deletion_timestamp.is_none()
-        && as_json(&there.spec) == one.spec
+        && is_spec_of(&there.spec, &one.spec)
+}
+
+/// Whether it is what was written. What deleting it does isn't Git's to say: one that is deleted comes back.
+fn is_spec_of(spec: &MigrationSpec, written: &Json) -> bool {
+    let spec = MigrationSpec {
+        deletion_policy: DeletionPolicy::Keep,
+        ..spec.clone()
+    };
+    as_json(&spec) == *written
 }
 
 /// How the migrations that people wrote stand.
@@ -179,6 +195,8 @@ async fn own(
     operator: &Arc<Operator>,
     environment: &str,
     lines: &Lines<'_>,
+    reverts: &[Said],
+    reverting: &[MigrationName],
 ) -> Result<(), kube::Error> {
     let stores = &operator.cluster.stores;
     let only = only_environment(&stores.environments.state());
@@ -190,21 +208,51 @@ async fn own(
         if belongs(&migration, environment, only.as_deref()) {
             let of = by_name.get(migration.name_any().as_str());
             let of = of.map(Vec::as_slice).unwrap_or_default();
-            stands(operator, &migration, of).await?;
+            let name = migration.name_any();
+            let is_reverting = reverting.iter().any(|other| other.as_str() == name);
+            let said = is_reverting.then_some(reverts);
+            stands(operator, &migration, of, said).await?;
         }
     }
     Ok(())
 }
 
-/// Writes how one migration stands.
+/// What a migration says while it is to be reverted: what its environment says of it.
+fn reverts(said: &[Said]) -> Vec<Said> {
+    let of = |said: &Said| {
+        let is_main = said.r#type == ConditionType::Ready;
+        Said {
+            r#type: if is_main {
+                ConditionType::Succeeded
+            } else {
+                said.r#type
+            },
+            status: if is_main {
+                ConditionStatus::Unknown
+            } else {
+                said.status
+            },
+            reason: "Reverting",
+            message: said.message.clone(),
+        }
+    };
+    said.iter().map(of).collect()
+}
+
+/// Writes how one migration stands, or what else is to be said of it.
 async fn stands(
     operator: &Arc<Operator>,
     migration: &Migration,
     lines: &[&MigrationLine],
+    said: Option<&[Said]>,
 ) -> Result<(), kube::Error> {
     let generation = migration.metadata.generation.unwrap_or_default();
     let before = migration.status.as_ref();
     let mut after = migration_status(before, lines, generation, now());
+    if let Some(said) = said {
+        let known = before.map(|before| before.conditions.as_slice());
+        after.conditions = conditions(known.unwrap_or_default(), said, generation, now());
+    }
     for condition in &mut after.conditions {
         condition.message = operator.context.scrubber().scrub(&condition.message);
     }
@@ -216,7 +264,7 @@ async fn stands(
     cluster.write_status(Kind::Migration, meta, &after).await?;
     // What only waits is no event: there may be a thousand of them.
     let is_waiting = |condition: &Condition| condition.status == ConditionStatus::Unknown;
-    if after.conditions.first().is_some_and(is_waiting) {
+    if said.is_none() && after.conditions.first().is_some_and(is_waiting) {
         return Ok(());
     }
     let known = before.map(|before| before.conditions.as_slice());

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use whimbrel_config::{Kind, read_git_sources};
 use whimbrel_core::environment::CLUSTER_BACKEND;
 use whimbrel_core::git_source::{self, SourcePlace};
+use whimbrel_core::lineage::AbsentRule;
 use whimbrel_core::name::EnvironmentName;
 use whimbrel_engine::{EngineError, Selection, opening};
 use whimbrel_git::Address;
@@ -217,6 +218,7 @@ async fn read(
             .or_else(|| Some(DefinitionCache::default())),
         environment: None,
         databases: Vec::new(),
+        absent: AbsentRule::AskGit,
     };
     let interval = of.interval.map_or(
         operator.limits.interval,

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 use whimbrel_core::approval;
 use whimbrel_core::gate::{Gate, Refusal, may_approve};
+use whimbrel_core::lineage::AbsentRule;
+use whimbrel_core::name::MigrationName;
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{
     Audience, Closing, EngineError, Meanwhile, Opened, Passing, Prepared, Selection, Stand,
-    standings,
+    prepare_revert, standings,
 };
 use whimbrel_project::{DefinitionCache, Location, Place, Verification};
 use whimbrel_report::TargetStatus;
@@ -87,6 +89,8 @@ pub async fn selection(
         cache: Some(cache.clone()),
         environment: Some(name),
         databases: Vec::new(),
+        // Each migration is an object of its own, and one that is deleted stays applied unless it says otherwise.
+        absent: AbsentRule::Keep,
     })
 }
 
@@ -116,11 +120,13 @@ async fn write_down(operator: &Operator, environment: &Environment) -> std::io::
 }
 
 /// Opens, plans, and asks every database. `confirmations` are approvals that may say that destructive statements were looked
-/// at; they count only for the plan that they name, and only by somebody who may approve it.
+/// at; they count only for the plan that they name, and only by somebody who may approve it. What is to be reverted is
+/// planned by itself, and nothing else with it.
 pub async fn survey(
     operator: &Operator,
     selection: &Selection,
     confirmations: &[Arc<Approval>],
+    reverting: &[MigrationName],
 ) -> Result<(Known, Surveyed), EngineError> {
     let name = selection.environment.clone().unwrap_or_default();
     let closing = Closing::default();
@@ -132,7 +138,14 @@ pub async fn survey(
     let context = context
         .with_audience(Arc::new(listener))
         .with_closing(closing.clone());
-    match asked(&context, selection, confirmations, closing.clone()).await {
+    let asked = asked(
+        &context,
+        selection,
+        confirmations,
+        reverting,
+        closing.clone(),
+    );
+    match asked.await {
         Ok(asked) => Ok(asked),
         Err(error) => {
             closing.close().await;
@@ -145,6 +158,7 @@ async fn asked(
     context: &whimbrel_engine::Context,
     selection: &Selection,
     confirmations: &[Arc<Approval>],
+    reverting: &[MigrationName],
     closing: Closing,
 ) -> Result<(Known, Surveyed), EngineError> {
     let control = whimbrel_project::Control::Environment(selection.environment.clone());
@@ -152,7 +166,13 @@ async fn asked(
     let opening = tokio::task::spawn_blocking(move || whimbrel_engine::opening(&asked, control));
     let opening = opening.await.map_err(EngineError::Task)??;
     let opened = Opened::of(opening, selection, context, Meanwhile::Read).await?;
-    let mut prepared = Prepared::new(&opened, Goal::Apply, Passing::default()).await?;
+    let prepare = async |passing: Passing| {
+        if reverting.is_empty() {
+            return Prepared::new(&opened, Goal::Apply, passing).await;
+        }
+        prepare_revert(&opened, reverting.to_vec(), passing).await
+    };
+    let mut prepared = prepare(Passing::default()).await?;
     let confirmed = confirmations.iter().any(|approval| {
         approval.spec.confirm_destructive
             && prepared.require(&approval.spec.plan).is_ok()
@@ -163,7 +183,7 @@ async fn asked(
             destructive_confirmed: true,
             ..Passing::default()
         };
-        prepared = Prepared::new(&opened, Goal::Apply, passing).await?;
+        prepared = prepare(passing).await?;
     }
     let known = known(prepared.stand());
     let mut targets = standings(&opened, &prepared.survey.histories)?;

@@ -104,6 +104,7 @@ where
 /// An environment changed: it is looked at, and so are those that may extend it.
 pub fn environment(operator: &Arc<Operator>, changed: &Environment) {
     operator.wake(&changed.name_any());
+    operator.orphans.notify_one();
     if changed.spec.source_ref.is_none() {
         for other in operator.cluster.stores.environments.state() {
             if other.spec.definition.contains_key("extends") {
@@ -120,6 +121,9 @@ pub fn source(operator: &Arc<Operator>, changed: &GitSource) {
 
 /// A migration changed: its environment is looked at.
 pub fn migration(operator: &Arc<Operator>, changed: &Migration) {
+    if changed.metadata.deletion_timestamp.is_some() {
+        operator.orphans.notify_one();
+    }
     let named = changed.spec.environment_ref.as_ref().map(|of| &of.name);
     let label = changed.metadata.labels.as_ref();
     let label = label.and_then(|labels| labels.get(ENVIRONMENT_LABEL));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use whimbrel_config::{SourceTree, load_control, load_migrations};
 use whimbrel_core::definition::Migration;
 use whimbrel_core::history::History;
-use whimbrel_core::lineage::{Absence, Lineage, Revision};
+use whimbrel_core::lineage::{Absence, AbsentRule, Lineage, Revision};
 use whimbrel_core::name::MigrationName;
 use whimbrel_git::{GitError, GitTree, Relation, Removal, Repository};
 
@@ -18,6 +18,7 @@ type Names = Arc<BTreeSet<MigrationName>>;
 /// What a project's Git history says of absent migrations. Answers are kept, because a hundred targets ask the same.
 #[derive(Clone)]
 pub(crate) struct Absences {
+    rule: AbsentRule,
     repository: Option<Repository>,
     prefix: String,
     migrations: String,
@@ -30,6 +31,7 @@ pub(crate) struct Absences {
 impl Absences {
     pub(crate) fn new(project: &OpenProject) -> Self {
         Self {
+            rule: project.absent,
             repository: project.repository().cloned(),
             prefix: project.prefix().to_owned(),
             migrations: project.project().migrations.clone(),
@@ -73,6 +75,9 @@ impl Absences {
         name: &MigrationName,
         applied: Option<Revision>,
     ) -> Result<Absence, ProjectError> {
+        if self.rule == AbsentRule::Keep {
+            return Ok(Absence::Kept);
+        }
         let (Some(repository), Some(now), Some(applied)) = (&self.repository, &self.now, applied)
         else {
             return Ok(Absence::NoHistory);

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use whimbrel_config::{DefinitionCache, Definitions, LoadOptions, SourceTree};
 use whimbrel_core::environment::Environment;
 use whimbrel_core::history::Owner;
-use whimbrel_core::lineage::Revision;
+use whimbrel_core::lineage::{AbsentRule, Revision};
 use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 use whimbrel_core::order;
 use whimbrel_core::plan::DesiredMigration;
@@ -33,6 +33,8 @@ pub struct OpenOptions {
     pub verification: Verification,
     /// What signs the promotion records that are published.
     pub signing: Option<SigningKey>,
+    /// What becomes of applied migrations that aren't defined.
+    pub absent: AbsentRule,
 }
 
 /// A tree of files that can be shared between tasks.
@@ -53,6 +55,7 @@ pub struct OpenProject {
     pub(crate) is_revision: bool,
     pub(crate) verification: Verification,
     pub(crate) signing: Option<SigningKey>,
+    pub(crate) absent: AbsentRule,
 }
 
 impl OpenProject {

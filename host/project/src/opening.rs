@@ -9,7 +9,7 @@ use whimbrel_config::{
     load_migrations, load_migrations_again, load_own_migrations,
 };
 use whimbrel_core::environment::Environment;
-use whimbrel_core::lineage::Revision;
+use whimbrel_core::lineage::{AbsentRule, Revision};
 use whimbrel_core::project::{PluginSource, Project};
 use whimbrel_git::{Followed, GitError, RemoteError, Repository, SigningKey};
 
@@ -36,6 +36,7 @@ pub struct Opening {
     cache: Option<DefinitionCache>,
     verification: Verification,
     signing: Option<SigningKey>,
+    absent: AbsentRule,
 }
 
 /// Where a project is opened from.
@@ -205,6 +206,7 @@ impl Opening {
             cache: options.cache.clone(),
             verification: options.verification.clone(),
             signing: options.signing.clone(),
+            absent: options.absent,
         })
     }
 
@@ -305,6 +307,7 @@ impl Opening {
             is_revision: self.is_revision,
             verification: self.verification,
             signing: self.signing,
+            absent: self.absent,
         })
     }
 }

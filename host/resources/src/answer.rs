@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
-use whimbrel_core::fault::Fault;
 use whimbrel_core::history::History;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::Work;
 use whimbrel_engine::{EngineError, Opened, Prepared, Stand, standings};
 use whimbrel_report::{MigrationStanding, PlanView};
 
-use crate::failure::fault;
 use crate::request::MigrationRequest;
 
 /// What would be run.
@@ -44,24 +42,6 @@ pub fn planned(opened: &Opened, prepared: &Prepared) -> Json {
         "text": view.text(),
         "after": after(prepared),
     })
-}
-
-/// What would become of one migration.
-///
-/// # Errors
-/// It is applied with another text, or its database can't be asked.
-pub fn planned_migration(
-    opened: &Opened,
-    prepared: &Prepared,
-    asked: &MigrationRequest,
-) -> Result<Json, Fault> {
-    if let Some(blocked) = EngineError::blocked(prepared.plan()) {
-        return Err(fault(&blocked));
-    }
-    if let Some(error) = prepared.survey.failures.values().next() {
-        return Err(crate::failure::of_unread(error));
-    }
-    Ok(migration(opened, asked, prepared.survey.histories.values()))
 }
 
 /// How one migration stands.

@@ -1,5 +1,6 @@
-//! A migration that is the whole of its project: written into a folder that lives as long as it is worked on.
+//! Migrations that are the whole of their project: written into a folder that lives as long as it is worked on.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -7,60 +8,72 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use whimbrel_core::environment::ValueSource;
 use whimbrel_core::fault::{Fault, FaultClass};
+use whimbrel_core::name::{DatabaseName, EnvironmentName};
 use whimbrel_project::Override;
 
-use crate::request::{MigrationRequest, Request};
+use crate::request::MigrationRequest;
 
 /// The project of migrations that are written elsewhere.
 const PROJECT: &str = "terraform";
 
+/// Each that is taken back was asked for by itself.
+const MOST: u32 = 10_000;
+
 /// Writes the project. `said` has the addresses; what is secret in it stays there.
 ///
 /// # Errors
-/// The database has no address, or the folder can't be written.
+/// A database has no address, or the folder can't be written.
 pub fn write(
-    request: &Request,
-    migration: &MigrationRequest,
+    environment: &EnvironmentName,
+    migrations: &[&MigrationRequest],
     said: &mut Override,
 ) -> Result<TempDir, Fault> {
     let here = std::env::current_dir().map_err(|error| unwritable(&error))?;
-    let Some(database) = said.databases.get_mut(&migration.database) else {
-        return Err(no_address(migration));
-    };
-    match &mut database.url {
-        Some(ValueSource::Literal(url)) => *url = absolute(url, &here),
-        Some(ValueSource::Secret(_)) => {}
-        None => return Err(no_address(migration)),
+    for migration in migrations {
+        let name = &migration.database;
+        let url = said.databases.get_mut(name);
+        match url.and_then(|database| database.url.as_mut()) {
+            Some(ValueSource::Literal(url)) => *url = absolute(url, &here),
+            Some(ValueSource::Secret(_)) => {}
+            None => return Err(no_address(name)),
+        }
     }
-    let folder = files(request, migration).map_err(|error| unwritable(&error))?;
-    Ok(folder)
+    files(environment, migrations).map_err(|error| unwritable(&error))
 }
 
-fn files(request: &Request, migration: &MigrationRequest) -> io::Result<TempDir> {
+fn files(environment: &EnvironmentName, migrations: &[&MigrationRequest]) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("whimbrel-").tempdir()?;
     let at = folder.path();
-    write_document(at, "whimbrel.json", "Project", PROJECT, json!({}))?;
-    std::fs::rename(at.join("whimbrel.json"), at.join("whimbrel.yaml"))?;
-    // Whoever applies it has looked at it, and says so there. The address is said over it.
-    let environment = json!({
-        "databases": { migration.database.as_str(): { "url": "sqlite:unsaid.db" } },
-        "policy": {
-            "apply": "Auto", "destructive": "Confirm", "outOfOrder": "Allow", "onRevert": "Auto",
-        },
+    // JSON is YAML.
+    write_document(at, "whimbrel.yaml", "Project", PROJECT, json!({}))?;
+    // The addresses are said over these.
+    let databases = migrations.iter().map(|migration| {
+        let unsaid = json!({ "url": "sqlite:unsaid.db" });
+        (migration.database.to_string(), unsaid)
+    });
+    let databases: BTreeMap<String, Json> = databases.collect();
+    // Whoever applies it has looked at it, and says so there.
+    let policy = json!({
+        "apply": "Auto", "destructive": "Confirm", "outOfOrder": "Allow", "onRevert": "Auto", "maxReverts": MOST,
     });
     std::fs::create_dir(at.join("environments"))?;
-    let name = &request.environment;
+    let (name, spec) = (
+        environment.as_str(),
+        json!({ "databases": databases, "policy": policy }),
+    );
     let path = format!("environments/{name}.json");
-    write_document(at, &path, "Environment", name.as_str(), environment)?;
-    let mut step = json!({ "sql": migration.up });
-    if let (Some(down), Some(fields)) = (&migration.down, step.as_object_mut()) {
-        fields.insert("revert".to_owned(), json!(down));
-    }
-    let definition = json!({ "database": migration.database, "steps": [step] });
+    write_document(at, &path, "Environment", name, spec)?;
     std::fs::create_dir(at.join("migrations"))?;
-    let name = migration.name.as_str();
-    let path = format!("migrations/{name}.json");
-    write_document(at, &path, "Migration", name, definition)?;
+    for migration in migrations {
+        let mut step = json!({ "sql": migration.up });
+        if let (Some(down), Some(fields)) = (&migration.down, step.as_object_mut()) {
+            fields.insert("revert".to_owned(), json!(down));
+        }
+        let definition = json!({ "database": migration.database, "steps": [step] });
+        let name = migration.name.as_str();
+        let path = format!("migrations/{name}.json");
+        write_document(at, &path, "Migration", name, definition)?;
+    }
     Ok(folder)
 }
 
@@ -82,8 +95,7 @@ fn absolute(url: &str, here: &Path) -> String {
     }
 }
 
-fn no_address(migration: &MigrationRequest) -> Fault {
-    let database = &migration.database;
+fn no_address(database: &DatabaseName) -> Fault {
     let message = format!("the database `{database}` has no address");
     Fault::new(FaultClass::Invalid, "engine.no-address", message)
 }

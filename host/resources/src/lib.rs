@@ -8,13 +8,17 @@
 mod answer;
 mod catalogue;
 mod failure;
+mod gathering;
 mod here;
 mod inline;
+mod migrations;
+mod opened;
+mod project;
 mod provider;
 mod request;
 mod sealed;
 
 pub use here::{Here, Places};
 pub use provider::Resources;
-pub use request::{MigrationRequest, ProjectRequest, Request};
+pub use request::{MigrationRequest, ProjectRequest, Request, SourceRequest, Terms};
 pub use sealed::{SEALED, Sealed};

@@ -6,40 +6,48 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
+use whimbrel_engine::Passing;
 use whimbrel_project::{DatabaseOverride, Override};
 
 use crate::sealed::Sealed;
 
 /// A question or an order about an environment.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Request {
-    /// The project; none when `migration` is the whole of it.
-    pub project: Option<ProjectRequest>,
-    /// The one migration that it is about.
-    pub migration: Option<MigrationRequest>,
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Of a project of its own.
+    Project(Terms, ProjectRequest),
+    /// Of one migration that is the whole of its project.
+    Migration(Terms, MigrationRequest),
+}
+
+/// Which environment is meant, and what holds for it.
+#[derive(Clone, Debug)]
+pub struct Terms {
     /// The environment's name.
     pub environment: EnvironmentName,
     /// Values of parameters, in place of the environment's.
-    #[serde(default)]
     pub parameters: BTreeMap<String, String>,
     /// How databases are reached, in place of what the environment says.
-    #[serde(default)]
     pub databases: BTreeMap<DatabaseName, DatabaseRequest>,
     /// Destructive statements were looked at and may run, where the policy says `Confirm`.
-    #[serde(default)]
     pub allow_destructive: bool,
-    /// The plan that may be run, and no other: its digest.
-    pub plan: Option<String>,
-    /// Everything that is applied is meant: of a revert.
-    #[serde(default)]
-    pub all: bool,
 }
 
 /// A project of its own.
+#[derive(Clone, Debug)]
+pub struct ProjectRequest {
+    /// Where it is.
+    pub source: SourceRequest,
+    /// The plan that may be run, and no other: its digest.
+    pub plan: Option<String>,
+    /// Everything that is applied is meant: of a revert.
+    pub all: bool,
+}
+
+/// Where a project is.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ProjectRequest {
+pub struct SourceRequest {
     /// A folder, or the address of a Git repository.
     pub source: String,
     /// Branch, tag or commit; what the environment follows if absent.
@@ -75,23 +83,58 @@ pub struct DatabaseRequest {
     pub password: Option<Json>,
 }
 
+/// A request as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    project: Option<SourceRequest>,
+    migration: Option<MigrationRequest>,
+    environment: EnvironmentName,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
+    #[serde(default)]
+    databases: BTreeMap<DatabaseName, DatabaseRequest>,
+    #[serde(default)]
+    allow_destructive: bool,
+    plan: Option<String>,
+    #[serde(default)]
+    all: bool,
+}
+
 impl Request {
     /// Reads a request.
     ///
     /// # Errors
     /// It isn't one.
     pub fn read(document: Json) -> Result<Self, Fault> {
-        let request: Self = serde_json::from_value(document).map_err(|error| {
-            Fault::new(FaultClass::Invalid, "engine.request", error.to_string())
-        })?;
-        if request.project.is_some() == request.migration.is_some() {
-            let message = "expected `project` or `migration`, and not both";
-            return Err(Fault::new(FaultClass::Invalid, "engine.request", message));
+        let wrong = |message: String| Fault::new(FaultClass::Invalid, "engine.request", message);
+        let written: Written =
+            serde_json::from_value(document).map_err(|error| wrong(error.to_string()))?;
+        let terms = Terms {
+            environment: written.environment,
+            parameters: written.parameters,
+            databases: written.databases,
+            allow_destructive: written.allow_destructive,
+        };
+        match (written.project, written.migration) {
+            (Some(source), None) => Ok(Self::Project(
+                terms,
+                ProjectRequest {
+                    source,
+                    plan: written.plan,
+                    all: written.all,
+                },
+            )),
+            (None, Some(migration)) => Ok(Self::Migration(terms, migration)),
+            _ => Err(wrong(
+                "expected `project` or `migration`, and not both".to_owned(),
+            )),
         }
-        Ok(request)
     }
+}
 
-    /// What it says of the environment.
+impl Terms {
+    /// What is said of the environment.
     ///
     /// # Errors
     /// A value isn't one.
@@ -116,6 +159,15 @@ impl Request {
             parameters: self.parameters.clone(),
             databases,
         })
+    }
+
+    /// How gates are passed.
+    #[must_use]
+    pub fn passing(&self) -> Passing {
+        Passing {
+            destructive_confirmed: self.allow_destructive,
+            ..Passing::default()
+        }
     }
 }
 

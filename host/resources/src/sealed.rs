@@ -1,10 +1,9 @@
 //! Values that a plugin may hand on and not see.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value as Json;
 use whimbrel_core::environment::{SecretReference, ValueSource};
 use whimbrel_core::fault::{Fault, FaultClass};
@@ -77,8 +76,7 @@ impl Backend for Sealed {
             let message = "the value was there for one call only";
             Fault::new(FaultClass::NotFound, "sealed.gone", message)
         })?;
-        let bytes = SecretSlice::from(value.expose_secret().as_bytes().to_vec());
-        Ok(Secret::new(BTreeMap::from([("value".to_owned(), bytes)])))
+        Ok(Secret::of_value(value.expose_secret().as_bytes().to_vec()))
     }
 
     async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
@@ -88,10 +86,9 @@ impl Backend for Sealed {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
     use serde_json::json;
     use whimbrel_core::environment::ValueSource;
-    use whimbrel_secrets::Backend as _;
+    use whimbrel_secrets::{Backend as _, Shape};
 
     use super::Sealed;
 
@@ -106,9 +103,11 @@ mod tests {
         let Ok(ValueSource::Secret(reference)) = read(json!({ "$sealed": "0" })) else {
             panic!("a value is a secret");
         };
-        let secret = sealed.read(&reference).await.unwrap();
-        let value = secret.field("value").unwrap();
-        assert_eq!(value.expose_secret(), b"hunter2");
+        let read_by_host = sealed.read(&reference).await.unwrap();
+        assert_eq!(
+            Shape::of(&read_by_host),
+            sealed.shape(&reference).await.unwrap()
+        );
         let Ok(ValueSource::Secret(reference)) = read(json!({ "$sealed": "1" })) else {
             panic!("a reference is a secret");
         };

@@ -183,6 +183,15 @@ class Cluster:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         return Namespace(self, name, granted)
 
+    def abandon(self, but):
+        """Lets the objects of all other namespaces go, whose operators are gone."""
+        for kind in KINDS:
+            for item in self.call("GET", PLACES[kind].replace("/namespaces/{}", ""))["items"]:
+                place = item["metadata"]
+                if place["namespace"] != but.name and place.get("finalizers"):
+                    path = f"{PLACES[kind].format(place['namespace'])}/{place['name']}"
+                    self.call("PATCH", path, {"metadata": {"finalizers": None}}, "application/merge-patch+json")
+
     def kubeconfig(self, user, namespace):
         """A kubeconfig of a user; gives its file."""
         return self._kubeconfig(user, namespace, self.tokens[user].value)

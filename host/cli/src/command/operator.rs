@@ -28,6 +28,7 @@ pub(crate) async fn run(arguments: &Operator, output: &Output) -> Result<Exit, C
         namespace: namespace.unwrap_or_else(|| configuration.default_namespace.clone()),
         cache,
         resync: arguments.resync,
+        revert_within: arguments.revert_within,
         has_local_secrets: arguments.local_secrets,
         signing: signing_key(output.scrubber())?,
     };

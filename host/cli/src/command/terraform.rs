@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use whimbrel_core::fault::{Fault, FaultClass};
+use whimbrel_core::lineage::AbsentRule;
 use whimbrel_core::name::PluginName;
 use whimbrel_engine::Selection;
 use whimbrel_plugin::{Grants, ProviderSettings, ResourceProvider, Sandbox, builtin};
@@ -102,6 +103,7 @@ impl Places for Surroundings {
             verification: Verification::default(),
             signing: signing_key(self.output.scrubber()).map_err(fault)?,
             cache: Some(self.cache.clone()),
+            absent: AbsentRule::AskGit,
             environment: None,
             databases: Vec::new(),
         })

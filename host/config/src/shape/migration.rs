@@ -60,6 +60,11 @@ static SPEC: Object = Object {
             Shape::Object(&OBJECT_REFERENCE),
             "For an operator: the `Environment` that it belongs to; the only one of its namespace if absent.",
         ),
+        optional(
+            "deletionPolicy",
+            Shape::Choice(&["Keep", "Revert"]),
+            "For an operator: what deleting the object does to the databases. Default: Keep.",
+        ),
     ],
 };
 

@@ -135,7 +135,12 @@ fn absences<'a>(
 ) -> Option<Gone<'a>> {
     let wanted: HashSet<_> = desired.iter().map(|item| &item.migration.name).collect();
     let known: HashSet<_> = history.records.iter().map(|record| &record.name).collect();
-    if desired.is_empty() && !history.records.is_empty() {
+    let absence = |record: &Record| {
+        let known = lineage.absences.get(&record.name);
+        known.unwrap_or(&Absence::NoHistory)
+    };
+    let is_kept = |record: &Record| record.state.is_complete() && *absence(record) == Absence::Kept;
+    if desired.is_empty() && !history.records.iter().all(is_kept) {
         out.blockers.push(Blocker {
             code: BlockerCode::EmptyTree,
             migration: None,
@@ -154,10 +159,7 @@ fn absences<'a>(
         .iter()
         .filter(|record| !wanted.contains(&record.name))
     {
-        let absence = lineage
-            .absences
-            .get(&record.name)
-            .unwrap_or(&Absence::NoHistory);
+        let absence = absence(record);
         let twin = desired
             .iter()
             .map(|item| (&item.migration.name, &item.checksum))
@@ -177,6 +179,7 @@ fn absences<'a>(
                 });
             }
             (_, Absence::Removed { .. }) => gone.reverts.push((record, RevertReason::Removed)),
+            _ if is_kept(record) => {}
             (_, absence) => out.blockers.push(absent(record, absence)),
         }
     }
@@ -297,7 +300,7 @@ fn absent(record: &Record, absence: &Absence) -> Blocker {
             ),
             "commit its definition, or revert it by name with `whimbrel revert`",
         ),
-        Absence::NoHistory | Absence::Removed { .. } => (
+        Absence::NoHistory | Absence::Kept | Absence::Removed { .. } => (
             BlockerCode::Absent,
             format!(
                 "{stands}, its definition is missing, and there is no Git history that says it was removed"

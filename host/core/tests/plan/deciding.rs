@@ -89,6 +89,36 @@ fn absence_alone_reverts_nothing() {
 }
 
 #[test]
+fn what_is_kept_stays_and_holds_nothing_up() {
+    let items = [desired("1"), desired("2"), desired("3")];
+    let there = applied(&[&items[0], &items[1]]);
+    let kept = lineage("2", Absence::Kept);
+    let out = run(&[items[0].clone(), items[2].clone()], &there, &kept);
+    assert_eq!(out.decisions, [apply("3")]);
+    assert!(out.blockers.is_empty());
+    // Also when nothing is defined any more.
+    let out = run(&[], &applied(&[&items[0]]), &lineage("1", Absence::Kept));
+    assert_eq!(out, whimbrel_core::plan::Decisions::default());
+}
+
+#[test]
+fn what_was_begun_is_not_kept() {
+    let items = [desired("1"), desired("2")];
+    let kept = lineage("2", Absence::Kept);
+    for state in [MigrationState::Applying, MigrationState::Reverting] {
+        let there = History {
+            records: vec![
+                record(&items[0], 1, MigrationState::Applied),
+                record(&items[1], 2, state),
+            ],
+            ..History::default()
+        };
+        let out = run(&items[..1], &there, &kept);
+        assert_eq!(codes(&out), [BlockerCode::Absent]);
+    }
+}
+
+#[test]
 fn an_empty_tree_is_refused() {
     let item = desired("1");
     let out = run(

@@ -29,6 +29,10 @@ pub const MANAGER: &str = "whimbrel-operator";
 pub const REQUESTED_AT: &str = "whimbrel.dev/requestedAt";
 /// Keeps an `Environment` until a run of it has ended and what was lent is given back.
 pub const FINALIZER: &str = "whimbrel.dev/release";
+/// Keeps a `Migration` that asks to be reverted until it is, or won't be.
+pub const REVERT_FINALIZER: &str = "whimbrel.dev/revert";
+/// The field manager of that finalizer, and of nothing else: it is applied and taken away by itself.
+pub const REVERT_MANAGER: &str = "whimbrel-operator-revert";
 /// The environment that a `Migration` was written for.
 pub const ENVIRONMENT_LABEL: &str = "whimbrel.dev/environment";
 /// The `GitSource` that a `Migration` was written from.
@@ -76,9 +80,32 @@ pub struct MigrationSpec {
     /// The environment that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_ref: Option<ObjectName>,
+    /// What deleting the object does to the databases.
+    #[serde(default, skip_serializing_if = "DeletionPolicy::is_keep")]
+    pub deletion_policy: DeletionPolicy,
     /// The definition, as in a repository.
     #[serde(flatten)]
     pub definition: Map<String, Json>,
+}
+
+/// What deleting a `Migration` does to the databases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeletionPolicy {
+    /// Nothing: what is applied stays.
+    #[default]
+    Keep,
+    /// It is reverted.
+    Revert,
+}
+
+impl DeletionPolicy {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it by reference"
+    )]
+    const fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
 }
 
 /// What a `GitSource` says.

@@ -13,6 +13,12 @@ pub struct Observed {
     pub is_suspended: bool,
     /// Where it is defined.
     pub source: Source,
+    /// A migration's finalizer isn't as it should be.
+    pub is_unmarked: bool,
+    /// It isn't known what the deletion of a migration is part of.
+    pub is_unjudged: bool,
+    /// What is to be reverted, because its object was deleted; none when nothing is. Nothing else is done before.
+    pub reverting: Option<String>,
     /// An approval of exactly the plan at hand is there, and isn't recorded in the databases.
     pub is_approved: bool,
     /// What its databases say.
@@ -75,6 +81,10 @@ pub enum Waiting {
 pub enum Action {
     /// Put our finalizer on it.
     Hold,
+    /// Put our finalizer on its migrations that ask for it, and take it away where it is over.
+    Mark,
+    /// Ask the API server what the deletion of its migrations is part of.
+    Judge,
     /// End what goes on, give back what was lent, and take the finalizer away.
     Release,
     /// Ask the databases.
@@ -93,20 +103,36 @@ pub enum Action {
 #[must_use]
 pub const fn step(observed: &Observed) -> Action {
     if observed.is_deleted {
-        return if observed.is_held {
+        return if observed.is_held && observed.is_unmarked {
+            Action::Mark
+        } else if observed.is_held {
             Action::Release
         } else {
             Action::Forget
         };
     }
-    if observed.is_abstract || observed.is_suspended {
+    if observed.is_abstract {
         return Action::Report;
+    }
+    if observed.is_suspended {
+        // What waits for a revert waits for a bounded time, also here.
+        return if observed.is_held && observed.is_unmarked {
+            Action::Mark
+        } else {
+            Action::Report
+        };
     }
     if !matches!(observed.source, Source::Known) {
         return Action::Report;
     }
     if !observed.is_held {
         return Action::Hold;
+    }
+    if observed.is_unmarked {
+        return Action::Mark;
+    }
+    if observed.is_unjudged {
+        return Action::Judge;
     }
     match &observed.known {
         Known::Nothing => Action::Survey,
@@ -130,6 +156,9 @@ mod tests {
             is_abstract: false,
             is_suspended: false,
             source: Source::Known,
+            is_unmarked: false,
+            is_unjudged: false,
+            reverting: None,
             is_approved: false,
             known,
         }
@@ -165,7 +194,7 @@ mod tests {
             Known::Away(String::new()),
         ];
         let mut all = Vec::new();
-        for bits in 0..32_u32 {
+        for bits in 0..128_u32 {
             let flag = |bit: u32| flags[usize::from(bits >> bit & 1 == 1)];
             for source in &sources {
                 for known in &knowns {
@@ -175,6 +204,9 @@ mod tests {
                         is_abstract: flag(2),
                         is_suspended: flag(3),
                         is_approved: flag(4),
+                        is_unmarked: flag(5),
+                        is_unjudged: flag(6),
+                        reverting: None,
                         source: source.clone(),
                         known: known.clone(),
                     });
@@ -187,11 +219,15 @@ mod tests {
     #[test]
     fn nothing_runs_that_is_deleted_suspended_or_not_held() {
         for observed in all() {
-            let acts = matches!(step(&observed), Action::Run | Action::Approve);
+            let acts = matches!(
+                step(&observed),
+                Action::Run | Action::Approve | Action::Judge
+            );
             let may = observed.is_held
                 && !observed.is_deleted
                 && !observed.is_suspended
                 && !observed.is_abstract
+                && !observed.is_unmarked
                 && observed.source == Source::Known;
             assert!(!acts || may, "{observed:?}");
         }
@@ -200,7 +236,9 @@ mod tests {
     #[test]
     fn what_is_deleted_is_let_go_whatever_else_is_known() {
         for observed in all().into_iter().filter(|observed| observed.is_deleted) {
-            let expected = if observed.is_held {
+            let expected = if observed.is_held && observed.is_unmarked {
+                Action::Mark
+            } else if observed.is_held {
                 Action::Release
             } else {
                 Action::Forget
@@ -235,5 +273,35 @@ mod tests {
             step(&observed(Known::Failed(String::new()))),
             Action::Report
         );
+    }
+
+    #[test]
+    fn its_migrations_are_marked_and_judged_before_its_databases_are_asked() {
+        let unjudged = Observed {
+            is_unjudged: true,
+            ..observed(Known::Pending)
+        };
+        assert_eq!(step(&unjudged), Action::Judge);
+        let unmarked = Observed {
+            is_unmarked: true,
+            ..unjudged.clone()
+        };
+        assert_eq!(step(&unmarked), Action::Mark);
+        // Without our finalizer on it, nobody would take theirs away.
+        let free = Observed {
+            is_held: false,
+            ..unmarked.clone()
+        };
+        assert_eq!(step(&free), Action::Hold);
+        let suspended = Observed {
+            is_suspended: true,
+            ..unmarked
+        };
+        assert_eq!(step(&suspended), Action::Mark);
+        let suspended = Observed {
+            is_suspended: true,
+            ..unjudged
+        };
+        assert_eq!(step(&suspended), Action::Report);
     }
 }

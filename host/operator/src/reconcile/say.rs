@@ -14,6 +14,11 @@ enum Progress {
 #[must_use]
 pub fn say(observed: &Observed) -> Vec<Said> {
     let no = ConditionStatus::False;
+    let is_planned = !observed.is_deleted
+        && !observed.is_abstract
+        && !observed.is_suspended
+        && matches!(observed.source, Source::Known);
+    let reverting = observed.reverting.as_ref().filter(|_| is_planned);
     let (status, reason, message, progress) = match (&observed.source, &observed.known) {
         _ if observed.is_deleted => (no, "Deleted", "it is being let go", Progress::Goes),
         _ if observed.is_abstract => (
@@ -42,6 +47,9 @@ pub fn say(observed: &Observed) -> Vec<Said> {
             "everything is applied",
             Progress::Rests,
         ),
+        (_, Known::Pending) if reverting.is_some() => {
+            (no, "Reverting", "a run goes on", Progress::Goes)
+        }
         (_, Known::Pending) => (no, "Applying", "a run goes on", Progress::Goes),
         (_, Known::Waiting { on, message }) => {
             let (reason, progress) = match on {
@@ -68,7 +76,16 @@ pub fn say(observed: &Observed) -> Vec<Said> {
         }
         (_, Known::Away(message)) => (no, "Unavailable", message.as_str(), Progress::Goes),
     };
-    let mut said = vec![Said::new(ConditionType::Ready, status, reason, message)];
+    let message = match reverting {
+        Some(names) => format!("reverting {names}: {message}"),
+        None => message.to_owned(),
+    };
+    let mut said = vec![Said::new(
+        ConditionType::Ready,
+        status,
+        reason,
+        message.clone(),
+    )];
     let besides = match progress {
         Progress::Goes => Some(ConditionType::Reconciling),
         Progress::Stands => Some(ConditionType::Stalled),
@@ -102,6 +119,9 @@ mod tests {
             is_abstract: false,
             is_suspended: false,
             source,
+            is_unmarked: false,
+            is_unjudged: false,
+            reverting: None,
             is_approved: false,
             known,
         });
@@ -140,5 +160,35 @@ mod tests {
         );
         assert_eq!(waiting(Waiting::Time).2, Some(ConditionType::Reconciling));
         assert_eq!(waiting(Waiting::Change).2, Some(ConditionType::Stalled));
+    }
+
+    #[test]
+    fn a_revert_is_told_with_what_it_reverts() {
+        let of = |known, is_suspended| {
+            let said = say(&Observed {
+                is_deleted: false,
+                is_held: true,
+                is_abstract: false,
+                is_suspended,
+                source: Source::Known,
+                is_unmarked: false,
+                is_unjudged: false,
+                reverting: Some("0002-orders".to_owned()),
+                is_approved: false,
+                known,
+            });
+            (said[0].reason, said[0].message.clone())
+        };
+        let (reason, message) = of(Known::Pending, false);
+        assert_eq!(
+            (reason, message.as_str()),
+            ("Reverting", "reverting 0002-orders: a run goes on")
+        );
+        let (reason, message) = of(Known::Away("gone".to_owned()), false);
+        assert_eq!(
+            (reason, message.as_str()),
+            ("Unavailable", "reverting 0002-orders: gone")
+        );
+        assert_eq!(of(Known::Pending, true).0, "Suspended");
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use whimbrel_core::fault::{Fault, FaultClass, Retry};
-use whimbrel_core::lineage::Revision;
+use whimbrel_core::lineage::{AbsentRule, Revision};
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{
     Audience, Closing, EngineError, Meanwhile, Opened, Passing, Prepared, Selection, opening,
@@ -251,6 +251,7 @@ async fn plan(
         environment: Some(environment.to_owned()),
         cache: None,
         databases: source.settings.selection.databases.clone(),
+        absent: AbsentRule::AskGit,
     };
     let asked = selection.clone();
     let opening = tokio::task::spawn_blocking(move || opening(&asked, Control::default())).await;

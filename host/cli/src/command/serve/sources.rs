@@ -7,6 +7,7 @@ use std::sync::Arc;
 use whimbrel_config::{FILE_SIZE, GitSourceDocument, Problem, Problems, read_git_sources};
 use whimbrel_core::fault::Fault;
 use whimbrel_core::git_source::SourcePlace;
+use whimbrel_core::lineage::AbsentRule;
 use whimbrel_engine::{Context, Selection};
 use whimbrel_git::Address;
 use whimbrel_plugin::Mismatch;
@@ -117,6 +118,7 @@ async fn source(
             cache: Some(DefinitionCache::default()),
             environment: None,
             databases: Vec::new(),
+            absent: AbsentRule::AskGit,
         },
         environments: source
             .environments

@@ -1,29 +1,31 @@
 //! The loop of an environment: observes, asks what is to be done, does it, and observes again.
 
+mod leaving;
+mod running;
+
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::ResourceExt as _;
 use tokio::sync::{Notify, mpsc};
-use whimbrel_engine::{Ending, Publishing, ending, publish, publish_again};
+use whimbrel_core::name::MigrationName;
+use whimbrel_engine::{Publishing, publish_again};
 use whimbrel_project::DefinitionCache;
-use whimbrel_run::Stop;
 use whimbrel_server::Pulse;
 
-use crate::api::{Environment, FINALIZER};
+use crate::api::{Environment, FINALIZER, Migration};
 use crate::approvals::{self, Told};
 use crate::definition::is_abstract;
 use crate::operator::Operator;
-use crate::reconcile::{Action, Known, Observed, Source, Waiting, is_retried, say, step};
+use crate::reconcile::{Action, Fate, Known, Observed, Source, Waiting, is_retried, say, step};
 use crate::referenced::Referenced;
 use crate::report::{Scope, report};
 use crate::survey::{Surveyed, failed, selection, survey};
 
+use leaving::{Departures, Findings};
+
 /// The most actions of one pass: what changes faster is looked at again a little later.
 const ACTIONS: usize = 24;
-/// How long a run may go on after its object was deleted, before it is cancelled: a database that hangs must not hold up the
-/// end of a namespace.
-const RELEASE: Duration = Duration::from_secs(60);
 
 struct Keeper {
     operator: Arc<Operator>,
@@ -39,6 +41,7 @@ struct Keeper {
     publishing: Option<Publishing>,
     told: Told,
     referenced: Referenced,
+    departures: Departures,
 }
 
 /// What one pass knows.
@@ -47,6 +50,9 @@ struct Pass {
     is_held: bool,
     known: Known,
     surveyed: Option<Surveyed>,
+    /// What is to be reverted, and what `known` is about then.
+    reverting: Vec<MigrationName>,
+    findings: Findings,
 }
 
 /// Keeps an environment until its object is gone or the operator ends.
@@ -69,6 +75,7 @@ pub async fn keep(
         publishing: None,
         told: Told::new(),
         referenced: Referenced::default(),
+        departures: Departures::default(),
     };
     loop {
         keeper.pulse.beat(Duration::ZERO);
@@ -95,12 +102,14 @@ impl Keeper {
             object,
             known: Known::Nothing,
             surveyed: None,
+            reverting: Vec::new(),
+            findings: Findings::default(),
         };
         let done = self.act(&mut pass).await;
         if let Some(surveyed) = pass.surveyed.take() {
             surveyed.close().await;
         }
-        match done {
+        let pause = match done {
             Ok(false) => {
                 self.failures = 0;
                 let is_timed = matches!(
@@ -115,14 +124,17 @@ impl Keeper {
                 } else {
                     self.operator.settings.resync
                 };
-                Some(self.operator.limits.pause(pause))
+                self.operator.limits.pause(pause)
             }
-            Ok(true) => Some(self.backoff()),
+            Ok(true) => self.backoff(),
             Err(error) => {
                 tracing::warn!(environment = %self.name, %error, "the API server doesn't do what is asked");
-                Some(self.backoff())
+                self.backoff()
             }
-        }
+        };
+        let next = self.departures.next;
+        let next = next.map(|next| next.saturating_duration_since(Instant::now()));
+        Some(next.map_or(pause, |next| pause.min(next)))
     }
 
     fn backoff(&mut self) -> Duration {
@@ -141,7 +153,8 @@ impl Keeper {
                 return Ok(true);
             }
             pass.object = object;
-            let observed = self.observe(pass);
+            let fates = self.fates(pass);
+            let observed = self.observe(pass, &fates);
             match step(&observed) {
                 Action::Hold => {
                     self.operator
@@ -158,6 +171,8 @@ impl Keeper {
                     return Ok(false);
                 }
                 Action::Forget => return Ok(false),
+                Action::Mark => self.mark(pass, &fates).await?,
+                Action::Judge => self.judge(pass, &fates).await?,
                 Action::Survey => self.ask(pass).await,
                 Action::Approve => self.approve(pass).await?,
                 Action::Run => {
@@ -195,10 +210,11 @@ impl Keeper {
         scope: Scope,
     ) -> Result<(), kube::Error> {
         let (surveyed, said) = (pass.surveyed.as_ref(), say(observed));
-        report(&self.operator, surveyed, &pass.object, &said, scope).await
+        let (object, reverting) = (&pass.object, &pass.reverting);
+        report(&self.operator, surveyed, object, &said, scope, reverting).await
     }
 
-    fn observe(&self, pass: &Pass) -> Observed {
+    fn observe(&self, pass: &Pass, fates: &[(Arc<Migration>, Fate)]) -> Observed {
         let spec = &pass.object.spec;
         let source = match &spec.source_ref {
             None => Source::Known,
@@ -216,6 +232,11 @@ impl Keeper {
             is_abstract: is_abstract(&pass.object),
             is_suspended: spec.suspend,
             source,
+            is_unmarked: fates
+                .iter()
+                .any(|(_, fate)| matches!(fate, Fate::Mark | Fate::LetGo(_))),
+            is_unjudged: fates.iter().any(|(_, fate)| *fate == Fate::Judge),
+            reverting: leaving::listed(&pass.reverting),
             is_approved: pass.surveyed.as_ref().is_some_and(|surveyed| {
                 approvals::open(&self.operator, &self.name, surveyed, &self.told).is_some()
             }),
@@ -245,8 +266,9 @@ impl Keeper {
             return;
         };
         let approvals = approvals::of_environment(&operator, &self.name);
-        match survey(&operator, &selection, &approvals).await {
+        match survey(&operator, &selection, &approvals, &pass.reverting).await {
             Ok((known, surveyed)) => {
+                pass.findings.take(&pass.reverting, &surveyed);
                 let environment = surveyed.opened.environment();
                 self.referenced
                     .watch(environment, &self.operator.cluster, &self.bell);
@@ -287,81 +309,6 @@ impl Keeper {
                 pass.known = failed(&error);
                 self.scrub(&mut pass.known);
                 Ok(())
-            }
-        }
-    }
-
-    /// Runs the plan to its end, or to the next safe point when the object is deleted meanwhile.
-    async fn run(&mut self, pass: &mut Pass) {
-        let Some(surveyed) = &mut pass.surveyed else {
-            return;
-        };
-        let Some(prepared) = surveyed.prepared.take() else {
-            return;
-        };
-        let opened = &surveyed.opened;
-        pass.known = Known::Nothing;
-        let admitted = match prepared.admit(opened, None).await {
-            Ok(Some(admitted)) => admitted,
-            Ok(None) => return,
-            Err(error) => {
-                pass.known = failed(&error);
-                self.scrub(&mut pass.known);
-                return;
-            }
-        };
-        self.pulse.run();
-        let by = format!("{} (operator)", whimbrel_engine::actor());
-        let stop = Stop::default();
-        let run = admitted.on_behalf_of(by).run(opened, stop.clone());
-        let outcome = tokio::select! {
-            outcome = run => outcome,
-            never = self.watch_over(&pass.object, &stop) => match never {},
-        };
-        self.pulse.beat(Duration::ZERO);
-        if outcome.is_success() {
-            self.publishing = Some(publish(opened, outcome.unchanged()).await);
-            return;
-        }
-        let view = outcome.view(self.operator.context.scrubber());
-        let failed = view.targets.iter().find(|target| target.error.is_some());
-        let message = failed.map_or_else(String::new, |target| {
-            let error = target.error.clone().unwrap_or_default();
-            let hint = target.hint.as_ref();
-            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!("{}: {error}{hint}", target.target)
-        });
-        tracing::warn!(environment = %self.name, "{message}");
-        match ending(&outcome) {
-            Ending::Temporary => pass.known = Known::Away(message),
-            Ending::Moved => {}
-            Ending::Failed => self.failure = Some(message),
-        }
-    }
-
-    /// Asks a run to end when the operator ends, or when the object is deleted: then it is cancelled after a bounded time.
-    async fn watch_over(&self, object: &Environment, stop: &Stop) -> std::convert::Infallible {
-        let is_deleted = || {
-            let now = self.operator.cluster.environment(&self.name);
-            now.is_none_or(|now| {
-                now.metadata.deletion_timestamp.is_some() || now.metadata.uid != object.metadata.uid
-            })
-        };
-        loop {
-            if is_deleted() {
-                stop.request();
-                tokio::time::sleep(RELEASE).await;
-                stop.request();
-                return std::future::pending().await;
-            }
-            tokio::select! {
-                () = self.operator.stop.requested() => {
-                    stop.request();
-                    self.operator.stop.insisted().await;
-                    stop.request();
-                    return std::future::pending().await;
-                }
-                () = self.bell.notified() => {}
             }
         }
     }

@@ -1,0 +1,119 @@
+//! Runs the plan of an environment, and ends a run that is not to go on.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use whimbrel_core::name::MigrationName;
+use whimbrel_engine::{Ending, ending, publish};
+use whimbrel_run::Stop;
+
+use super::leaving::Findings;
+use super::{Keeper, Pass};
+use crate::api::Environment;
+use crate::reconcile::Known;
+use crate::survey::failed;
+
+/// How long a run may go on after its object was deleted, before it is cancelled: a database that hangs must not hold up the
+/// end of a namespace.
+const RELEASE: Duration = Duration::from_secs(60);
+
+impl Keeper {
+    /// Runs the plan to its end, or to the next safe point when the object is deleted meanwhile.
+    pub(super) async fn run(&mut self, pass: &mut Pass) {
+        let Some(surveyed) = &mut pass.surveyed else {
+            return;
+        };
+        let Some(prepared) = surveyed.prepared.take() else {
+            return;
+        };
+        let opened = &surveyed.opened;
+        pass.known = Known::Nothing;
+        // What was found before it says nothing of what is to be done after it.
+        pass.findings = Findings::default();
+        let admitted = match prepared.admit(opened, None).await {
+            Ok(Some(admitted)) => admitted,
+            Ok(None) => return,
+            Err(error) => {
+                pass.known = failed(&error);
+                self.scrub(&mut pass.known);
+                return;
+            }
+        };
+        self.pulse.run();
+        let by = format!("{} (operator)", whimbrel_engine::actor());
+        let stop = Stop::default();
+        let run = admitted.on_behalf_of(by).run(opened, stop.clone());
+        let outcome = tokio::select! {
+            outcome = run => outcome,
+            never = self.watch_over(&pass.object, &pass.reverting, &stop) => match never {},
+        };
+        self.pulse.beat(Duration::ZERO);
+        if outcome.is_success() {
+            if !pass.reverting.is_empty() {
+                return;
+            }
+            self.publishing = Some(publish(opened, outcome.unchanged()).await);
+            return;
+        }
+        let view = outcome.view(self.operator.context.scrubber());
+        let failed = view.targets.iter().find(|target| target.error.is_some());
+        let message = failed.map_or_else(String::new, |target| {
+            let error = target.error.clone().unwrap_or_default();
+            let hint = target.hint.as_ref();
+            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{}: {error}{hint}", target.target)
+        });
+        tracing::warn!(environment = %self.name, "{message}");
+        match ending(&outcome) {
+            Ending::Temporary => pass.known = Known::Away(message),
+            Ending::Moved => {}
+            Ending::Failed => self.failure = Some(message),
+        }
+    }
+
+    /// Asks a run to end when the operator ends, or when the object is deleted: then it is cancelled after a bounded time. A
+    /// revert that takes longer than its object may be kept from going is asked to end, too, and its statement in flight
+    /// comes to its end.
+    async fn watch_over(
+        &self,
+        object: &Environment,
+        reverting: &[MigrationName],
+        stop: &Stop,
+    ) -> Infallible {
+        let Some(overdue) = self.departures.overdue.filter(|_| !reverting.is_empty()) else {
+            return self.watch_object(object, stop).await;
+        };
+        let late = async {
+            tokio::time::sleep_until(overdue.into()).await;
+            stop.request();
+        };
+        let (never, ()) = tokio::join!(self.watch_object(object, stop), late);
+        never
+    }
+
+    async fn watch_object(&self, object: &Environment, stop: &Stop) -> Infallible {
+        let is_deleted = || {
+            let now = self.operator.cluster.environment(&self.name);
+            now.is_none_or(|now| {
+                now.metadata.deletion_timestamp.is_some() || now.metadata.uid != object.metadata.uid
+            })
+        };
+        loop {
+            if is_deleted() {
+                stop.request();
+                tokio::time::sleep(RELEASE).await;
+                stop.request();
+                return std::future::pending().await;
+            }
+            tokio::select! {
+                () = self.operator.stop.requested() => {
+                    stop.request();
+                    self.operator.stop.insisted().await;
+                    stop.request();
+                    return std::future::pending().await;
+                }
+                () = self.bell.notified() => {}
+            }
+        }
+    }
+}
