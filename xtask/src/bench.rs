@@ -19,6 +19,8 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result {
             "whimbrel",
             "-p",
             "whimbrel-bench",
+            "-p",
+            "whimbrel-idle-provider",
         ])
         .within(workspace.root())
         .show_and_run()?;

@@ -10,6 +10,7 @@ mod metrics;
 mod noop;
 mod sandbox;
 mod secrets;
+mod terraform;
 
 use std::ffi::OsString;
 
@@ -41,6 +42,7 @@ pub const ALL: &[(&str, Benchmark)] = &[
     ("secrets", secrets::run),
     ("metrics", metrics::run),
     ("gitops", gitops::run),
+    ("terraform", terraform::run),
 ];
 
 impl Stage {
