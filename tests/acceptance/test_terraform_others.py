@@ -1,0 +1,138 @@
+"""Terraform is not alone: another Terraform, a server, whoever changes passwords, and what it keeps of all that."""
+
+import zipfile
+
+import pytest
+from support.terraform import WHIMBREL, Terraform
+from support.waiting import eventually
+from test_terraform import ADDRESS, environment
+
+SLOW = "WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 400000) INSERT INTO people SELECT i FROM c"
+
+
+@pytest.fixture
+def terraform(binary, tmp_path):
+    """Terraform with the product as its provider."""
+    return Terraform(tmp_path / "terraform", binary, WHIMBREL)
+
+
+@pytest.fixture
+def other(binary, tmp_path):
+    """Another one, with a state of its own."""
+    return Terraform(tmp_path / "other", binary, WHIMBREL)
+
+
+def counted(target):
+    """How often each migration is recorded."""
+    return target.rows(f"SELECT name, count(*) FROM {target.history}migration GROUP BY name ORDER BY name")
+
+
+def test_two_applies_at_once(terraform, other, project, dev):
+    project.table("0001-people")
+    project.migration("0002-fill", SLOW)
+    project.table("0003-pets")
+    project.commit()
+    for each in (terraform, other):
+        each.write(environment(project), provider="")
+    started = [each.start("apply", "-auto-approve", "-no-color") for each in (terraform, other)]
+    ended = [each.end(one, code=None) for each, one in zip((terraform, other), started, strict=True)]
+    # One waits for the other and finds that everything is done, or says clearly that the plan is another one now.
+    assert 0 in [one.code for one in ended], "\n".join(map(str, ended))
+    for one in ended:
+        assert one.code == 0 or "the plan is" in one.err or "inconsistent final plan" in one.err, one
+    assert counted(dev) == [("0001-people", 1), ("0002-fill", 1), ("0003-pets", 1)]
+    assert dev.rows("SELECT count(*) FROM people") == [(400000,)]
+    for each in (terraform, other):
+        each.apply()
+        assert each.state()[ADDRESS]["applied"] == 3
+        assert each.actions() == {}
+
+
+def test_beside_a_server(terraform, serve, project, sqlite):
+    project.table("0001-people")
+    project.environment("dev", {"shop": sqlite.url}, branch="main")
+    project.commit()
+    server = serve("--project", project.folder, interval="1s")
+    server.phase("current")
+    terraform.write(environment(project), provider="")
+    # It was there before: nothing is applied, and Terraform knows it from now on.
+    terraform.apply()
+    assert terraform.state()[ADDRESS]["applied"] == 1
+    project.table("0002-orders")
+    project.commit()
+    eventually(lambda: sqlite.tables() == {"people", "orders"}, "the server applies it")
+    terraform.apply()
+    assert terraform.state()[ADDRESS]["migrations"] == ["0001-people", "0002-orders"]
+    assert counted(sqlite) == [("0001-people", 1), ("0002-orders", 1)]
+    assert terraform.actions() == {}
+
+
+def test_a_password_that_is_changed_between_plan_and_apply(terraform, project, cluster, postgres, tmp_path):
+    password = tmp_path / "password"
+    def change(text):
+        password.write_text(text)
+        with cluster.connect(postgres.name) as connection:
+            connection.execute(f"ALTER ROLE rotating PASSWORD '{text}'")
+
+    with cluster.connect(postgres.name) as connection:
+        connection.execute("DROP ROLE IF EXISTS rotating")
+        connection.execute("CREATE ROLE rotating LOGIN SUPERUSER")
+    change("first-of-rotating")
+    project.table("0001-people")
+    project.environment("dev", {"shop": {
+        "url": f"postgres://rotating@localhost/{postgres.name}?host={cluster.folder}",
+        "password": {"secret": "file", "path": str(password)},
+    }})
+    project.commit()
+    terraform.write(environment(project), provider="")
+    terraform.plan()
+    change("second-of-rotating")
+    terraform.run("apply", "-no-color", terraform.folder / "plan")
+    assert postgres.tables() == {"people"}
+    change("third-of-rotating")
+    assert terraform.actions() == {}
+    terraform.destroy()
+
+
+def kept_by(terraform):
+    """Everything that Terraform keeps: states and plans, which are archives."""
+    for file in terraform.folder.rglob("*"):
+        if not file.is_file() or file.name == "main.tf":
+            continue
+        yield file, file.read_bytes()
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                for name in archive.namelist():
+                    yield f"{file}/{name}", archive.read(name)
+
+
+def test_what_is_said_in_terraform_counts_and_passwords_are_kept_nowhere(terraform, project, cluster, postgres):
+    secret = "written-only-7f3a"
+    with cluster.connect(postgres.name) as connection:
+        connection.execute("DROP ROLE IF EXISTS written")
+        connection.execute(f"CREATE ROLE written LOGIN SUPERUSER PASSWORD '{secret}'")
+    project.migration("0001-table", "CREATE TABLE ${table} (id bigint PRIMARY KEY)")
+    project.environment("dev", {"shop": "sqlite:var/other.db"}, parameters={"table": "unsaid"})
+    project.commit()
+    own = (
+        '  parameters = { table = "said" }\n  databases = { shop = {\n'
+        f'    url = "postgres://localhost/{postgres.name}?host={cluster.folder}"\n    username = "written"\n'
+        "    password_wo = var.password\n    password_wo_version = 1\n  } }\n"
+    )
+    provider = (
+        '  database {\n    environment = "dev"\n    name = "shop"\n    password = var.password\n  }\n'
+    )
+    variable = 'variable "password" {\n  ephemeral = true\n}\n'
+    terraform.variables["TF_VAR_password"] = secret
+    terraform.write(environment(project, more=own) + variable, provider=provider)
+    terraform.plan()
+    terraform.run("apply", "-no-color", terraform.folder / "plan")
+    assert postgres.tables() == {"said"}
+    assert terraform.actions() == {}
+    seen = list(kept_by(terraform))
+    assert any(b"password_wo_version" in text for _, text in seen)
+    assert [name for name, text in seen if secret.encode() in text] == []
+    # A password that is in the state is refused before anything is kept.
+    terraform.variables["TF_VAR_password"] = "wrong-9c1d"
+    refused = terraform.run("plan", "-no-color", code=1)
+    assert "password authentication failed" in refused.err and "wrong-9c1d" not in refused.said
