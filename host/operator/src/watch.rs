@@ -20,6 +20,7 @@ use crate::api::{
     Approval, ENVIRONMENT_LABEL, Environment, GitSource, Migration, REQUESTED_AT, SOURCE_LABEL,
 };
 use crate::cluster::annotation;
+use crate::definition::refers;
 use crate::operator::Operator;
 
 /// Objects in one page of a list: a thousand migrations are two requests, and no answer is larger than some megabytes.
@@ -101,13 +102,13 @@ where
     }
 }
 
-/// An environment changed: it is looked at, and so are those that may extend it.
+/// An environment changed: it is looked at, and so are those that may refer to it.
 pub fn environment(operator: &Arc<Operator>, changed: &Environment) {
     operator.wake(&changed.name_any());
     operator.orphans.notify_one();
     if changed.spec.source_ref.is_none() {
         for other in operator.cluster.stores.environments.state() {
-            if other.spec.definition.contains_key("extends") {
+            if refers(&other) {
                 operator.wake(&other.name_any());
             }
         }
