@@ -103,6 +103,8 @@ def test_what_is_suspended_begins_nothing(namespace, operate, sqlite):
     namespace.apply("Environment", "dev", dev(sqlite) | {"suspend": True})
     namespace.apply("Migration", "0001-people", of("dev", *TABLE))
     namespace.until("Environment", "dev", "Ready", status="Unknown", reason="Suspended")
+    # Nobody waits in vain for what goes on only when somebody says so.
+    namespace.until("Environment", "dev", "Stalled", reason="Suspended")
     assert sqlite.tables() == set()
     namespace.patch("Environment", "dev", {"spec": {"suspend": False}})
     namespace.until("Environment", "dev", "Ready")
@@ -131,6 +133,7 @@ def test_a_plan_waits_for_its_approval_and_for_no_other(namespace, operate, sqli
     namespace.apply("Approval", "another-plan", reference | {"plan": "0" * 64, "approver": "ann"})
     namespace.apply("Approval", "not-by-bob", reference | {"plan": plan, "approver": "bob"})
     namespace.until("Approval", "not-by-bob", "Succeeded", status="False", reason="MayNotApprove")
+    namespace.until("Approval", "not-by-bob", "Stalled", reason="MayNotApprove")
     assert sqlite.tables() == set()
     namespace.apply("Approval", "by-a-dba", reference | {"plan": plan, "approver": "carol", "groups": ["dba"]})
     approved = namespace.until("Approval", "by-a-dba", "Succeeded", reason="Recorded")
