@@ -8,6 +8,7 @@ from support.helm import CHART, Failed, Helm
 from support.kubernetes import PLACES, Refused, manifests
 from support.pod import Container
 from support.product import Whimbrel
+from support.prometheus import value
 from support.schemas import foreign, hold
 from support.waiting import eventually
 
@@ -270,6 +271,9 @@ def test_the_operator_that_it_installs_keeps_its_namespace(kubernetes, release, 
     namespace.until("Migration", "0001-people", "Succeeded")
     namespace.until("Environment", "dev", "Ready")
     assert sqlite.tables() == {"people"}
+    # What the HorizontalPodAutoscaler of the chart goes by.
+    [container] = installed.containers
+    assert value(container.metrics(), "whimbrel_queue_depth") == 0
     # Another value, another Deployment; then nothing of the release is left.
     installed.helm.install(namespace.name, crds={"install": False}, approvalPolicy={"install": False}, replicas=2)
     [deployment] = installed.list("Deployment")

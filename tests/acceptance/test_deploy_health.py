@@ -53,15 +53,17 @@ class Objects:
 # How an object stands → what Argo CD and Flux say of it.
 HEALTHY, WORKS, PERSON, BROKEN = ("Healthy", "Current"), ("Progressing", "InProgress"), ("Suspended", "InProgress"), (
     "Degraded", "Failed")
+# Argo CD has a word for it; by kstatus, it needs somebody, and nobody waits for it in vain.
+PAUSED = ("Suspended", "Failed")
 ENVIRONMENTS = {
-    "Current": HEALTHY, "Abstract": HEALTHY, "Suspended": PERSON, "ApprovalRequired": PERSON, "Waiting": WORKS,
+    "Current": HEALTHY, "Abstract": HEALTHY, "Suspended": PAUSED, "ApprovalRequired": PERSON, "Waiting": WORKS,
     "Applying": WORKS, "Unavailable": WORKS, "SourceNotReady": WORKS, "Refused": BROKEN, "Failed": BROKEN,
     "InvalidDefinition": BROKEN, "Blocked": BROKEN, "NoSource": BROKEN,
 }
 MIGRATIONS = {"current": ("Applied", HEALTHY), "failed": ("Failed", BROKEN), "blocked": ("Edited", BROKEN),
               "approvalrequired": ("Pending", WORKS)}
 SOURCES = {"fetched": ("Fetched", HEALTHY), "invalid": ("Invalid", BROKEN), "unavailable": ("Unavailable", WORKS),
-           "suspended": ("Suspended", PERSON)}
+           "suspended": ("Suspended", PAUSED)}
 APPROVALS = {"recorded": ("Recorded", "Healthy"), "mayapprove": ("MayNotApprove", "Degraded")}
 
 

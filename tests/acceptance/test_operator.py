@@ -79,11 +79,32 @@ def test_a_definition_that_is_wrong_is_said_with_its_place(namespace, operate, s
     assert "no-such-plugin" in message and "0001-people" in message
 
 
+def test_what_is_wrong_in_one_environment_is_no_matter_of_the_others(namespace, operate, sqlite, tmp_path):
+    """A time zone that there isn't is more than a pattern can say. Whoever extends it is wrong with it; nobody else is."""
+    operate()
+    nowhere = {"window": "Mon-Fri 08:00-16:00 Europe/Nowhere"}
+    namespace.apply("Environment", "base", {"abstract": True, "policy": nowhere})
+    namespace.apply("Environment", "other", {"databases": {"shop": {"url": f"sqlite:{tmp_path}/other.db"}}, "policy": nowhere})
+    namespace.apply("Environment", "heir", {"extends": "base", "databases": {"shop": {"url": f"sqlite:{tmp_path}/heir.db"}}})
+    namespace.apply("Environment", "dev", dev(sqlite))
+    namespace.apply("Migration", "0001-people", of("dev", *TABLE))
+    namespace.until("Migration", "0001-people", "Succeeded")
+    namespace.until("Environment", "dev", "Ready")
+    for wrong in ("other", "heir"):
+        wrong = namespace.until("Environment", wrong, "Stalled", reason="InvalidDefinition")
+        assert "Europe/Nowhere" in wrong["status"]["conditions"][0]["message"]
+    # What is mended is looked at again, and so is who extends it.
+    namespace.apply("Environment", "base", {"abstract": True})
+    namespace.until("Environment", "heir", "Ready")
+
+
 def test_what_is_suspended_begins_nothing(namespace, operate, sqlite):
     operate()
     namespace.apply("Environment", "dev", dev(sqlite) | {"suspend": True})
     namespace.apply("Migration", "0001-people", of("dev", *TABLE))
     namespace.until("Environment", "dev", "Ready", status="Unknown", reason="Suspended")
+    # Nobody waits in vain for what goes on only when somebody says so.
+    namespace.until("Environment", "dev", "Stalled", reason="Suspended")
     assert sqlite.tables() == set()
     namespace.patch("Environment", "dev", {"spec": {"suspend": False}})
     namespace.until("Environment", "dev", "Ready")
@@ -112,6 +133,7 @@ def test_a_plan_waits_for_its_approval_and_for_no_other(namespace, operate, sqli
     namespace.apply("Approval", "another-plan", reference | {"plan": "0" * 64, "approver": "ann"})
     namespace.apply("Approval", "not-by-bob", reference | {"plan": plan, "approver": "bob"})
     namespace.until("Approval", "not-by-bob", "Succeeded", status="False", reason="MayNotApprove")
+    namespace.until("Approval", "not-by-bob", "Stalled", reason="MayNotApprove")
     assert sqlite.tables() == set()
     namespace.apply("Approval", "by-a-dba", reference | {"plan": plan, "approver": "carol", "groups": ["dba"]})
     approved = namespace.until("Approval", "by-a-dba", "Succeeded", reason="Recorded")

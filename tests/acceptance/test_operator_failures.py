@@ -4,6 +4,7 @@ no human."""
 import time
 
 import pytest
+from support.prometheus import value
 from support.waiting import eventually
 
 ROWS = 2000
@@ -152,6 +153,35 @@ def test_the_operator_starts_while_the_api_server_is_gone(namespace, kubernetes,
         kubernetes.start()
     right(namespace, filling)
     assert operator.get("/readyz")[0] == 200
+
+
+def test_a_watch_that_hears_nothing_is_a_reason_to_start_again(namespace, kubernetes, operate, sqlite):
+    """In a namespace where nothing happens, watches are renewed, which is enough; an open connection isn't."""
+    namespace.apply("Environment", "dev", {"databases": {"shop": {"url": f"sqlite:{sqlite.file}"}}})
+    operator = operate("--watch-timeout", "2s")
+    namespace.until("Environment", "dev", "Ready")
+    last = {}
+
+    def heard():
+        """Whether each watch has heard something since."""
+        text = operator.get("/metrics")[1]
+        now = {kind: value(text, "whimbrel_watch_last_event_timestamp_seconds", kind=kind)
+               for kind in ("GitSource", "Environment", "Migration", "Approval")}
+        if None in now.values() or (last and any(now[kind] <= last[kind] for kind in now)):
+            return False
+        last.update(now)
+        return True
+    for _ in range(5):
+        eventually(heard, "every watch is renewed", within=15)
+        assert operator.get("/healthz") == (200, "ok\n")
+    kubernetes.freeze()
+    try:
+        _, said = eventually(lambda: (answer := operator.get("/healthz"))[0] == 503 and answer, "it counts as dead")
+        assert "watch of" in said
+        assert operator.get("/readyz")[0] == 200
+    finally:
+        kubernetes.thaw()
+    eventually(lambda: operator.get("/healthz")[0] == 200, "it hears again", within=90)
 
 
 def test_an_environment_is_deleted_in_the_middle_of_a_run(namespace, operate, filling):

@@ -1,6 +1,7 @@
 """A `GitSource`: environments and migrations from a repository, as objects of the cluster."""
 
 import pytest
+from support.prometheus import value
 from support.waiting import eventually
 
 
@@ -46,6 +47,33 @@ def test_a_push_is_applied_and_seen(namespace, operate, source, project, shop):
     assert migration["status"]["revision"] == project.git("rev-parse", "HEAD").strip()
     assert migration["metadata"]["labels"]["whimbrel.dev/source"] == "shop"
     assert migration["spec"]["steps"][0]["sql"].startswith("CREATE TABLE")
+
+
+def test_how_old_a_source_is_known_to_be_is_measured(namespace, operate, source, http, shop):
+    operator = operate()
+
+    def lag(name="shop"):
+        return value(operator.get("/metrics")[1], "whimbrel_sync_lag_seconds", source=name)
+    namespace.until("GitSource", "shop", "Ready")
+    assert lag() < 30
+    http.status = 503
+    source()
+    namespace.until("GitSource", "shop", "Ready", status="False", reason="Unavailable")
+    before = lag()
+    eventually(lambda: lag() > before + 0.5, "it grows while nothing answers")
+    http.status = None
+    source()
+    namespace.until("GitSource", "shop", "Ready")
+    assert lag() < before + 0.5
+    # What isn't looked at is not late.
+    namespace.patch("GitSource", "shop", {"spec": {"suspend": True}})
+    namespace.until("GitSource", "shop", "Stalled", reason="Suspended")
+    assert lag() is None
+    namespace.patch("GitSource", "shop", {"spec": {"suspend": False}})
+    namespace.until("GitSource", "shop", "Ready")
+    eventually(lambda: lag() is not None, "it is looked at again")
+    namespace.delete("GitSource", "shop")
+    eventually(lambda: lag() is None, "it is gone")
 
 
 def test_an_environment_waits_for_its_source(namespace, operate, shop, http, served):

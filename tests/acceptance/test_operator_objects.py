@@ -54,6 +54,10 @@ def test_the_same_file_is_read_from_git(whimbrel, project, sqlite):
     ("Environment", {"sourceRef": {"name": "shop"}, "policy": {"apply": "Auto"}}, "not defined here as well"),
     ("Environment", {"databases": DATABASES, "policy": {"apply": "Always"}}, "Unsupported value"),
     ("Environment", {"databases": DATABASES, "polici": {}}, "polici"),
+    ("Environment", {"databases": DATABASES, "policy": {"window": "Mon-Fri 8-16 UTC"}}, "window"),
+    ("Environment", {"databases": DATABASES, "policy": {"window": "Mon-Fri 08:00-25:00 UTC"}}, "window"),
+    ("Environment", {"databases": DATABASES, "policy": {"window": "Workdays 08:00-16:00 UTC"}}, "window"),
+    ("Environment", {"databases": DATABASES, "policy": {"window": "Mon-Fri 08:00-16:00"}}, "window"),
     ("Migration", {"steps": []}, "steps"),
     ("Migration", {"steps": [{"name": "nothing"}]}, "exactly one of `sql`, `sqlFile` and `uses`"),
     ("Migration", {"steps": [{"sql": "SELECT 1", "uses": "backfill"}]}, "exactly one of `sql`, `sqlFile` and `uses`"),
@@ -81,6 +85,14 @@ def test_what_makes_no_sense_is_refused_at_once(namespace, kind, spec, words):
 def test_every_way_of_referring_to_a_secret_is_taken(namespace, password):
     database = {"url": "postgres://shop@db/shop?sslmode=verify-full", "password": password}
     namespace.apply("Environment", "dev", {"databases": {"shop": database}})
+
+
+@pytest.mark.parametrize("window", [
+    "Mon-Thu 08:00-16:00 Europe/Berlin", "daily 00:00-24:00 UTC", "Fri,Sun 22:00-04:00 Etc/GMT+5",
+    "mon-wed,SAT 09:30-10:00 America/Argentina/Buenos_Aires",
+])
+def test_every_form_of_a_window_is_taken(namespace, window):
+    namespace.apply("Environment", "dev", {"databases": DATABASES, "policy": {"window": window}})
 
 
 @pytest.mark.parametrize(("kind", "before", "after"), [

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::shape::{CLUSTER_REFERENCE, FILE, Format, Kind, Object, REFERENCE, Shape};
+use crate::structural::WINDOW;
 
 /// The JSON Schema (2020-12) of a kind of document.
 #[must_use]
@@ -96,7 +97,8 @@ fn reference() -> Json {
 fn text(format: Format) -> Json {
     let pattern = match format {
         Format::Any => return json!({ "type": "string" }),
-        Format::Filled | Format::Window => return json!({ "type": "string", "minLength": 1 }),
+        Format::Filled => return json!({ "type": "string", "minLength": 1 }),
+        Format::Window => WINDOW,
         Format::Name => "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         Format::Parameter => "^[A-Za-z_][A-Za-z0-9_-]*$",
         Format::Metric => "^[a-z][a-z0-9_]{0,63}$",

@@ -18,6 +18,34 @@ const REFERENCE: &str = r"^(secret://[^/]+/|ref\+[a-z0-9]+://).+";
 const NO_PASSWORD: &str =
     r"^([^@]+|[A-Za-z][A-Za-z0-9+.-]*://[^@:/]*@[^@]+|(secret|ref\+[a-z0-9]+)://.+)$";
 
+macro_rules! day {
+    () => {
+        "([Mm][Oo][Nn]|[Tt][Uu][Ee]|[Ww][Ee][Dd]|[Tt][Hh][Uu]|[Ff][Rr][Ii]|[Ss][Aa][Tt]|[Ss][Uu][Nn])"
+    };
+}
+macro_rules! hour {
+    () => {
+        "(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
+    };
+}
+
+/// A weekly window, but for whether there is such a time zone.
+pub const WINDOW: &str = concat!(
+    r"^\s*([Dd][Aa][Ii][Ll][Yy]|",
+    day!(),
+    "(-",
+    day!(),
+    ")?(,",
+    day!(),
+    "(-",
+    day!(),
+    r")?)*)\s+",
+    hour!(),
+    "-",
+    hour!(),
+    r"\s+[A-Za-z][A-Za-z0-9_+/-]*\s*$",
+);
+
 /// The structural schema of `spec` of a kind of document.
 #[must_use]
 pub fn structural(kind: Kind) -> Json {
@@ -92,9 +120,7 @@ fn text(format: Format) -> Json {
     let pattern = match format {
         Format::Any => return json!({ "type": "string" }),
         Format::Filled => return json!({ "type": "string", "minLength": 1 }),
-        Format::Window => {
-            return json!({ "type": "string", "minLength": 1, "maxLength": SHORT_TEXT });
-        }
+        Format::Window => WINDOW,
         Format::Name => "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         Format::Parameter => "^[A-Za-z_][A-Za-z0-9_-]*$",
         Format::Metric => "^[a-z][a-z0-9_]{0,63}$",

@@ -57,7 +57,11 @@ pub async fn record(
         Ok(approved) => (recorded(), Some(approved.expires.to_string())),
         Err(error @ EngineError::MayNotApprove { .. }) => {
             let (no, message) = (ConditionStatus::False, error.to_string());
-            let said = Said::new(ConditionType::Succeeded, no, "MayNotApprove", message);
+            let (succeeded, stalled) = (ConditionType::Succeeded, ConditionType::Stalled);
+            let said = vec![
+                Said::new(succeeded, no, "MayNotApprove", message.clone()),
+                Said::new(stalled, ConditionStatus::True, "MayNotApprove", message),
+            ];
             (said, None)
         }
         Err(error) => return Err(error),
@@ -88,13 +92,9 @@ pub async fn note(
     Ok(())
 }
 
-fn recorded() -> Said {
-    Said::new(
-        ConditionType::Succeeded,
-        ConditionStatus::True,
-        "Recorded",
-        "",
-    )
+fn recorded() -> Vec<Said> {
+    let (succeeded, yes) = (ConditionType::Succeeded, ConditionStatus::True);
+    vec![Said::new(succeeded, yes, "Recorded", "")]
 }
 
 fn hexadecimal(digest: &str) -> String {
@@ -112,14 +112,14 @@ fn is_told(approval: &Approval, told: &Told) -> bool {
 async fn tell(
     operator: &Operator,
     approval: &Approval,
-    said: Said,
+    said: Vec<Said>,
     expires: Option<String>,
     told: &mut Told,
 ) -> Result<(), kube::Error> {
     let generation = approval.metadata.generation.unwrap_or_default();
     let status = ApprovalStatus {
         observed_generation: generation,
-        conditions: conditions(&[], &[said], generation, now()),
+        conditions: conditions(&[], &said, generation, now()),
         expires,
     };
     let (cluster, meta) = (&operator.cluster, &approval.metadata);

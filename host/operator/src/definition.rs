@@ -1,7 +1,7 @@
 //! Documents of the cluster as a project: what has no repository is written into a folder that can be rebuilt at any time,
 //! and from there read like any project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,9 @@ use crate::api::{Environment, GROUP, Migration, SOURCE_LABEL, VERSION};
 
 /// The files of a project, by their paths.
 pub type Files = BTreeMap<PathBuf, String>;
+
+/// The fields of an environment that name another one.
+const REFERENCES: [&str; 2] = ["extends", "after"];
 
 /// The project that the objects of a namespace define for one environment.
 #[must_use]
@@ -28,11 +31,7 @@ pub fn files(
         project = json!({ "defaults": { "database": database } });
     }
     add(&mut files, "whimbrel.yaml", "Project", namespace, &project);
-    // Those that it may extend.
-    for other in environments
-        .iter()
-        .filter(|other| other.spec.source_ref.is_none())
-    {
+    for other in needed(environment, environments) {
         let name = other.name_any();
         let path = format!("environments/{name}.json");
         add(
@@ -55,6 +54,38 @@ pub fn files(
         );
     }
     files
+}
+
+/// The environment, and of the others those that it is defined by: what it extends and what it comes after, and so on. What is
+/// wrong in any other is no matter of its own.
+fn needed<'e>(
+    environment: &'e Environment,
+    environments: &'e [Arc<Environment>],
+) -> Vec<&'e Environment> {
+    let mut needed = vec![environment];
+    let mut known = BTreeSet::from([environment.name_any()]);
+    let mut next = 0;
+    while let Some(one) = needed.get(next) {
+        next += 1;
+        let named = REFERENCES.map(|field| one.spec.definition.get(field).and_then(Json::as_str));
+        let found: Vec<_> = environments
+            .iter()
+            .filter(|other| other.spec.source_ref.is_none())
+            .filter(|other| named.contains(&Some(&other.name_any())))
+            .filter(|other| known.insert(other.name_any()))
+            .collect();
+        needed.extend(found.into_iter().map(AsRef::as_ref));
+    }
+    needed
+}
+
+/// Whether others may be part of what defines an environment.
+#[must_use]
+pub fn refers(environment: &Environment) -> bool {
+    let definition = &environment.spec.definition;
+    REFERENCES
+        .iter()
+        .any(|field| definition.contains_key(*field))
 }
 
 /// Whether a migration was written by a person, and belongs to an environment: to the one that it names, or to the only one
@@ -174,6 +205,35 @@ mod tests {
         std::fs::write(folder.path().join("shop.db"), "").unwrap();
         write(folder.path(), &files).unwrap();
         assert!(folder.path().join("shop.db").exists());
+    }
+
+    #[test]
+    fn an_environment_is_written_down_with_what_it_refers_to_and_no_other() {
+        let one = |name: &str, spec| environment(name, spec);
+        let all = [
+            one("root", json!({"abstract": true})),
+            one("base", json!({"abstract": true, "extends": "root"})),
+            one("test", json!({"extends": "base", "databases": {}})),
+            one("live", json!({"after": "test", "databases": {}})),
+            one("dev", json!({"databases": {}, "after": "dev"})),
+            one("followed", json!({"sourceRef": {"name": "shop"}})),
+        ];
+        let written = |name: &str| {
+            let own = all
+                .iter()
+                .find(|one| one.metadata.name.as_deref() == Some(name));
+            let files = files("shop", own.unwrap(), &all, &[]);
+            let names = files
+                .keys()
+                .filter_map(|path| path.strip_prefix("environments").ok());
+            names
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(written("dev"), ["dev.json"]);
+        assert_eq!(written("test"), ["base.json", "root.json", "test.json"]);
+        let live = ["base.json", "live.json", "root.json", "test.json"];
+        assert_eq!(written("live"), live);
     }
 
     #[test]

@@ -14,7 +14,9 @@ mod crds;
 mod definition;
 mod deletion;
 mod error;
+mod heard;
 mod keeper;
+mod measures;
 mod operator;
 mod reconcile;
 mod referenced;
@@ -44,6 +46,8 @@ pub use operator::Settings;
 
 use api::resource;
 use cluster::{Cluster, Stores};
+use heard::{Heard, hearing};
+use measures::Measures;
 use operator::Operator;
 use secrets::{Closed, ClusterSecrets};
 
@@ -95,6 +99,7 @@ pub async fn operate(
             .with_backend("env", Arc::new(Closed))
             .with_backend("file", Arc::new(Closed));
     }
+    let timeout = settings.watch_timeout;
     let (guard, mut all_gone) = mpsc::channel(1);
     let cluster = Cluster::new(client.clone(), namespace.clone(), stores);
     let operator = Arc::new(Operator::new(
@@ -104,21 +109,29 @@ pub async fn operate(
         Arc::clone(&limits),
         stop.clone(),
         guard,
+        Measures::new(metrics.meter().clone()),
     ));
     let is_ready = Arc::new(AtomicBool::new(false));
     let probed = Probed {
         pulses: operator.pulses.clone(),
         is_ready: Arc::clone(&is_ready),
-        metrics,
+        metrics: metrics.clone(),
+        measure: {
+            let operator = Arc::clone(&operator);
+            Arc::new(move || operator.measure())
+        },
         limits: Arc::clone(&limits),
     };
     announce(&answer(&listen, probed, stop.clone()).await?);
     macro_rules! follow {
         ($kind:ident, $writer:ident, $changed:path) => {{
-            let api = Api::namespaced_with(client.clone(), &namespace, &resource(Kind::$kind));
-            let heard = Arc::clone(&operator);
-            let changed = move |object: &_| $changed(&heard, object);
-            tokio::spawn(watch::follow(api, $writer, stop.clone(), changed));
+            let heard = Heard::new(Kind::$kind, &operator.pulses, metrics.meter(), timeout);
+            let client = hearing(client.clone(), Arc::clone(&heard));
+            let api = Api::namespaced_with(client, &namespace, &resource(Kind::$kind));
+            let told = Arc::clone(&operator);
+            let changed = move |object: &_| $changed(&told, object);
+            let stop = stop.clone();
+            tokio::spawn(watch::follow(api, $writer, heard, timeout, stop, changed));
         }};
     }
     follow!(GitSource, sources, watch::source);

@@ -14,6 +14,7 @@ use whimbrel_server::{Limits, Pulses};
 
 use crate::cluster::Cluster;
 use crate::keeper;
+use crate::measures::Measures;
 use crate::source::{self, Source};
 
 /// What an operator is told.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub revert_within: Duration,
     /// Whether objects may refer to the operator's own variables and files.
     pub has_local_secrets: bool,
+    /// How long a watch is held before it is renewed.
+    pub watch_timeout: Duration,
     /// What signs promotion records.
     pub signing: Option<SigningKey>,
 }
@@ -45,6 +48,7 @@ pub struct Operator {
     pub pulses: Pulses,
     pub stop: Stop,
     pub turns: Semaphore,
+    pub measures: Measures,
     /// Rung when a migration may wait for an environment that isn't there.
     pub orphans: Notify,
     begun: watch::Sender<bool>,
@@ -62,8 +66,10 @@ impl Operator {
         limits: Arc<Limits>,
         stop: Stop,
         guard: mpsc::Sender<()>,
+        measures: Measures,
     ) -> Self {
         Self {
+            measures,
             cluster,
             context,
             settings,
@@ -142,7 +148,7 @@ impl Operator {
         if self.cluster.source(name).is_none() {
             return;
         }
-        let source = Arc::new(Source::default());
+        let source = Arc::new(Source::new());
         all.insert(name.to_owned(), Arc::clone(&source));
         tokio::spawn(source::keep(Arc::clone(self), name.to_owned(), source));
         drop(all);
@@ -152,6 +158,7 @@ impl Operator {
     /// A source is kept no more.
     pub fn forget_source(self: &Arc<Self>, name: &str) {
         lock(&self.sources).remove(name);
+        self.measures.meter.forget_source(name);
         self.ring(name);
         self.wake_those_of(name);
     }
@@ -159,6 +166,13 @@ impl Operator {
     /// A source that is kept.
     pub fn source(&self, name: &str) -> Option<Arc<Source>> {
         lock(&self.sources).get(name).cloned()
+    }
+
+    /// Brings up to date what is measured when somebody asks.
+    pub fn measure(&self) {
+        for source in lock(&self.sources).values() {
+            source.measure();
+        }
     }
 
     /// Lets go of what only waits for the others.

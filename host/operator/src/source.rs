@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::ResourceExt as _;
 use serde_json::json;
@@ -19,6 +19,8 @@ use whimbrel_project::{
     load_options,
 };
 
+use whimbrel_signal::metric::Gauge;
+
 use crate::api::{
     ConditionStatus, ConditionType, GROUP, GitSource, GitSourceStatus, REQUESTED_AT, Said, VERSION,
     conditions,
@@ -28,14 +30,16 @@ use crate::operator::Operator;
 use crate::secrets::{Closed, ClusterSecrets};
 
 /// A source that is kept.
-#[derive(Default)]
 pub struct Source {
     pub bell: Notify,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    /// Since when nothing newer is known of it.
+    known: Instant,
+    /// Shown while it is looked at.
+    lag: Option<Gauge>,
     selection: Option<Selection>,
     error: Option<String>,
     revision: Option<String>,
@@ -73,6 +77,27 @@ impl Unread {
 }
 
 impl Source {
+    pub fn new() -> Self {
+        Self {
+            bell: Notify::new(),
+            state: Mutex::new(State {
+                known: Instant::now(),
+                lag: None,
+                selection: None,
+                error: None,
+                revision: None,
+            }),
+        }
+    }
+
+    /// Brings up to date how old what is known of it is.
+    pub fn measure(&self) {
+        let state = self.lock();
+        if let Some(lag) = &state.lag {
+            lag.set(state.known.elapsed().as_secs_f64());
+        }
+    }
+
     /// Where its environments are read from, as it was fetched last; or why nothing is known of it.
     pub fn selection(&self) -> Result<Selection, String> {
         let state = self.lock();
@@ -90,6 +115,7 @@ impl Source {
         state.selection = Some(read.selection.clone());
         state.revision.clone_from(&read.revision);
         state.error = None;
+        state.known = Instant::now();
         is_new
     }
 
@@ -109,15 +135,21 @@ pub async fn keep(operator: Arc<Operator>, name: String, source: Arc<Source>) {
             return;
         };
         let pause = if object.spec.suspend {
-            let said = [Said::new(
-                ConditionType::Ready,
-                ConditionStatus::Unknown,
+            source.lock().lag = None;
+            let (reason, message) = (
                 "Suspended",
                 "it isn't looked at while `spec.suspend` is true",
-            )];
+            );
+            let (unknown, stalled) = (ConditionStatus::Unknown, ConditionStatus::True);
+            let said = [
+                Said::new(ConditionType::Ready, unknown, reason, message),
+                Said::new(ConditionType::Stalled, stalled, reason, message),
+            ];
             report(&operator, &object, &said, None).await;
             operator.limits.pause(operator.settings.resync)
         } else {
+            let lag = || operator.measures.lag(&name);
+            source.lock().lag.get_or_insert_with(lag);
             match look(&operator, &object, &source).await {
                 Ok(interval) => {
                     failures = 0;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt as _, pin_mut};
 use k8s_openapi::api::core::v1;
@@ -20,6 +21,8 @@ use crate::api::{
     Approval, ENVIRONMENT_LABEL, Environment, GitSource, Migration, REQUESTED_AT, SOURCE_LABEL,
 };
 use crate::cluster::annotation;
+use crate::definition::refers;
+use crate::heard::Heard;
 use crate::operator::Operator;
 
 /// Objects in one page of a list: a thousand migrations are two requests, and no answer is larger than some megabytes.
@@ -52,12 +55,19 @@ impl Face {
 
 /// Follows the objects of a kind until the process ends. `changed` hears of each whose face is another one, or that is gone,
 /// once the store knows it.
-pub async fn follow<K>(api: Api<K>, writer: Writer<K>, stop: Stop, changed: impl Fn(&K) + Send)
-where
+pub async fn follow<K>(
+    api: Api<K>,
+    writer: Writer<K>,
+    heard: Arc<Heard>,
+    timeout: Duration,
+    stop: Stop,
+    changed: impl Fn(&K) + Send,
+) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     K::DynamicType: Eq + Hash + Clone + Send + Sync,
 {
-    let config = Config::default().page_size(PAGE);
+    let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
+    let config = Config::default().page_size(PAGE).timeout(seconds);
     let events = watcher(api, config)
         .modify(|object| object.managed_fields_mut().clear())
         .default_backoff()
@@ -71,6 +81,11 @@ where
             () = stop.requested() => return,
             event = events.next() => event,
         };
+        match &event {
+            Some(Ok(_)) => heard.hear(),
+            Some(Err(error)) => heard.fail(error),
+            None => {}
+        }
         match event {
             None => return,
             Some(Err(error)) => tracing::warn!(%error, "the API server can't be watched"),
@@ -101,13 +116,13 @@ where
     }
 }
 
-/// An environment changed: it is looked at, and so are those that may extend it.
+/// An environment changed: it is looked at, and so are those that may refer to it.
 pub fn environment(operator: &Arc<Operator>, changed: &Environment) {
     operator.wake(&changed.name_any());
     operator.orphans.notify_one();
     if changed.spec.source_ref.is_none() {
         for other in operator.cluster.stores.environments.state() {
-            if other.spec.definition.contains_key("extends") {
+            if refers(&other) {
                 operator.wake(&other.name_any());
             }
         }

@@ -29,6 +29,8 @@ pub struct Probed {
     pub is_ready: Arc<AtomicBool>,
     /// What it measures.
     pub metrics: Metrics,
+    /// Brings up to date what is read off when somebody asks.
+    pub measure: Arc<dyn Fn() + Send + Sync>,
     /// When a loop counts as dead.
     pub limits: Arc<Limits>,
 }
@@ -75,6 +77,7 @@ async fn metrics(State(probed): State<Probed>, headers: HeaderMap) -> Response {
         .and_then(|value| value.to_str().ok());
     let as_openmetrics = accepted.is_some_and(prefers_openmetrics);
     let shown = tokio::task::spawn_blocking(move || {
+        (probed.measure)();
         if as_openmetrics {
             probed.metrics.render_openmetrics()
         } else {

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 enum Doing {
     /// Something that should be over by then.
     Until(Instant),
+    /// Something that must be over by then.
+    By(Instant),
     /// A run, which takes as long as it takes.
     Run,
 }
@@ -41,6 +43,7 @@ impl Pulses {
         let all = self.lock();
         let late = all.iter().filter(|(_, doing)| match doing {
             Doing::Until(due) => now.saturating_duration_since(*due) > patience,
+            Doing::By(due) => now > *due,
             Doing::Run => false,
         });
         late.map(|(name, _)| name.clone()).collect()
@@ -55,6 +58,11 @@ impl Pulse {
     /// Works now, or waits for so long.
     pub fn beat(&self, pause: Duration) {
         self.set(Doing::Until(Instant::now() + pause));
+    }
+
+    /// Counts as stuck after this time, whatever the patience, unless something happens before.
+    pub fn expect(&self, within: Duration) {
+        self.set(Doing::By(Instant::now() + within));
     }
 
     /// Runs a plan.
@@ -88,6 +96,10 @@ mod tests {
         std::thread::sleep(Duration::from_millis(5));
         assert_eq!(pulses.stuck(Duration::ZERO), ["one"]);
         assert!(pulses.stuck(Duration::from_secs(60)).is_empty());
+        other.expect(Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(pulses.stuck(Duration::from_secs(60)), ["other"]);
+        other.run();
         drop(one);
         assert!(pulses.stuck(Duration::ZERO).is_empty());
     }

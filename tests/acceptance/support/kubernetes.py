@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
@@ -120,6 +121,14 @@ class Cluster:
             return self.call("GET", "/readyz") == "ok"
         except (OSError, http.client.HTTPException, Refused):
             return False
+
+    def freeze(self):
+        """Lets the API server say nothing more, with every connection open."""
+        self.server.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        """Lets it go on."""
+        self.server.send_signal(signal.SIGCONT)
 
     def kill(self):
         """Ends the API server as a node's end does."""

@@ -65,12 +65,21 @@ class Container:
     def probe(self, which):
         """The status that one of its probes is answered with; none where nobody answers."""
         asked = self.container[which]["httpGet"]
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[asked["port"]], timeout=10)
         try:
-            # A kubelet names the Pod's address, and brings no token.
-            connection.request("GET", asked["path"], headers={"host": f"10.0.0.7:{self.ports[asked['port']]}"})
-            return connection.getresponse().status
+            return self._get(asked["port"], asked["path"])[0]
         except ConnectionError:
             return None
+
+    def metrics(self, port="http"):
+        """What it measures."""
+        return self._get(port, "/metrics")[1]
+
+    def _get(self, port, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=10)
+        try:
+            # A kubelet names the Pod's address, and brings no token.
+            connection.request("GET", path, headers={"host": f"10.0.0.7:{self.ports[port]}"})
+            response = connection.getresponse()
+            return response.status, response.read().decode()
         finally:
             connection.close()

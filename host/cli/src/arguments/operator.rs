@@ -28,7 +28,20 @@ pub(crate) struct Operator {
     /// How long the object of a migration that is to be reverted may be kept from going, such as `1h`
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::time)]
     pub(crate) revert_within: Duration,
+    /// How long a watch of the API server is held before it is renewed, from `1s` to `290s`. One that is silent for three
+    /// times as long makes the process count as dead
+    #[arg(long, value_name = "TIME", default_value = "290s", value_parser = watch_time)]
+    pub(crate) watch_timeout: Duration,
     /// Let objects refer to the operator's own variables and files with `env` and `file`
     #[arg(long)]
     pub(crate) local_secrets: bool,
+}
+
+/// A time for which a watch may be held: the client takes no longer one.
+fn watch_time(text: &str) -> Result<Duration, String> {
+    let time = super::time(text).map_err(|error| error.to_string())?;
+    if (Duration::from_secs(1)..=Duration::from_secs(290)).contains(&time) {
+        return Ok(time);
+    }
+    Err("expected a time from `1s` to `290s`".to_owned())
 }

@@ -29,6 +29,7 @@ pub(crate) async fn run(arguments: &Operator, output: &Output) -> Result<Exit, C
         cache,
         resync: arguments.resync,
         revert_within: arguments.revert_within,
+        watch_timeout: arguments.watch_timeout,
         has_local_secrets: arguments.local_secrets,
         signing: signing_key(output.scrubber())?,
     };

@@ -259,7 +259,9 @@ impl Keeper {
         let operator = Arc::clone(&self.operator);
         // Others' databases may be slow: waiting for them is no want of progress.
         self.pulse.run();
+        let waits = operator.measures.wait();
         let turn = operator.turns.acquire().await;
+        drop(waits);
         self.pulse.beat(Duration::ZERO);
         // Nobody closes it.
         let Ok(_turn) = turn else {

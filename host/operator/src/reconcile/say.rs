@@ -31,7 +31,7 @@ pub fn say(observed: &Observed) -> Vec<Said> {
             ConditionStatus::Unknown,
             "Suspended",
             "nothing new is begun while `spec.suspend` is true",
-            Progress::Rests,
+            Progress::Stands,
         ),
         (Source::Missing(message), _) => (no, "NoSource", message.as_str(), Progress::Stands),
         (Source::Unread(message), _) => (no, "SourceNotReady", message.as_str(), Progress::Goes),
@@ -190,5 +190,22 @@ mod tests {
             ("Unavailable", "reverting 0002-orders: gone")
         );
         assert_eq!(of(Known::Pending, true).0, "Suspended");
+    }
+
+    #[test]
+    fn what_is_suspended_waits_for_somebody() {
+        let said = say(&Observed {
+            is_deleted: false,
+            is_held: true,
+            is_abstract: false,
+            is_suspended: true,
+            source: Source::Known,
+            is_unmarked: false,
+            is_unjudged: false,
+            reverting: None,
+            is_approved: false,
+            known: Known::Nothing,
+        });
+        assert_eq!(said[1].r#type, ConditionType::Stalled);
     }
 }
