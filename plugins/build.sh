@@ -10,8 +10,8 @@ test_out=$(cd "$out/../test-components" && pwd)
 cd "$(dirname "$0")"
 CARGO_TARGET_DIR=${WHIMBREL_PLUGINS_TARGET:-$PWD/target}
 export CARGO_TARGET_DIR
-cargo build --release --target wasm32-unknown-unknown
-(cd ../examples/plugins/strongbox && cargo build --release --target wasm32-unknown-unknown)
+cargo build --release --locked --target wasm32-unknown-unknown
+(cd ../examples/plugins/strongbox && cargo build --release --locked --target wasm32-unknown-unknown)
 built=$CARGO_TARGET_DIR/wasm32-unknown-unknown/release
 
 # Copied only when changed, so that whoever embeds it isn't rebuilt for nothing; renamed, so that nobody reads half of it.

@@ -45,7 +45,7 @@ fn files(environment: &EnvironmentName, migrations: &[&MigrationRequest]) -> io:
     let folder = tempfile::Builder::new().prefix("whimbrel-").tempdir()?;
     let at = folder.path();
     // JSON is YAML.
-    write_document(at, "whimbrel.yaml", "Project", PROJECT, json!({}))?;
+    write_document(at, "whimbrel.yaml", "Project", PROJECT, &json!({}))?;
     // The addresses are said over these.
     let databases = migrations.iter().map(|migration| {
         let unsaid = json!({ "url": "sqlite:unsaid.db" });
@@ -62,7 +62,7 @@ fn files(environment: &EnvironmentName, migrations: &[&MigrationRequest]) -> io:
         json!({ "databases": databases, "policy": policy }),
     );
     let path = format!("environments/{name}.json");
-    write_document(at, &path, "Environment", name, spec)?;
+    write_document(at, &path, "Environment", name, &spec)?;
     std::fs::create_dir(at.join("migrations"))?;
     for migration in migrations {
         let mut step = json!({ "sql": migration.up });
@@ -72,12 +72,18 @@ fn files(environment: &EnvironmentName, migrations: &[&MigrationRequest]) -> io:
         let definition = json!({ "database": migration.database, "steps": [step] });
         let name = migration.name.as_str();
         let path = format!("migrations/{name}.json");
-        write_document(at, &path, "Migration", name, definition)?;
+        write_document(at, &path, "Migration", name, &definition)?;
     }
     Ok(folder)
 }
 
-fn write_document(folder: &Path, path: &str, kind: &str, name: &str, spec: Json) -> io::Result<()> {
+fn write_document(
+    folder: &Path,
+    path: &str,
+    kind: &str,
+    name: &str,
+    spec: &Json,
+) -> io::Result<()> {
     let document = json!({
         "apiVersion": "whimbrel.dev/v1alpha1", "kind": kind,
         "metadata": { "name": name }, "spec": spec,
