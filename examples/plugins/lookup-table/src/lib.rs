@@ -52,7 +52,7 @@ impl ResourceProvider for LookupTables {
     }
 
     fn read(&self, _: &str, current: Stored) -> Result<Option<Stored>, Fault> {
-        Table::read(current)?.as_it_is()
+        Table::read(current)?.found()
     }
 
     fn update(

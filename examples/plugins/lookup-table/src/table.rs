@@ -137,7 +137,7 @@ impl Table {
     ///
     /// # Errors
     /// The database can't be looked at.
-    pub fn as_it_is(mut self) -> Result<Option<Stored>, Fault> {
+    pub fn found(mut self) -> Result<Option<Stored>, Fault> {
         while let Some(last) = self.kept.0.last() {
             let answer = engine::status(&self.request(last))?;
             if answer.get("state") == Some(&json!("applied")) {

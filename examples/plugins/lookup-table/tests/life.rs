@@ -80,7 +80,7 @@ fn each_change_of_rows_is_a_migration_of_its_own() {
     let down = "DROP TABLE \"ref_currencies\";\n";
     let expected =
         json!({ "name": "ref_currencies-0001", "database": "main", "up": up, "down": down });
-    assert_eq!(asked, [expected.clone()]);
+    assert_eq!(asked.as_slice(), std::slice::from_ref(&expected));
     let (second, asked) = made(Some(&first), json!({ "EUR": "euro", "CHF": "franc" }));
     assert_eq!(
         second.state["migrations"],

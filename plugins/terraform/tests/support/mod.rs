@@ -7,6 +7,9 @@ use whimbrel_sdk::mock::Host;
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored, unknown};
 
+/// What the engine was asked: the questions and their requests.
+pub type Asked = Vec<(String, Json)>;
+
 /// The provider with this configuration.
 pub fn provider(config: Json) -> Terraform {
     Terraform::configure(config).unwrap()
@@ -57,7 +60,7 @@ pub fn planned(
     prior: Option<&Stored>,
     config: &Json,
     host: Host,
-) -> (Result<Planned, Vec<Fault>>, Vec<(String, Json)>) {
+) -> (Result<Planned, Vec<Fault>>, Asked) {
     let proposed = proposed(kind, config, prior);
     let (planned, host) = host.run(|| bare().plan(kind, prior, config, proposed));
     (planned, host.asked().to_vec())
