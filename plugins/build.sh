@@ -10,9 +10,9 @@ test_out=$(cd "$out/../test-components" && pwd)
 cd "$(dirname "$0")"
 CARGO_TARGET_DIR=${WHIMBREL_PLUGINS_TARGET:-$PWD/target}
 export CARGO_TARGET_DIR
-cargo build --release --target wasm32-unknown-unknown
+cargo build --release --locked --target wasm32-unknown-unknown
 for example in strongbox lookup-table; do
-    (cd "../examples/plugins/$example" && cargo build --release --target wasm32-unknown-unknown)
+    (cd "../examples/plugins/$example" && cargo build --release --locked --target wasm32-unknown-unknown)
 done
 built=$CARGO_TARGET_DIR/wasm32-unknown-unknown/release
 

@@ -158,7 +158,7 @@ def test_a_plugin_sees_its_own_configuration_only(terraform, sqlite):
     load(terraform, "hostile_provider", "lookup_table")
     data = 'data "whimbrel_hostile" "one" {\n  request = ""\n}\noutput "seen" { value = data.whimbrel_hostile.one.seen }\n'
     block = (
-        f'hostile = "its own"\n{PREFIX}\ntoken = "secret://env/TOKEN"\n'
+        f'hostile = "its own"\n{PREFIX}\n'
         'database {\n  environment = "dev"\n  name = "main"\n  url = "sqlite:x.db"\n  password = "hunter2"\n}'
     )
     terraform.write(data, provider=block)

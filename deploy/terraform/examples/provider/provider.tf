@@ -9,7 +9,7 @@ provider "whimbrel" {
   database {
     environment = "production"
     name        = "shop"
-    username    = "whimbrel"
+    username    = "migrator"
     password    = "secret://env/SHOP_PASSWORD"
   }
 }
