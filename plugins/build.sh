@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the first-party components into OUT, and the tests' guests (misbehaving ones, and the example of a
-# third party's) into the folder test-components beside it.
+# Builds the first-party components into OUT, and the tests' guests (misbehaving ones, and the examples of
+# third parties) into the folder test-components beside it.
 # usage: plugins/build.sh OUT
 set -eu
 out=${1:?usage: plugins/build.sh OUT}
@@ -11,7 +11,9 @@ cd "$(dirname "$0")"
 CARGO_TARGET_DIR=${WHIMBREL_PLUGINS_TARGET:-$PWD/target}
 export CARGO_TARGET_DIR
 cargo build --release --locked --target wasm32-unknown-unknown
-(cd ../examples/plugins/strongbox && cargo build --release --locked --target wasm32-unknown-unknown)
+for example in strongbox lookup-table; do
+    (cd "../examples/plugins/$example" && cargo build --release --locked --target wasm32-unknown-unknown)
+done
 built=$CARGO_TARGET_DIR/wasm32-unknown-unknown/release
 
 # Copied only when changed, so that whoever embeds it isn't rebuilt for nothing; renamed, so that nobody reads half of it.
@@ -23,6 +25,6 @@ place() {
 for plugin in aws-secrets-manager azure-key-vault backfill gcp-secret-manager git-reporter git-webhook kubernetes sops terraform vault; do
     place "$built/$(echo "$plugin" | tr - _).wasm" "$out/$plugin.wasm"
 done
-for guest in hostile everything hostile_store strongbox; do
+for guest in hostile everything hostile_store hostile_provider strongbox lookup_table; do
     place "$built/$guest.wasm" "$test_out/$guest.wasm"
 done

@@ -19,6 +19,7 @@ mod kubernetes;
 mod payloads;
 mod plugins;
 mod postgresql;
+mod provider;
 mod python;
 mod real_parts;
 mod requirement;
@@ -40,6 +41,7 @@ cargo xtask <command>
   test       installs what the tests need and runs all of them, with coverage
   tools      installs the real parts that tests start: OpenBao, an AWS Secrets Manager, Prometheus, payloads of Git hosts
   plugins    builds the first-party components for the binary to embed
+  provider   what a registry of Terraform gets: `pages`, or `release VERSION [--binary FILE] [--into FOLDER]`
   bench      measures the product against its bars: [--only NAME] [--json FILE]
   coverage   prints the coverage of the last test run again, file by file
   tidy       checks the house rules that no other tool checks
@@ -68,6 +70,7 @@ fn dispatch(arguments: &[String]) -> Result {
         "test" => test::run(&workspace),
         "tools" => real_parts::present(&workspace),
         "plugins" => plugins::build(&workspace).map(|_| ()),
+        "provider" => provider::run(&workspace, rest),
         "bench" => bench::run(&workspace, rest),
         "coverage" => coverage::print_again(&workspace),
         "tidy" => tidy::run(&workspace),

@@ -46,9 +46,14 @@ impl Workspace {
         &self.root
     }
 
-    /// Workspaces beside the root's: first-party plugins, and the example of a third party's.
-    pub fn guests(&self) -> [PathBuf; 2] {
-        ["plugins", "examples/plugins/strongbox"].map(|folder| self.root.join(folder))
+    /// Workspaces beside the root's: first-party plugins, and examples of third parties' plugins.
+    pub fn guests(&self) -> [PathBuf; 3] {
+        [
+            "plugins",
+            "examples/plugins/strongbox",
+            "examples/plugins/lookup-table",
+        ]
+        .map(|folder| self.root.join(folder))
     }
 
     /// Cargo's target folder: `CARGO_TARGET_DIR`, else `target` in the clone.

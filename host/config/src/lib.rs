@@ -27,6 +27,7 @@ mod node;
 mod parallel;
 mod problem;
 mod project;
+mod provider;
 mod references;
 mod render;
 mod schema;
@@ -48,6 +49,7 @@ pub use load::{
 pub use locate::{backend_problem, sql_origin, with_problem};
 pub use problem::{Problem, Problems};
 pub use project::control_ref;
+pub use provider::{ProviderDocument, read_provider};
 pub use schema::schema;
 pub use shape::Kind;
 pub use structural::structural;

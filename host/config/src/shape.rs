@@ -5,6 +5,7 @@ mod environment;
 mod git_source;
 mod migration;
 mod project;
+mod provider;
 mod reference;
 
 use whimbrel_core::digest::Digest;
@@ -38,16 +39,19 @@ pub enum Kind {
     GitSource,
     /// An object of a cluster that approves a plan.
     Approval,
+    /// The document that `WHIMBREL_PROVIDER_PLUGINS` names.
+    Provider,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Project,
         Self::Environment,
         Self::Migration,
         Self::GitSource,
         Self::Approval,
+        Self::Provider,
     ];
 
     /// The word in `kind:`.
@@ -59,6 +63,7 @@ impl Kind {
             Self::Migration => "Migration",
             Self::GitSource => "GitSource",
             Self::Approval => "Approval",
+            Self::Provider => "Provider",
         }
     }
 
@@ -70,6 +75,7 @@ impl Kind {
             Self::Migration => "migrations belong into the folder of the migrations",
             Self::GitSource => "sources belong into a file that `whimbrel serve --config` names",
             Self::Approval => "approvals are objects of a cluster",
+            Self::Provider => "a provider is the file that `WHIMBREL_PROVIDER_PLUGINS` names",
         }
     }
 
@@ -81,6 +87,7 @@ impl Kind {
             Self::Migration => &migration::DOCUMENT,
             Self::GitSource => &git_source::DOCUMENT,
             Self::Approval => &approval::DOCUMENT,
+            Self::Provider => &provider::DOCUMENT,
         }
     }
 }

@@ -24,6 +24,17 @@ pub enum EngineQuestion {
 }
 
 impl EngineQuestion {
+    /// Its function in the interface `engine`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Revert => "revert",
+            Self::Status => "status",
+        }
+    }
+
     /// Whether the answer changes a database.
     #[must_use]
     pub const fn changes(self) -> bool {

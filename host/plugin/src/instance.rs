@@ -200,7 +200,8 @@ pub struct State {
     pub hush: Hush,
     /// Requests since the call began or last committed.
     pub requests: usize,
-    plugin: String,
+    /// What the plugin is called.
+    pub plugin: String,
     log: LogTail,
     stderr: Tail,
     table: ResourceTable,

@@ -1,16 +1,17 @@
-//! The plugins that are attached to a source: one reads what its Git host sends, one shows results there. They are
-//! whoever runs the process's, never of the repository.
+//! The plugins that are attached to a process and not to a project: of a source, one reads what its Git host sends, one
+//! shows results there; of a provider, each brings resources. They are whoever runs the process's, never of the repository.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use whimbrel_core::digest::Digest;
 use whimbrel_core::fault::{Fault, FaultClass};
-use whimbrel_core::git_source::{AttachedPlugin, ReportSpec, WebhookSpec};
-use whimbrel_core::name::SourceName;
-use whimbrel_core::project::PluginSource;
+use whimbrel_core::git_source::{ReportSpec, WebhookSpec};
+use whimbrel_core::name::{PluginName, SourceName};
+use whimbrel_core::project::{PluginSource, PluginSpec};
 use whimbrel_plugin::{
-    Grants, Plugin, Reporter, ReporterSettings, Sandbox, WebhookReceiver, WebhookSettings,
+    Grants, Plugin, PluginError, ProviderSettings, Reporter, ReporterSettings, ResourceProvider,
+    Sandbox, WebhookReceiver, WebhookSettings,
 };
 use whimbrel_signal::Scrubber;
 
@@ -27,7 +28,8 @@ pub async fn webhook_receiver(
     secrets: &SourceSecrets,
     sandbox: &Arc<Sandbox>,
 ) -> Result<WebhookReceiver, Fault> {
-    let plugin = admitted(&spec.plugin, secrets.base(), sandbox).await?;
+    let plugin = &spec.plugin;
+    let plugin = admitted(&plugin.name, &plugin.spec, secrets.base(), sandbox).await?;
     let settings = WebhookSettings {
         name: source.to_string(),
         with: spec.with.clone(),
@@ -49,7 +51,8 @@ pub async fn reporter(
     sandbox: &Arc<Sandbox>,
     scrubber: &Scrubber,
 ) -> Result<Reporter, Fault> {
-    let plugin = admitted(&spec.plugin, secrets.base(), sandbox).await?;
+    let plugin = &spec.plugin;
+    let plugin = admitted(&plugin.name, &plugin.spec, secrets.base(), sandbox).await?;
     let settings = ReporterSettings {
         name: source.to_string(),
         with: spec.with.clone(),
@@ -60,13 +63,50 @@ pub async fn reporter(
     Reporter::new(plugin, settings)
 }
 
+/// What has resources for Terraform. Paths are counted from `base`.
+///
+/// # Errors
+/// The plugin can't be used.
+pub async fn resource_provider(
+    name: &PluginName,
+    spec: &PluginSpec,
+    base: &Path,
+    sandbox: &Arc<Sandbox>,
+    scrubber: &Scrubber,
+) -> Result<ResourceProvider, Fault> {
+    let bytes = component(name, spec, base)?;
+    let plugin = sandbox.admit(name, bytes, Grants::default()).await;
+    let plugin = plugin.map_err(|error| match error {
+        PluginError::Ungranted { needs, .. } => {
+            let needs: Vec<_> = needs.iter().map(ToString::to_string).collect();
+            refused(format!(
+                "the plugin `{name}` needs {}: one of the world `resource-provider` can be granted nothing",
+                needs.join(", ")
+            ))
+        }
+        error => unfit(&error),
+    })?;
+    let settings = ProviderSettings {
+        scrubber: scrubber.clone(),
+        log: None,
+    };
+    ResourceProvider::new(plugin, settings)
+}
+
 async fn admitted(
-    attached: &AttachedPlugin,
+    name: &PluginName,
+    spec: &PluginSpec,
     base: &Path,
     sandbox: &Arc<Sandbox>,
 ) -> Result<Plugin, Fault> {
-    let (name, spec) = (&attached.name, &attached.spec);
-    let refused = |message: String| Fault::new(FaultClass::Invalid, "plugin.unavailable", message);
+    let bytes = component(name, spec, base)?;
+    let grants = Grants::of_project(&spec.grants, base);
+    let plugin = sandbox.admit(name, bytes, grants).await;
+    plugin.map_err(|error| unfit(&error))
+}
+
+/// The bytes of a plugin, if they are those that are pinned.
+fn component(name: &PluginName, spec: &PluginSpec, base: &Path) -> Result<Vec<u8>, Fault> {
     let bytes = match &spec.source {
         PluginSource::Builtin(builtin) => whimbrel_plugin::builtin(builtin)
             .map(<[u8]>::to_vec)
@@ -81,15 +121,19 @@ async fn admitted(
         let message = format!("the plugin `{name}` has the digest {found}, and {pinned} is pinned");
         return Err(refused(message));
     }
-    let grants = Grants::of_project(&spec.grants, base);
-    let plugin = sandbox.admit(name, bytes, grants).await;
-    plugin.map_err(|error| {
-        let fault = refused(error.to_string());
-        match error.hint() {
-            Some(hint) => fault.with_hint(hint),
-            None => fault,
-        }
-    })
+    Ok(bytes)
+}
+
+fn refused(message: String) -> Fault {
+    Fault::new(FaultClass::Invalid, "plugin.unavailable", message)
+}
+
+fn unfit(error: &PluginError) -> Fault {
+    let fault = refused(error.to_string());
+    match error.hint() {
+        Some(hint) => fault.with_hint(hint),
+        None => fault,
+    }
 }
 
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {

@@ -39,7 +39,7 @@ mod survey;
 mod targets;
 mod verification;
 
-pub use attached::{reporter, webhook_receiver};
+pub use attached::{reporter, resource_provider, webhook_receiver};
 pub use backends::resolver;
 pub use changed::changed_databases;
 pub use control::Control;

@@ -12,8 +12,10 @@ use whimbrel_terraform::{ProviderSchema, Type};
 pub struct Catalogue {
     /// All of it, as Terraform is told.
     pub schema: Arc<ProviderSchema>,
-    /// The plugin of each kind of resource and data source, by its place, and what such a one is made of.
-    pub kinds: BTreeMap<String, (usize, Type)>,
+    /// The plugin of each kind of resource, by its place, and what such a one is made of.
+    pub resources: BTreeMap<String, (usize, Type)>,
+    /// The same of data sources: one may be called like a resource.
+    pub data_sources: BTreeMap<String, (usize, Type)>,
     /// The same of functions, with what they give.
     pub functions: BTreeMap<String, (usize, Type)>,
     /// What of the provider's configuration is each plugin's own.
@@ -28,14 +30,23 @@ impl Catalogue {
     pub async fn read(plugins: &[ResourceProvider]) -> Result<Self, Fault> {
         let mut whole = Map::new();
         let mut owners: BTreeMap<(&str, String), usize> = BTreeMap::new();
+        let mut shared: BTreeMap<(&str, String), usize> = BTreeMap::new();
         let mut own = Vec::new();
+        let twice = |name: &str, one: usize, other: usize| {
+            let called = |index: usize| plugins.get(index).map(|it| it.name().as_str());
+            twice(
+                name,
+                called(one).unwrap_or_default(),
+                called(other).unwrap_or_default(),
+            )
+        };
         for (index, plugin) in plugins.iter().enumerate() {
             let schema = plugin.schema().await?;
             for section in ["resources", "data_sources", "functions"] {
                 for (name, part) in members(&schema, section) {
                     let before = owners.insert((section, name.clone()), index);
-                    if before.is_some() {
-                        return Err(twice(&name));
+                    if let Some(before) = before {
+                        return Err(twice(&name, before, index));
                     }
                     add(&mut whole, section, name, part);
                 }
@@ -50,8 +61,9 @@ impl Catalogue {
                         continue;
                     };
                     let there = into.get(section).and_then(|there| there.get(&name));
+                    let first = *shared.entry((section, name.clone())).or_insert(index);
                     if there.is_some_and(|there| *there != part) {
-                        return Err(twice(&name));
+                        return Err(twice(&name, first, index));
                     }
                     add(into, section, name, part);
                 }
@@ -64,15 +76,16 @@ impl Catalogue {
         })?;
         let place =
             |section: &'static str, name: &str| owners.get(&(section, name.to_owned())).copied();
-        let mut kinds = BTreeMap::new();
+        let mut resources = BTreeMap::new();
         for (name, resource) in &schema.resources {
             if let Some(index) = place("resources", name) {
-                kinds.insert(name.clone(), (index, resource.block.kind()));
+                resources.insert(name.clone(), (index, resource.block.kind()));
             }
         }
+        let mut data_sources = BTreeMap::new();
         for (name, block) in &schema.data_sources {
             if let Some(index) = place("data_sources", name) {
-                kinds.insert(name.clone(), (index, block.kind()));
+                data_sources.insert(name.clone(), (index, block.kind()));
             }
         }
         let mut functions = BTreeMap::new();
@@ -83,7 +96,8 @@ impl Catalogue {
         }
         Ok(Self {
             schema: Arc::new(schema),
-            kinds,
+            resources,
+            data_sources,
             functions,
             own,
         })
@@ -109,7 +123,7 @@ fn empty() -> Json {
     Json::Object(Map::new())
 }
 
-fn twice(name: &str) -> Fault {
-    let message = format!("two plugins have `{name}`");
+fn twice(name: &str, one: &str, other: &str) -> Fault {
+    let message = format!("the plugins `{one}` and `{other}` both have `{name}`");
     Fault::new(FaultClass::Invalid, "resource.twice", message).with_hint("load only one of them")
 }

@@ -1,5 +1,6 @@
 //! Terraform's provider over plugins of the world `resource-provider`: each kind of resource goes to the plugin that has it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -20,6 +21,8 @@ use crate::sealed::Sealed;
 /// Plugins of resources behind one provider, and the engine behind what they ask.
 pub struct Resources {
     plugins: Vec<ResourceProvider>,
+    /// Why there are none.
+    refusal: Option<Fault>,
     engine: Here,
     catalogue: OnceCell<Catalogue>,
     /// The provider's own configuration, once Terraform has said it.
@@ -39,11 +42,16 @@ impl Drop for Way {
 }
 
 impl Resources {
-    /// These plugins over this engine.
+    /// These plugins over this engine; or none, and why, which is the answer to everything.
     #[must_use]
-    pub fn new(plugins: Vec<ResourceProvider>, engine: Here) -> Self {
+    pub fn new(plugins: Result<Vec<ResourceProvider>, Fault>, engine: Here) -> Self {
+        let (plugins, refusal) = match plugins {
+            Ok(plugins) => (plugins, None),
+            Err(fault) => (Vec::new(), Some(fault)),
+        };
         Self {
             plugins,
+            refusal,
             engine,
             catalogue: OnceCell::new(),
             configured: RwLock::default(),
@@ -51,15 +59,30 @@ impl Resources {
     }
 
     async fn catalogue(&self) -> Answer<&Catalogue> {
+        if let Some(fault) = &self.refusal {
+            return Err(said(fault.clone()));
+        }
         let read = || async { Catalogue::read(&self.plugins).await };
         let read = self.catalogue.get_or_try_init(read);
         read.await.map_err(|fault| vec![fault.into()])
     }
 
-    /// The plugin that has a kind of resource or data source, and what such a one is made of.
+    /// The plugin that has a kind of resource, and what such a one is made of.
     async fn of(&self, kind: &str) -> Answer<(&ResourceProvider, usize, &Type)> {
-        let catalogue = self.catalogue().await?;
-        let known = catalogue.kinds.get(kind).and_then(|(index, shape)| {
+        self.known(&self.catalogue().await?.resources, kind)
+    }
+
+    /// The same of a data source.
+    async fn of_data(&self, kind: &str) -> Answer<(&ResourceProvider, usize, &Type)> {
+        self.known(&self.catalogue().await?.data_sources, kind)
+    }
+
+    fn known<'a>(
+        &'a self,
+        kinds: &'a BTreeMap<String, (usize, Type)>,
+        kind: &str,
+    ) -> Answer<(&'a ResourceProvider, usize, &'a Type)> {
+        let known = kinds.get(kind).and_then(|(index, shape)| {
             let plugin = self.plugins.get(*index)?;
             Some((plugin, *index, shape))
         });
@@ -122,6 +145,7 @@ impl Provider for Resources {
     }
 
     async fn configure(&self, _: &Call, config: Value) -> Answer<()> {
+        self.catalogue().await?;
         for (index, plugin) in self.plugins.iter().enumerate() {
             let own = self.configuration(index, &config).await?;
             plugin.configure(&own).await.map_err(said)?;
@@ -132,7 +156,7 @@ impl Provider for Resources {
     }
 
     async fn validate(&self, _: &Call, what: Configured<'_>, config: Value) -> Answer<()> {
-        let kind = match what {
+        let known = match what {
             Configured::Provider => {
                 for (index, plugin) in self.plugins.iter().enumerate() {
                     let own = self.configuration(index, &config).await?;
@@ -140,9 +164,10 @@ impl Provider for Resources {
                 }
                 return Ok(());
             }
-            Configured::Resource(kind) | Configured::DataSource(kind) => kind,
+            Configured::Resource(kind) => (self.of(kind).await?, kind),
+            Configured::DataSource(kind) => (self.of_data(kind).await?, kind),
         };
-        let (plugin, ..) = self.of(kind).await?;
+        let ((plugin, ..), kind) = known;
         plugin.validate(kind, &config.to_json()).await.map_err(all)
     }
 
@@ -232,7 +257,7 @@ impl Provider for Resources {
     }
 
     async fn read_data(&self, call: &Call, kind: &str, config: Value) -> Answer<Value> {
-        let (plugin, index, shape) = self.of(kind).await?;
+        let (plugin, index, shape) = self.of_data(kind).await?;
         let way = self.way(call, index).await?;
         let config = config.to_json();
         let read = plugin.read_data(&way.going, kind, &config);

@@ -33,6 +33,12 @@ pub fn unknown() -> Json {
     serde_json::json!({ "$unknown": true })
 }
 
+/// A map's key as its author wrote it: one that begins with `$` has one more on the way here.
+#[must_use]
+pub fn plain_key(key: &str) -> &str {
+    key.strip_prefix('$').unwrap_or(key)
+}
+
 /// Whether a part isn't known yet.
 #[must_use]
 pub fn is_unknown(value: &Json) -> bool {

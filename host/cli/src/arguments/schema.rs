@@ -22,4 +22,6 @@ pub(crate) enum SchemaKind {
     GitSource,
     /// An approval, for the operator
     Approval,
+    /// The plugins of the provider of Terraform
+    Provider,
 }

@@ -14,6 +14,7 @@ pub(crate) fn run(arguments: &Schema, output: &Output) -> Result<Exit, CliError>
         SchemaKind::Migration => Kind::Migration,
         SchemaKind::GitSource => Kind::GitSource,
         SchemaKind::Approval => Kind::Approval,
+        SchemaKind::Provider => Kind::Provider,
     };
     output.data(&format!("{:#}\n", whimbrel_config::schema(kind)));
     Ok(Exit::Success)

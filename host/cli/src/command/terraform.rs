@@ -1,14 +1,14 @@
 //! `whimbrel terraform-provider`: what Terraform starts, under this name or as `terraform-provider-whimbrel`.
 
+mod plugins;
+
 use std::io::stdout;
 use std::path::Path;
 use std::sync::Arc;
 
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::lineage::AbsentRule;
-use whimbrel_core::name::PluginName;
 use whimbrel_engine::Selection;
-use whimbrel_plugin::{Grants, ProviderSettings, ResourceProvider, Sandbox, builtin};
 use whimbrel_project::{DefinitionCache, Location, RemoteLocation, Verification};
 use whimbrel_resources::{Here, Places, Resources};
 use whimbrel_terraform::{Environment, serve, serve_reattached};
@@ -20,13 +20,11 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::remote::{remote, signing_key};
 
-/// The name of the plugin with Whimbrel's own resources.
-const PLUGIN: &str = "terraform";
-
 pub(crate) async fn run(arguments: &TerraformProvider, output: &Output) -> Result<Exit, CliError> {
     let context = context(output);
     let sandbox = context.sandbox()?;
-    let plugins = vec![own(&sandbox, output).await?];
+    let file = arguments.plugins.as_deref();
+    let plugins = plugins::load(file, &sandbox, output.scrubber()).await;
     let places = Surroundings {
         output: output.clone(),
         cache: DefinitionCache::default(),
@@ -40,27 +38,6 @@ pub(crate) async fn run(arguments: &TerraformProvider, output: &Output) -> Resul
     };
     served.map_err(|error| CliError::new(Exit::Usage, error))?;
     Ok(Exit::Success)
-}
-
-/// The plugin inside this binary.
-async fn own(sandbox: &Sandbox, output: &Output) -> Result<ResourceProvider, CliError> {
-    let failed = |text: String| CliError::failed(text);
-    let bytes = builtin(PLUGIN).ok_or_else(|| {
-        failed(format!(
-            "this program was built without the plugin `{PLUGIN}`"
-        ))
-        .hint("`cargo xtask plugins` builds the plugins, and the next build takes them in")
-    })?;
-    let name: PluginName = PLUGIN.parse().map_err(|error| failed(format!("{error}")))?;
-    let plugin = sandbox
-        .admit(&name, bytes.to_vec(), Grants::default())
-        .await;
-    let plugin = plugin.map_err(|error| failed(error.to_string()))?;
-    let settings = ProviderSettings {
-        scrubber: output.scrubber().clone(),
-        log: None,
-    };
-    ResourceProvider::new(plugin, settings).map_err(|fault| failed(fault.message))
 }
 
 /// Projects as this process reaches them.

@@ -63,7 +63,7 @@ const fn fields(kind: Kind) -> &'static [Field] {
             ("databases", "integer", "Of how many."),
         ],
         Kind::Approval => &[("expires", "string", "Until when it counts.")],
-        Kind::Project => &[],
+        Kind::Project | Kind::Provider => &[],
     }
 }
 

@@ -41,6 +41,18 @@ pub enum Denied {
         /// What was asked for.
         import: &'static str,
     },
+    /// It would change a database, in a call that only looks.
+    #[error(
+        "denied: {function} of {plugin} only looks, and the engine's `{question}` changes databases"
+    )]
+    Changes {
+        /// The plugin.
+        plugin: String,
+        /// The function that was called.
+        function: &'static str,
+        /// What the engine was asked.
+        question: &'static str,
+    },
     /// It would be more than a call may have.
     #[error("denied: {0}")]
     TooMuch(

@@ -4,6 +4,7 @@ use wasmtime::Result;
 
 use crate::bindings::imports::whimbrel::resources::engine;
 use crate::bindings::imports::whimbrel::types::types::Fault;
+use crate::capability::Denied;
 use crate::engine::EngineQuestion;
 use crate::instance::State;
 
@@ -16,9 +17,17 @@ impl State {
             let access = working.engine.as_ref()?;
             Some((access.clone(), working.call.stop.clone()))
         });
-        let Some((access, stop)) = access.filter(|(access, _)| access.allows(question)) else {
+        let Some((access, stop)) = access else {
             return Ok(Err(self.not_here("engine").fault("engine.denied")));
         };
+        if !access.allows(question) {
+            let denied = Denied::Changes {
+                plugin: self.plugin.clone(),
+                function: self.scope.function,
+                question: question.as_str(),
+            };
+            return Ok(Err(denied.fault("engine.denied")));
+        }
         self.meter.pause();
         let answer = access.ask(question, &request, &stop).await;
         self.meter.resume();

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use wasmtime::Store;
 use whimbrel_core::fault::Fault;
+use whimbrel_core::name::PluginName;
 use whimbrel_signal::Scrubber;
 
 use crate::bindings::imports::whimbrel::types::types;
@@ -69,6 +70,12 @@ impl ResourceProvider {
     pub fn new(plugin: Plugin, settings: ProviderSettings) -> Result<Self, Fault> {
         plugin.provider().map_err(|error| fault(&error))?;
         Ok(Self { plugin, settings })
+    }
+
+    /// The name under which the plugin was admitted.
+    #[must_use]
+    pub fn name(&self) -> &PluginName {
+        self.plugin.name()
     }
 
     /// Runs one function that asks nothing, without the provider's configuration.
