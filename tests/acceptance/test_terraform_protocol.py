@@ -323,7 +323,7 @@ def providers(terraform):
                 program = os.readlink(f"/proc/{entry}/exe")
             except OSError:
                 continue
-            if program == str(terraform.provider) and str(terraform.folder).encode() in variables:
+            if program == os.path.realpath(terraform.provider) and str(terraform.folder).encode() in variables:
                 found.append(int(entry))
     return found
 
