@@ -4,8 +4,10 @@
 import json
 import os
 import signal
+import ssl
 
 import pytest
+from support.git_server import certificate
 from support.target import SqliteTarget
 from support.terraform import WHIMBREL, Terraform
 from support.waiting import eventually
@@ -438,6 +440,22 @@ def test_a_socket_and_an_endpoint_that_is_known_late(serve, server, terraform, r
         provider="endpoint = terraform_data.place.output",
     )
     assert "isn't known yet" in terraform.run("plan", "-no-color").said
+    terraform.apply()
+    assert there.tables() == {"people", "orders"} and terraform.actions() == {}
+
+
+def test_over_tls_only_who_is_trusted_gets_the_token(serve, server, terraform, repository, there, tmp_path):
+    server.end()
+    authority, (chain, key) = certificate(tmp_path / "tls")
+    server = serve(
+        "--project", repository.folder, "--token", f"grace=secret://file/{tmp_path}/token",
+        "--tls-certificate", chain, "--tls-key", key, token=TOKEN,
+        trust=ssl.create_default_context(cafile=authority), **{URL: f"sqlite:{there.file}"},
+    )
+    server.phase("waiting")
+    terraform.write(environment(), provider=endpoint(server).replace("http://", "https://"))
+    assert "certificate" in terraform.apply(code=1).err and there.tables() == set()
+    terraform.variables["SSL_CERT_FILE"] = str(authority)
     terraform.apply()
     assert there.tables() == {"people", "orders"} and terraform.actions() == {}
 
