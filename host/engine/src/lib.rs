@@ -25,6 +25,7 @@ mod revert;
 mod selection;
 mod stand;
 mod status;
+mod summary;
 mod surroundings;
 
 pub use actor::{actor, approver};
@@ -46,3 +47,4 @@ pub use revert::{absent_at, named, prepare_revert};
 pub use selection::{Selection, environment, opening, project};
 pub use stand::Stand;
 pub use status::{Status, standings, status};
+pub use summary::{StatusSummary, plan_summary};

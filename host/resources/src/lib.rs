@@ -7,6 +7,7 @@
 
 mod answer;
 mod catalogue;
+mod endpoint;
 mod failure;
 mod gathering;
 mod here;
@@ -17,6 +18,7 @@ mod project;
 mod provider;
 mod request;
 mod sealed;
+mod there;
 
 pub use here::{Here, Places};
 pub use provider::Resources;

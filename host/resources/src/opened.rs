@@ -9,6 +9,7 @@ use whimbrel_core::lineage::AbsentRule;
 use whimbrel_engine::{
     Closing, Context, EngineError, Meanwhile, Opened, Prepared, Selection, publish,
 };
+use whimbrel_git::Repository;
 use whimbrel_plugin::StopFlag;
 use whimbrel_project::{Control, Location, Opening, Override, Verification};
 use whimbrel_run::Stop;
@@ -40,7 +41,7 @@ impl Asked {
         meanwhile: Meanwhile,
     ) -> Result<Self, Fault> {
         let said = terms.overriding(&here.sealed)?;
-        let selection = here.places.selection(&source.source, commit(source))?;
+        let selection = here.places.selection(source.place()?, commit(source))?;
         Self::open(here, terms, selection, &said, meanwhile, None).await
     }
 
@@ -154,7 +155,7 @@ pub async fn head(
         return Ok(None);
     }
     let reference = source.reference.as_deref();
-    let mut selection = here.places.selection(&source.source, reference)?;
+    let mut selection = here.places.selection(source.place()?, reference)?;
     selection.environment = Some(terms.environment.to_string());
     let opening = begin(selection).await?;
     Ok(opening.revision().map(|revision| revision.commit.clone()))
@@ -168,7 +169,14 @@ fn commit(source: &SourceRequest) -> Option<&str> {
 }
 
 fn is_work_tree(source: &SourceRequest) -> bool {
-    source.reference.is_none() && Path::new(&source.source).is_dir()
+    let folder = source.source.as_deref().map(Path::new);
+    let folder = folder.filter(|folder| source.reference.is_none() && folder.is_dir());
+    // A bare repository has commits only. One that can't be looked at is refused when it is opened.
+    let is_bare = |folder: &Path| {
+        let repository = Repository::discover(folder).ok().flatten();
+        repository.is_some_and(|repository| repository.work_tree().is_none())
+    };
+    folder.is_some_and(|folder| !is_bare(folder))
 }
 
 fn context(here: &Here, closing: &Closing) -> Context {

@@ -6,10 +6,11 @@ use serde_json::Value as Json;
 use whimbrel_core::fault::Fault;
 use whimbrel_core::name::MigrationName;
 use whimbrel_core::plan::Goal;
-use whimbrel_engine::{EngineError, Meanwhile, Prepared, prepare_revert};
+use whimbrel_engine::{
+    EngineError, Meanwhile, Prepared, StatusSummary, plan_summary, prepare_revert,
+};
 use whimbrel_plugin::{EngineQuestion, StopFlag};
 
-use crate::answer::{self, Standing};
 use crate::failure::{fault, of_project};
 use crate::here::Here;
 use crate::opened::{Asked, head};
@@ -50,7 +51,7 @@ pub async fn answer(
 async fn plan(asked: &Asked, terms: &Terms) -> Result<Json, Fault> {
     let prepared = Prepared::new(&asked.opened, Goal::Apply, terms.passing()).await;
     let prepared = prepared.map_err(|error| fault(&error))?;
-    Ok(answer::planned(&asked.opened, &prepared))
+    Ok(plan_summary(&asked.opened, &prepared))
 }
 
 async fn apply(
@@ -101,6 +102,6 @@ async fn status(asked: &Asked) -> Result<Json, Fault> {
     for (target, history) in asked.opened.histories().await {
         known.insert(target, history.map_err(of_project)?);
     }
-    let standing = Standing::of(&asked.opened, &known).map_err(|error| fault(&error))?;
+    let standing = StatusSummary::of(&asked.opened, &known).map_err(|error| fault(&error))?;
     Ok(standing.json())
 }

@@ -15,8 +15,10 @@ use whimbrel_terraform::{
 };
 
 use crate::catalogue::Catalogue;
+use crate::endpoint::Endpoint;
 use crate::here::Here;
 use crate::sealed::Sealed;
+use crate::there::There;
 
 /// Plugins of resources behind one provider, and the engine behind what they ask.
 pub struct Resources {
@@ -26,7 +28,15 @@ pub struct Resources {
     engine: Here,
     catalogue: OnceCell<Catalogue>,
     /// The provider's own configuration, once Terraform has said it.
-    configured: RwLock<Option<Value>>,
+    configured: RwLock<Settled>,
+}
+
+/// What the provider's own configuration came to.
+#[derive(Clone, Default)]
+struct Settled {
+    config: Value,
+    /// The server that is asked instead of the engine here.
+    there: Option<There>,
 }
 
 /// One call on its way: asked to stop when Terraform asks for it.
@@ -107,24 +117,25 @@ impl Resources {
     }
 
     async fn way(&self, call: &Call, index: usize) -> Answer<Way> {
-        let config = {
+        let Settled { config, there } = {
             let configured = self.configured.read();
             configured.unwrap_or_else(PoisonError::into_inner).clone()
         };
         let sealed = Arc::clone(&call.sealed);
-        let engine = self.engine.with_sealed(Sealed::new(move |token| {
-            let token: Token = token.parse().ok()?;
-            let value = sealed.reveal(token)?;
-            Some(SecretString::from(value.as_str()?))
-        }));
-        let engine: Arc<dyn ResourceEngine> = Arc::new(engine);
+        let engine: Arc<dyn ResourceEngine> = match there {
+            Some(there) => Arc::new(there),
+            None => Arc::new(self.engine.with_sealed(Sealed::new(move |token| {
+                let token: Token = token.parse().ok()?;
+                let value = sealed.reveal(token)?;
+                Some(SecretString::from(value.as_str()?))
+            }))),
+        };
         let stop = StopFlag::new();
         let (asked, cancel) = (stop.clone(), call.cancel.clone());
         let watching = tokio::spawn(async move {
             cancel.requested().await;
             asked.stop();
         });
-        let config = config.unwrap_or_default();
         let provider = self.configuration(index, &config);
         Ok(Way {
             going: Going {
@@ -150,8 +161,10 @@ impl Provider for Resources {
             let own = self.configuration(index, &config).await?;
             plugin.configure(&own).await.map_err(said)?;
         }
+        let scrubber = self.engine.context.scrubber().clone();
+        let there = There::new(Endpoint::read(&config)?, scrubber);
         let configured = self.configured.write();
-        *configured.unwrap_or_else(PoisonError::into_inner) = Some(config);
+        *configured.unwrap_or_else(PoisonError::into_inner) = Settled { config, there };
         Ok(())
     }
 
@@ -162,7 +175,7 @@ impl Provider for Resources {
                     let own = self.configuration(index, &config).await?;
                     plugin.configure(&own).await.map_err(said)?;
                 }
-                return Ok(());
+                return Endpoint::read(&config).map(drop);
             }
             Configured::Resource(kind) => (self.of(kind).await?, kind),
             Configured::DataSource(kind) => (self.of_data(kind).await?, kind),

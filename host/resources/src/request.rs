@@ -48,8 +48,8 @@ pub struct ProjectRequest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceRequest {
-    /// A folder, or the address of a Git repository.
-    pub source: String,
+    /// A folder, or the address of a Git repository; may be absent where a server is asked that knows it.
+    pub source: Option<String>,
     /// Branch, tag or commit; what the environment follows if absent.
     #[serde(rename = "ref")]
     pub reference: Option<String>,
@@ -130,6 +130,26 @@ impl Request {
                 "expected `project` or `migration`, and not both".to_owned(),
             )),
         }
+    }
+}
+
+impl SourceRequest {
+    /// Where the project is, for whoever has to find it.
+    ///
+    /// # Errors
+    /// It isn't said.
+    pub fn place(&self) -> Result<&str, Fault> {
+        self.source.as_deref().ok_or_else(|| Fault {
+            pointer: Some("/source".to_owned()),
+            ..Fault::new(
+                FaultClass::Invalid,
+                "engine.no-source",
+                "`source` is missing",
+            )
+            .with_hint(
+                "only with an `endpoint` of the provider, a server knows where the project is",
+            )
+        })
     }
 }
 

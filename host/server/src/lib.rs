@@ -15,6 +15,7 @@ mod error;
 mod hooks;
 mod limits;
 mod listen;
+mod look;
 mod measures;
 pub mod probes;
 mod problem;

@@ -85,6 +85,12 @@ impl Server {
         }
     }
 
+    /// What says that there is still something to give back; none when the server is ending.
+    pub(crate) fn guard(&self) -> Option<Guard> {
+        let guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.clone()
+    }
+
     /// An environment by its name.
     pub(crate) fn environment(&self, name: &str) -> Option<Arc<Environment>> {
         let all = self
@@ -133,13 +139,8 @@ impl Server {
                 }
                 continue;
             }
-            let guard = self
-                .guard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
             // The server is ending.
-            let Some(guard) = guard else { continue };
+            let Some(guard) = self.guard() else { continue };
             let (orders, received) = mpsc::channel(self.limits.orders);
             let stand = Stand::new(
                 name.clone(),

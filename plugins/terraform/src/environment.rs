@@ -174,27 +174,34 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
     }
 }
 
-/// Takes over an environment that has a history: `SOURCE,ENVIRONMENT`, with `@REF` behind the source if one is followed.
+/// Takes over an environment that has a history: `SOURCE,ENVIRONMENT`, with `@REF` behind the source if one is followed; or
+/// `ENVIRONMENT` alone, where a server knows the source.
 ///
 /// # Errors
 /// The id means none.
 pub fn import(reached: &Reached, id: &str) -> Result<Stored, Fault> {
-    let Some((source, environment)) = id.rsplit_once(',') else {
-        let message =
-            format!("expected `SOURCE,ENVIRONMENT` or `SOURCE@REF,ENVIRONMENT`, found `{id}`");
-        return Err(Fault::new(FaultClass::Invalid, "terraform.import", message));
+    let (source, environment) = match id.rsplit_once(',') {
+        Some((source, environment)) => (Some(source), environment),
+        None => (None, id),
     };
     // An address may have an `@` of its own, before its path.
-    let (source, reference) = match source.rsplit_once('@') {
+    let (source, reference) = match source.and_then(|source| source.rsplit_once('@')) {
         Some((before, reference)) if !reference.contains([':', '/']) || before.contains("://") => {
-            (before, Some(reference))
+            (Some(before), Some(reference))
         }
         _ => (source, None),
     };
     let mut state = json!({
         "source": source, "ref": reference, "environment": environment, "on_destroy": "keep",
     });
-    let answer = engine::status(&Json::Object(reached.environment(&state)))?;
+    let answer = engine::status(&Json::Object(reached.environment(&state)));
+    let answer = answer.map_err(|fault| match fault.code.as_str() {
+        "engine.no-source" => fault.with_hint(
+            "an environment is imported by `SOURCE,ENVIRONMENT` or `SOURCE@REF,ENVIRONMENT`; by `ENVIRONMENT` alone where the \
+             server at `endpoint` keeps it",
+        ),
+        _ => fault,
+    })?;
     let name = self::id(&state);
     set(&mut state, "id", json!(name));
     set(&mut state, "plan", Json::Null);
@@ -206,8 +213,11 @@ pub fn import(reached: &Reached, id: &str) -> Result<Stored, Fault> {
 }
 
 fn id(state: &Json) -> String {
-    let part = |name| text(state, name).unwrap_or_default();
-    format!("{},{}", part("source"), part("environment"))
+    let environment = text(state, "environment").unwrap_or_default();
+    match text(state, "source") {
+        Some(source) => format!("{source},{environment}"),
+        None => environment.to_owned(),
+    }
 }
 
 /// What an answer says of how the environment stands.
@@ -237,7 +247,12 @@ fn pin(request: &mut serde_json::Map<String, Json>, revision: &str) {
 fn replaced(prior: &Json, state: &Json) -> Vec<String> {
     let mut changed: Vec<String> = TARGET
         .iter()
-        .filter(|name| prior.get(**name) != state.get(**name))
+        .filter(|name| {
+            // What a server knows by itself is what was said before, or is said now.
+            let said = |of: &Json| of.get(**name).filter(|value| !value.is_null()).cloned();
+            let (before, now) = (said(prior), said(state));
+            before.is_some() && now.is_some() && before != now
+        })
         .map(|name| format!("/{name}"))
         .collect();
     let urls = |state: &Json| -> Vec<(String, Json)> {

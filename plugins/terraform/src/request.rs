@@ -12,9 +12,18 @@ pub struct Reached(Vec<Json>);
 
 impl Reached {
     /// Reads the provider's `database` blocks.
-    pub fn new(config: &Json) -> Self {
+    ///
+    /// # Errors
+    /// A server does the work, which reaches databases in its own way.
+    pub fn new(config: &Json) -> Result<Self, Fault> {
         let blocks = config.get("database").and_then(Json::as_array);
-        Self(blocks.cloned().unwrap_or_default())
+        let reached = Self(blocks.cloned().unwrap_or_default());
+        if !reached.0.is_empty() && config.get("endpoint").is_some_and(|it| !it.is_null()) {
+            let message = "`database` can't be said to the server at `endpoint`: its environment says it";
+            return Err(Fault::invalid("/database", message)
+                .with_hint("give what this process is to reach by itself a provider of its own, by an alias"));
+        }
+        Ok(reached)
     }
 
     /// What is said of the databases of an environment: by the provider, and before it by the resource.
@@ -41,7 +50,8 @@ impl Reached {
         let environment = attributes.get("environment").cloned().unwrap_or_default();
         let own = attributes.get("databases").unwrap_or(&Json::Null);
         let mut request = Map::new();
-        let mut project = json!({ "source": attributes.get("source") });
+        let mut project = json!({});
+        put(&mut project, "source", attributes.get("source"));
         put(&mut project, "ref", attributes.get("ref"));
         request.insert("project".into(), project);
         let databases = self.databases(&environment, own);
@@ -118,10 +128,14 @@ mod tests {
 
     #[test]
     fn a_resource_counts_before_the_provider() {
-        let reached = Reached::new(&json!({ "database": [
+        let blocks = json!([
             { "environment": "dev", "name": "shop", "url": "sqlite:a", "password": { "$sealed": "1" } },
             { "environment": "prod", "name": "shop", "url": "sqlite:b" },
-        ]}));
+        ]);
+        let config = json!({ "database": blocks, "endpoint": "unix:/s" });
+        let refused = Reached::new(&config).unwrap_err();
+        assert_eq!(refused.pointer.as_deref(), Some("/database"));
+        let reached = Reached::new(&json!({ "database": blocks, "endpoint": null })).unwrap();
         let request = reached.environment(&json!({
             "source": "/shop", "ref": null, "environment": "dev", "parameters": { "a": "b" },
             "databases": { "shop": { "url": "sqlite:c", "password": null, "password_wo": null } },

@@ -5,6 +5,7 @@
 mod support;
 
 use terraform::Terraform;
+use whimbrel_sdk::mock::Host;
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored, is_unknown, unknown};
 use whimbrel_sdk::serde_json;
@@ -255,6 +256,7 @@ fn its_end_is_as_it_says() {
 #[test]
 fn what_is_imported_is_named_by_source_ref_and_environment() {
     for (id, project) in [
+        ("dev", json!({})),
         ("/shop,dev", json!({ "source": "/shop" })),
         (
             "/shop@main,dev",
@@ -273,6 +275,18 @@ fn what_is_imported_is_named_by_source_ref_and_environment() {
         assert_eq!(host.asked()[0].1["project"], project, "{id}");
         assert_eq!(stored.unwrap().state["applied"], 1);
     }
-    let (wrong, _) = answering(stands()).run(|| bare().import_state(KIND, "nothing"));
-    assert!(wrong.unwrap_err().message.contains("SOURCE,ENVIRONMENT"));
+    let missing = Fault::new(FaultClass::Invalid, "engine.no-source", "it is missing");
+    let host = Host::without_database().with_engine(move |_, _| Err(missing.clone()));
+    let (wrong, _) = host.run(|| bare().import_state(KIND, "nothing"));
+    assert!(wrong.unwrap_err().hint.unwrap().contains("SOURCE,ENVIRONMENT"));
+}
+
+#[test]
+fn what_a_server_knows_makes_no_other_resource() {
+    let prior = looked_at();
+    let (planned, asked) = planned(KIND, Some(&prior), &with(config(), json!({ "source": null })), answering(pending()));
+    let planned = planned.unwrap();
+    assert!(planned.replace.is_empty());
+    assert_eq!(planned.stored.state["id"], "dev");
+    assert_eq!(asked[0].1["project"].get("source"), None);
 }

@@ -135,11 +135,11 @@ fn desired(server: &Server, name: &str) -> Result<Arc<Desired>, Problem> {
     desired.ok_or_else(|| Problem::unavailable("the definitions haven't been read yet"))
 }
 
-fn told(server: &Server, error: &EngineError) -> Problem {
+pub(super) fn told(server: &Server, error: &EngineError) -> Problem {
     Problem::of(error).scrubbed(server.context.scrubber())
 }
 
-fn said(server: &Server, text: &str) -> Response {
+pub(super) fn said(server: &Server, text: &str) -> Response {
     super::json(server.context.scrubber().scrub(text))
 }
 

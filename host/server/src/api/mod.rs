@@ -7,6 +7,7 @@ mod hooks;
 pub(crate) mod metrics;
 mod orders;
 mod runs;
+mod summaries;
 
 use std::sync::Arc;
 
@@ -39,7 +40,9 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/v1/environments", get(environments::all))
         .route(&of(""), get(environments::one))
         .route(&of("/status"), get(environments::status))
+        .route(&of("/status/summary"), get(summaries::status))
         .route(&of("/plan"), get(environments::plan))
+        .route(&of("/plan/summary"), get(summaries::plan))
         .route(&of("/history"), get(environments::history))
         .route(&of("/runs"), get(runs::of))
         .route("/v1/runs/{run}", get(runs::one))

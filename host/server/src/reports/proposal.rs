@@ -9,15 +9,15 @@ use whimbrel_core::fault::{Fault, FaultClass, Retry};
 use whimbrel_core::lineage::{AbsentRule, Revision};
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{
-    Audience, Closing, EngineError, Meanwhile, Opened, Passing, Prepared, Selection, opening,
+    Closing, EngineError, Meanwhile, Opened, Passing, Prepared, Selection, opening,
 };
 use whimbrel_git::Repository;
 use whimbrel_plugin::{CommitState, CommitStatus, PullRequest};
 use whimbrel_project::{Control, Opening, Place, ProjectError, Remote, Verification};
-use whimbrel_signal::Bus;
 
 use super::Reports;
 use super::comment::{Part, planned, text, unplanned};
+use crate::audience::Nobody;
 use crate::server::Server;
 use crate::settings::Hosted;
 use crate::source::Source;
@@ -269,17 +269,6 @@ async fn plan(
     let opened = Opened::of(opening, &selection, &context, Meanwhile::Read).await?;
     let prepared = Prepared::new(&opened, Goal::Apply, Passing::default()).await?;
     Ok(planned(environment, &prepared))
-}
-
-/// Who hears of the plan of a pull request: what it says is for its own page.
-struct Nobody(whimbrel_signal::Scrubber);
-
-impl Audience for Nobody {
-    fn notice(&self, _: &str) {}
-
-    fn bus(&self) -> Bus {
-        Bus::new(Vec::new(), self.0.clone())
-    }
 }
 
 fn fault(error: &ProjectError) -> Fault {

@@ -1,0 +1,120 @@
+//! The engine of a `whimbrel serve` elsewhere, asked over HTTP for the same answers.
+
+mod following;
+mod project;
+mod server;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::Value as Json;
+use tokio::sync::Mutex;
+use whimbrel_core::environment::SecretReference;
+use whimbrel_core::fault::{Fault, FaultClass, Retry};
+use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
+use whimbrel_secrets::Resolver;
+use whimbrel_server::client::{Client, Place};
+use whimbrel_signal::Scrubber;
+
+use crate::endpoint::Endpoint;
+use crate::request::{ProjectRequest, Request, Terms};
+use server::Server;
+
+/// A server, as calls ask it. Clones share when its sources were looked at last.
+#[derive(Clone)]
+pub struct There {
+    at: Option<(Place, Option<SecretReference>)>,
+    resolver: Resolver,
+    looked: Arc<Mutex<Vec<(String, Instant)>>>,
+}
+
+impl There {
+    /// The server that is meant; none if this process does the work.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, scrubber: Scrubber) -> Option<Self> {
+        let at = match endpoint {
+            Endpoint::Here => return None,
+            Endpoint::Unknown => None,
+            Endpoint::There { place, token } => Some((place, token)),
+        };
+        Some(Self {
+            at,
+            resolver: Resolver::new(Path::new("."), scrubber),
+            looked: Arc::default(),
+        })
+    }
+
+    async fn answer(
+        self,
+        question: EngineQuestion,
+        request: Json,
+        stop: StopFlag,
+    ) -> Result<Json, Fault> {
+        let Request::Project(terms, asked) = Request::read(request)? else {
+            let message = "a migration that is written in Terraform can't be left to a server: it brings what its source says";
+            return Err(
+                Fault::new(FaultClass::Unsupported, "endpoint.migration", message)
+                    .with_hint("give the resource a `provider` without `endpoint`, by an alias"),
+            );
+        };
+        tokio::select! {
+            answer = self.ask(question, &terms, &asked) => answer,
+            () = stop.stopped() => {
+                let message = "it was asked to stop; what the server has begun goes on there";
+                Err(Fault::new(FaultClass::Cancelled, "endpoint.cancelled", message))
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        question: EngineQuestion,
+        terms: &Terms,
+        asked: &ProjectRequest,
+    ) -> Result<Json, Fault> {
+        let Some((place, token)) = &self.at else {
+            let message = "the server that is to do it isn't known yet";
+            return Err(Fault {
+                retry: Retry::Backoff,
+                ..Fault::new(FaultClass::Unavailable, "endpoint.unknown", message)
+            });
+        };
+        let token = match token {
+            None => None,
+            Some(reference) => Some(self.token(reference).await?),
+        };
+        let server = Server {
+            client: Client::new(place.clone(), token),
+            place: place.to_string(),
+            environment: terms.environment.to_string(),
+            looked: Arc::clone(&self.looked),
+        };
+        project::answer(&server, question, terms, asked).await
+    }
+
+    async fn token(&self, reference: &SecretReference) -> Result<secrecy::SecretString, Fault> {
+        let read = self.resolver.resolve(reference).await;
+        read.map_err(|error| Fault {
+            hint: error.hint(),
+            ..Fault::new(
+                FaultClass::Invalid,
+                "endpoint.token",
+                format!("the `token` of the provider can't be read: {error}"),
+            )
+        })
+    }
+}
+
+impl ResourceEngine for There {
+    fn ask(
+        &self,
+        question: EngineQuestion,
+        request: Json,
+        stop: StopFlag,
+    ) -> BoxFuture<'static, Result<Json, Fault>> {
+        self.clone().answer(question, request, stop).boxed()
+    }
+}

@@ -1,0 +1,325 @@
+//! What is asked about an environment, of the server that keeps it.
+
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+use whimbrel_core::fault::{Fault, FaultClass, Retry};
+use whimbrel_plugin::EngineQuestion;
+
+use super::following::text;
+use super::server::Server;
+use crate::request::{ProjectRequest, SourceRequest, Terms};
+
+/// How often a plan that changed meanwhile is looked at again.
+const LOOKS: u32 = 3;
+
+/// Answers.
+///
+/// # Errors
+/// It can't be answered, or what was ordered wasn't done.
+pub async fn answer(
+    server: &Server,
+    question: EngineQuestion,
+    terms: &Terms,
+    request: &ProjectRequest,
+) -> Result<Json, Fault> {
+    require_own_terms(terms)?;
+    let kept = server.environment().await?;
+    let name = text(&kept, "source").unwrap_or_default();
+    require_source(server, name, &request.source).await?;
+    if request.source.revision.is_none() {
+        server.look(name).await?;
+    }
+    match question {
+        EngineQuestion::Status => status(server, &request.source).await,
+        EngineQuestion::Plan => plan(server, terms, &request.source).await,
+        EngineQuestion::Apply => apply(server, terms, request).await,
+        EngineQuestion::Revert => revert(server, terms, request).await,
+    }
+}
+
+async fn status(server: &Server, source: &SourceRequest) -> Result<Json, Fault> {
+    server.settled(false).await?;
+    let mut answer = match at(server, "/status/summary", &[], commit(source)).await {
+        // What was applied isn't in what is followed any more: how it stands is to be seen all the same.
+        Err(fault) if fault.class == FaultClass::NotFound && source.revision.is_some() => {
+            at(server, "/status/summary", &[], None).await?
+        }
+        answer => answer?,
+    };
+    let is_followed = require_reference(server, source, &answer);
+    if source.revision.is_none() {
+        is_followed.clone()?;
+    }
+    let head = match (&source.reference, is_followed) {
+        (Some(reference), Ok(())) if is_commit(reference) => json!(reference),
+        (_, Ok(())) => answer.get("head").cloned().unwrap_or_default(),
+        (_, Err(_)) => Json::Null,
+    };
+    if let Some(fields) = answer.as_object_mut() {
+        fields.remove("ref");
+        fields.insert("head".to_owned(), head);
+    }
+    Ok(answer)
+}
+
+async fn plan(server: &Server, terms: &Terms, source: &SourceRequest) -> Result<Json, Fault> {
+    server.settled(false).await?;
+    let mut answer = at(server, "/plan/summary", &passing(terms), commit(source)).await?;
+    require_reference(server, source, &answer)?;
+    require_head(server, &answer)?;
+    if let Some(fields) = answer.as_object_mut() {
+        fields.remove("ref");
+        fields.remove("head");
+    }
+    Ok(answer)
+}
+
+async fn apply(server: &Server, terms: &Terms, request: &ProjectRequest) -> Result<Json, Fault> {
+    let source = &request.source;
+    let mut looks = 0;
+    let digest = loop {
+        looks += 1;
+        server.settled(true).await?;
+        let planned = at(server, "/plan/summary", &passing(terms), commit(source)).await?;
+        require_reference(server, source, &planned)?;
+        let digest = text(&planned, "digest").unwrap_or_default().to_owned();
+        match text(&planned, "stand") {
+            Some("current") => break digest,
+            Some("blocked") => return Err(said(&planned, FaultClass::Conflict, "engine.blocked")),
+            Some("unread") => return Err(said(&planned, FaultClass::Unavailable, "engine.unread")),
+            _ => {}
+        }
+        require_head(server, &planned)?;
+        let plan = request.plan.as_deref().unwrap_or(&digest);
+        let order = json!({ "plan": plan, "allowDestructive": terms.allow_destructive });
+        match ordered(server, "/apply", &order).await {
+            // Somebody began, or the server did by itself: it may have been that.
+            Err(fault) if is_about_somebody_else(&fault) && looks < LOOKS => {}
+            done => {
+                done?;
+                break plan.to_owned();
+            }
+        }
+    };
+    let mut answer = status(server, source).await?;
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("digest".to_owned(), Json::String(digest));
+    }
+    Ok(answer)
+}
+
+/// Takes back everything that is applied, if everything is meant.
+async fn revert(server: &Server, terms: &Terms, request: &ProjectRequest) -> Result<Json, Fault> {
+    if request.all {
+        server.settled(true).await?;
+        let names = recorded(&server.get(&server.path("/status")).await?)?;
+        if !names.is_empty() {
+            let asked: Vec<String> = names.iter().map(|name| format!("revert={name}")).collect();
+            let path = server.path(&format!("/plan?{}", asked.join("&")));
+            let planned = server.get(&path).await?;
+            let order = json!({
+                "migrations": names,
+                "plan": planned.get("digest"),
+                "allowDestructive": terms.allow_destructive,
+            });
+            ordered(server, "/revert", &order).await?;
+        }
+    }
+    status(server, &request.source).await
+}
+
+/// Gives an order and sees it done.
+async fn ordered(server: &Server, path: &str, order: &Json) -> Result<(), Fault> {
+    let accepted = server.order(&server.path(path), order).await?;
+    match text(&accepted, "run") {
+        Some(run) => server.followed_run(run).await,
+        None => Ok(()),
+    }
+}
+
+fn is_about_somebody_else(fault: &Fault) -> bool {
+    matches!(
+        fault.code.as_str(),
+        "engine.plan-changed" | "endpoint.running"
+    )
+}
+
+/// Every migration that any database has recorded, in the order of their names.
+fn recorded(status: &Json) -> Result<Vec<String>, Fault> {
+    let mut names = Vec::new();
+    let targets = status.get("targets").and_then(Json::as_array);
+    for target in targets.into_iter().flatten() {
+        if let Some(error) = text(target, "error") {
+            return Err(Fault {
+                retry: Retry::Backoff,
+                ..Fault::new(FaultClass::Unavailable, "engine.unread", error)
+            });
+        }
+        let migrations = target.get("migrations").and_then(Json::as_array);
+        let migrations = migrations.into_iter().flatten();
+        let there = migrations.filter(|one| text(one, "state") != Some("pending"));
+        names.extend(there.filter_map(|one| text(one, "name").map(str::to_owned)));
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+async fn at(
+    server: &Server,
+    path: &str,
+    more: &[String],
+    commit: Option<&str>,
+) -> Result<Json, Fault> {
+    let commit = commit.map(|commit| format!("revision={commit}"));
+    let query: Vec<String> = more.iter().cloned().chain(commit).collect();
+    let query = query.join("&");
+    let separator = if query.is_empty() { "" } else { "?" };
+    server
+        .get(&server.path(&format!("{path}{separator}{query}")))
+        .await
+}
+
+fn passing(terms: &Terms) -> Vec<String> {
+    let asked = terms.allow_destructive;
+    asked
+        .then(|| "allowDestructive=true".to_owned())
+        .into_iter()
+        .collect()
+}
+
+/// The commit that is meant, if one is.
+fn commit(source: &SourceRequest) -> Option<&str> {
+    let said = source.reference.as_deref().filter(|name| is_commit(name));
+    source.revision.as_deref().or(said)
+}
+
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// How databases are reached is the server's.
+fn require_own_terms(terms: &Terms) -> Result<(), Fault> {
+    let refuse = |name: &str| {
+        let message = format!("`{name}` can't be said to a server: its environment says it");
+        Err(Fault {
+            pointer: Some(format!("/{name}")),
+            ..Fault::new(FaultClass::Unsupported, "endpoint.terms", message).with_hint(
+                "write it into the environment's document, or use a provider without `endpoint`",
+            )
+        })
+    };
+    if !terms.databases.is_empty() {
+        return refuse("databases");
+    }
+    if !terms.parameters.is_empty() {
+        return refuse("parameters");
+    }
+    Ok(())
+}
+
+/// A source that is named is the one that the server reads: by its name there, or by its place.
+async fn require_source(server: &Server, name: &str, source: &SourceRequest) -> Result<(), Fault> {
+    let Some(said) = &source.source else {
+        return Ok(());
+    };
+    let known = server.source(name).await?;
+    let location = text(&known, "location").unwrap_or_default();
+    if said == name || is_at(said, location) {
+        return Ok(());
+    }
+    let environment = &server.environment;
+    let message = format!("the server keeps `{environment}` as `{location}` says, not `{said}`");
+    Err(Fault {
+        pointer: Some("/source".to_owned()),
+        ..Fault::new(FaultClass::Invalid, "endpoint.source", message).with_hint(format!(
+            "leave `source` out, or write `{name}`, the server's name of it"
+        ))
+    })
+}
+
+fn is_at(said: &str, location: &str) -> bool {
+    // Behind an `@` may be what is followed there.
+    let bare = location.rsplit_once('@').map(|(before, _)| before);
+    let real = |path: &str| Path::new(path).canonicalize().ok();
+    [Some(location), bare].into_iter().flatten().any(|known| {
+        known.trim_end_matches('/') == said.trim_end_matches('/')
+            || real(said).is_some_and(|said| real(known) == Some(said))
+    })
+}
+
+/// A branch that is named is the one that the server follows.
+fn require_reference(server: &Server, source: &SourceRequest, answer: &Json) -> Result<(), Fault> {
+    let Some(said) = source.reference.as_deref().filter(|said| !is_commit(said)) else {
+        return Ok(());
+    };
+    let followed = text(answer, "ref");
+    if followed == Some(said) {
+        return Ok(());
+    }
+    let environment = &server.environment;
+    let followed = followed.map_or_else(
+        || "files of a folder".to_owned(),
+        |name| format!("`{name}`"),
+    );
+    let message = format!("the server has `{environment}` follow {followed}, not `{said}`");
+    Err(unfollowed(message))
+}
+
+/// What isn't done yet can be done at the newest commit only: the server would bring the environment there again.
+fn require_head(server: &Server, planned: &Json) -> Result<(), Fault> {
+    let is_to_do = matches!(text(planned, "stand"), Some("pending" | "waiting"));
+    let (asked, head) = (text(planned, "revision"), text(planned, "head"));
+    match (asked, head) {
+        (Some(asked), Some(head)) if is_to_do && asked != head => {
+            let environment = &server.environment;
+            let message =
+                format!("the server brings `{environment}` to {head}, which is newer than {asked}");
+            Err(unfollowed(message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unfollowed(message: String) -> Fault {
+    Fault {
+        pointer: Some("/ref".to_owned()),
+        ..Fault::new(FaultClass::Conflict, "endpoint.ref", message)
+            .with_hint("leave `ref` out to have what the server follows, and plan again")
+    }
+}
+
+fn said(planned: &Json, class: FaultClass, code: &str) -> Fault {
+    let message = text(planned, "message").unwrap_or("the plan can't be run");
+    Fault {
+        hint: text(planned, "hint").map(str::to_owned),
+        ..Fault::new(class, code, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_at, recorded};
+    use serde_json::json;
+
+    #[test]
+    fn a_source_is_where_the_server_reads() {
+        let there = "https://git.example.com/shop.git";
+        assert!(is_at(there, there));
+        assert!(is_at(there, "https://git.example.com/shop.git@main"));
+        assert!(is_at("/srv/shop/", "/srv/shop@main"));
+        assert!(!is_at("https://git.example.com/other.git", there));
+    }
+
+    #[test]
+    fn what_is_recorded_anywhere_is_reverted_once() {
+        let line = |name: &str, state: &str| json!({ "name": name, "state": state });
+        let one = json!({ "migrations": [line("b", "failed"), line("a", "applied"), line("c", "pending")] });
+        let other = json!({ "migrations": [line("a", "applied")] });
+        let status = json!({ "targets": [one, other] });
+        assert_eq!(recorded(&status).unwrap(), ["a", "b"]);
+        let away = json!({ "targets": [{ "error": "away", "migrations": [] }] });
+        assert!(recorded(&away).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! A plan and a status in short: what a program keeps of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use whimbrel_core::plan::Goal;
+use whimbrel_engine::{EngineError, Passing, Prepared, StatusSummary, plan_summary};
+
+use super::environments::{find, said, told};
+use crate::look::Look;
+use crate::problem::Problem;
+use crate::server::Server;
+
+/// What a status is asked about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StatusQuery {
+    revision: Option<String>,
+}
+
+/// What a plan is asked about.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PlanQuery {
+    revision: Option<String>,
+    #[serde(default)]
+    allow_destructive: bool,
+}
+
+/// Where an environment stands.
+pub(super) async fn status(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    query: Result<Query<StatusQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|rejection| Problem::bad(rejection.body_text()))?;
+    let _turn = server.readers.acquire().await;
+    let look = look(&server, &name, query.revision.as_deref()).await?;
+    let opened = &look.desired.opened;
+    let mut known = BTreeMap::new();
+    for (target, history) in opened.histories().await {
+        let history = history.map_err(|error| told(&server, &EngineError::from(error)))?;
+        known.insert(target, history);
+    }
+    let summary = StatusSummary::of(opened, &known).map_err(|error| told(&server, &error))?;
+    Ok(shown(&server, &look, summary.json()))
+}
+
+/// What would run now.
+pub(super) async fn plan(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    query: Result<Query<PlanQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|rejection| Problem::bad(rejection.body_text()))?;
+    let _turn = server.readers.acquire().await;
+    let look = look(&server, &name, query.revision.as_deref()).await?;
+    let opened = &look.desired.opened;
+    let passing = Passing {
+        destructive_confirmed: query.allow_destructive,
+        ..Passing::default()
+    };
+    let prepared = Prepared::new(opened, Goal::Apply, passing).await;
+    let prepared = prepared.map_err(|error| told(&server, &error))?;
+    Ok(shown(&server, &look, plan_summary(opened, &prepared)))
+}
+
+async fn look(server: &Server, name: &str, revision: Option<&str>) -> Result<Look, Problem> {
+    let environment = find(server, name)?;
+    let commit = revision.map(str::parse).transpose()?;
+    Look::at(server, &environment, commit).await
+}
+
+/// With what is followed, and where that is now.
+fn shown(server: &Server, look: &Look, mut summary: Json) -> Response {
+    if let Some(fields) = summary.as_object_mut() {
+        fields.insert("head".to_owned(), look.head.clone().into());
+        fields.insert("ref".to_owned(), look.reference.clone().into());
+    }
+    said(server, &summary.to_string())
+}
