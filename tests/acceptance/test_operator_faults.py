@@ -9,6 +9,7 @@ import pytest
 from support.kubernetes_faults import FaultyApi
 from support.kubernetes_lifecycle import Lifecycle
 from support.target import SqliteTarget
+from support.waiting import eventually
 
 AT_ONCE = 5
 
@@ -71,6 +72,70 @@ def test_each_request_fails_once(side_by_side):
     })
 
 
+def test_events_of_watches_go_wrong(side_by_side):
+    """Whatever is not heard is found out by listing anew, or by renewing the watch."""
+    def story(api, life, rule):
+        rule = rule(api.events)
+        life.start("--resync", "3s", "--watch-timeout", "2s")
+        life.short()
+        assert rule.hit
+    side_by_side(story, {
+        "drop": lambda events: events().drop(),
+        "duplicate": lambda events: events().duplicate(),
+        "reorder": lambda events: events().reorder(),
+        "stale": lambda events: events().stale(),
+        "expire": lambda events: events(times=3).expire(),
+        "cut": lambda events: events(times=6).cut(),
+    })
+
+
+def test_an_event_that_is_lost_is_found_out(api, life, namespace):
+    """Although what came after it was heard, and the watch goes on from there."""
+    life.start("--resync", "4s")
+    life.environment()
+    life.migration("0001-people")
+    rule = api.events("/migrations$", "ADDED", times=1).drop()
+    namespace.apply("Migration", "0002-orders", life.spec("orders"))
+    eventually(lambda: rule.hit, "an event is lost")
+    namespace.patch("Migration", "0001-people", {"metadata": {"annotations": {"example.org/later": "yes"}}})
+    life.right("0001-people", "0002-orders")
+    # What is gone and wasn't heard to go is gone, too.
+    rule = api.events("/migrations$", "DELETED", times=1).drop()
+    namespace.delete("Migration", "0002-orders")
+    eventually(lambda: rule.hit, "an event is lost")
+    namespace.patch("Migration", "0001-people", {"metadata": {"annotations": {"example.org/later": "again"}}})
+    life.delete()
+
+
+def test_nothing_is_run_by_what_an_environment_said_before(api, life, namespace):
+    """A policy that isn't heard of yet counts for a migration that is."""
+    life.start("--resync", "5s")
+    life.environment()
+    life.migration("0001-people")
+    rule = api.events("/environments$", "MODIFIED", times=1).drop()
+    namespace.patch("Environment", "dev", {"spec": {"policy": {"apply": "Approve", "approvers": ["ann"]}}})
+    eventually(lambda: rule.hit, "an event is lost")
+    namespace.apply("Migration", "0002-orders", life.spec("orders"))
+    namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")
+    assert life.target.tables() == {"people"}
+
+
+def test_what_an_object_was_before_is_not_done_again(api, life, namespace):
+    """An old version that comes late doesn't count: the newer one is known."""
+    rule = api.events("/environments$", "ADDED MODIFIED", skip=1000).stale()
+    life.start()
+    life.environment()
+    life.migration("0001-people")
+    rule.skip = rule.seen
+    namespace.patch("Environment", "dev", {"spec": {"suspend": True}})
+    namespace.until("Environment", "dev", "Ready", status="Unknown", reason="Suspended")
+    assert rule.hit
+    namespace.apply("Migration", "0002-orders", life.spec("orders"))
+    time.sleep(3)
+    assert life.target.tables() == {"people"}
+    namespace.until("Environment", "dev", "Ready", status="Unknown", reason="Suspended")
+
+
 def test_killed_at_each_write(side_by_side):
     """Right before, with the write lost, or right after, with its answer lost; every other write kills it anew."""
     def story(api, life, point):
@@ -96,6 +161,38 @@ def test_a_refusal_that_says_when_is_listened_to(api, life):
     assert [len(rule.hit) for rule in rules] == [2, 1]
 
 
+def test_refusals_are_no_reason_for_a_storm(side_by_side):
+    """Nor for a restart, nor for taking long once they are over."""
+    def story(api, life, refusal):
+        operator = life.start("--watch-timeout", "3s")
+        life.environment()
+        rule = api.on("*").answer(*refusal)
+        api.cut()
+        life.namespace.apply("Migration", "0001-people", life.spec("people"))
+        started = time.monotonic()
+        while time.monotonic() < started + 12:
+            assert operator.get("/healthz") == (200, "ok\n")
+            time.sleep(0.2)
+        # Four watches of kinds, one of a Secret, and whoever keeps an environment.
+        first = sum(one.at < started + 4 for one in rule.hit)
+        later = sum(started + 8 <= one.at < started + 12 for one in rule.hit)
+        assert 4 <= len(rule.hit) < 40 and later <= first, (len(rule.hit), first, later)
+        api.mend()
+        life.right("0001-people", within=35)
+    side_by_side(story, {"500": (500,), "503": (503,), "429": (429, 1)})
+
+
+def test_nothing_waits_for_an_answer_that_never_comes(api, life, namespace):
+    """A connection that says nothing more is given up, long before the process counts as stuck."""
+    life.start()
+    life.environment()
+    api.on("patch", r"/migrations/0001-people/status$", times=1).swallow_answer()
+    namespace.apply("Migration", "0001-people", life.spec("people"))
+    eventually(lambda: "people" in life.target.tables(), "it is applied")
+    namespace.until("Environment", "dev", "Ready", within=60)
+    life.right("0001-people")
+
+
 def test_gone_for_a_while(api, life):
     """What runs is run to its end; what was said meanwhile is done when the API server is back."""
     life.start()
@@ -116,3 +213,12 @@ def test_two_operators_of_one_namespace_under_faults(api, life):
     for _ in range(2):
         life.start()
     life.short()
+
+
+def test_events_that_nobody_takes_hold_nothing_up(api, life):
+    """They say what happened, and nothing is decided by them."""
+    rule = api.on("create", "/events$").answer(429, retry_after=2)
+    life.start()
+    started = time.monotonic()
+    life.short()
+    assert rule.hit and time.monotonic() - started < 40

@@ -26,10 +26,10 @@ def source(namespace, http, served):
 def right(namespace, project, shop, tables):
     """Everything of the newest commit is applied once, and said so."""
     revision = project.git("rev-parse", "HEAD").strip()
-    eventually(lambda: (namespace.get("GitSource", "shop").get("status") or {}).get("revision") == revision,
-               "the newest commit is known", 60)
+    for kind, name in (("GitSource", "shop"), ("Environment", "dev")):
+        eventually(lambda: (namespace.get(kind, name).get("status") or {}).get("revision") == revision,  # noqa: B023
+                   f"{kind} {name} is at the newest commit", 60)
     namespace.until("GitSource", "shop", "Ready")
-    eventually(lambda: namespace.get("Environment", "dev")["status"].get("revision") == revision, "it is applied", 60)
     namespace.until("Environment", "dev", "Ready", reason="Current")
     objects = eventually(lambda: len(found := namespace.list("Migration")) == len(tables) and found, "all are objects")
     for one in objects:
@@ -37,6 +37,28 @@ def right(namespace, project, shop, tables):
     assert shop.tables() == tables
     applied = shop.rows("SELECT migration, count(*) FROM whimbrel_event WHERE kind = 'applied' GROUP BY migration")
     assert [count for _, count in applied] == [1] * len(tables)
+
+
+@pytest.mark.parametrize("fault", [
+    lambda api: api.on("write", each="place").answer(500),
+    lambda api: api.on("write", each="place").answer(409),
+    lambda api: api.on("*", each="place").lose_request(),
+    lambda api: api.on("write", each="place").lose_answer(),
+], ids=["500", "409", "lost request", "lost answer"])
+def test_a_push_is_applied_and_seen(namespace, operate, api, source, project, shop, fault):
+    """Also what is written of the source itself, which is looked at once in an hour."""
+    rule = fault(api)
+    operator = operate()
+    source()
+    right(namespace, project, shop, {"people"})
+    project.table("0002-orders")
+    project.commit("Orders")
+    source.push()
+    right(namespace, project, shop, {"people", "orders"})
+    assert rule.hit
+    namespace.delete("Environment", "dev")
+    eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go")
+    operator.end()
 
 
 @pytest.mark.parametrize("point", ["before", "after"])

@@ -18,7 +18,7 @@ class EventRule:
         self.seen = 0
         self.hit = []
         self._how = None
-        self._held = []
+        self._held = {}
         self._known = {}
         self._ends = False
 
@@ -59,13 +59,12 @@ class EventRule:
         ends, self._ends = self._ends, False
         return ends
 
-    def late(self):
-        """What was held back, once nothing else comes."""
-        held, self._held = self._held, []
-        return held
+    def late(self, watch):
+        """What was held back of a watch, once nothing else comes."""
+        return self._held.pop(watch, [])
 
-    def through(self, line):
-        """What comes of an event, as lines."""
+    def through(self, line, watch):
+        """What comes of an event of a watch, as lines."""
         event = json.loads(line)
         meta = event["object"].get("metadata", {})
         if event["type"] not in self.types or not self.name.search(meta.get("name", "")):
@@ -76,7 +75,7 @@ class EventRule:
             return [line]
         self.seen += 1
         if self.seen <= self.skip or (self.times is not None and len(self.hit) >= self.times):
-            return [line, *self.late()]
+            return [line, *self.late(watch)]
         self.hit.append((event["type"], meta["name"]))
         match self._how:
             case "drop":
@@ -86,9 +85,9 @@ class EventRule:
             case "stale":
                 return [line, before]
             case "reorder":
-                if held := self.late():
+                if held := self.late(watch):
                     return [line, *held]
-                self._held = [line]
+                self._held[watch] = [line]
                 return []
             case "expire":
                 self._ends = True

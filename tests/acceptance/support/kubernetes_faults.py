@@ -286,7 +286,8 @@ class FaultyApi:
                 line = b""
             sent = [line] if line else []
             for rule in [rule for rule in list(self._events) if rule.is_about(request.path)]:
-                sent = [one for event in sent for one in rule.through(event)] + (rule.late() if not line else [])
+                sent = [one for event in sent for one in rule.through(event, id(request))]
+                sent += rule.late(id(request)) if not line else []
                 goes_on = goes_on and not rule.is_over()
             for one in sent:
                 writer.write(f"{len(one):x}\r\n".encode() + one + b"\r\n")
