@@ -9,6 +9,7 @@ from support.git_server import HttpServer, Served
 from support.hosted import Hosted
 from support.kubernetes import Cluster as Kubernetes
 from support.kubernetes import Operator
+from support.kubernetes_faults import FaultyApi
 from support.openbao import OpenBao
 from support.postgres import Cluster
 from support.product import Whimbrel, find_or_build
@@ -88,6 +89,15 @@ def kubernetes(binary, tmp_path_factory):
 def namespace(kubernetes):
     """A namespace of the API server."""
     return kubernetes.namespace()
+
+
+@pytest.fixture
+def api(kubernetes, namespace):
+    """A proxy before the API server that fails as it is told; the operators of the namespace reach it by that."""
+    proxy = FaultyApi(kubernetes)
+    namespace.door = proxy.port
+    yield proxy
+    proxy.stop()
 
 
 @pytest.fixture

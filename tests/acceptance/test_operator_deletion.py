@@ -85,7 +85,7 @@ def test_what_asks_for_it_is_reverted_newest_first(namespace, three, sqlite):
     reverted = sqlite.rows("SELECT migration, actor FROM whimbrel_event WHERE kind = 'reverted' ORDER BY id")
     assert [name for name, _ in reverted] == ["0003-items", "0002-orders"]
     assert all(actor.endswith("(operator)") for _, actor in reverted)
-    assert namespace.reasons("Migration", "0002-orders")[-1] == "Reverted"
+    namespace.told("Migration", "0002-orders", "Reverted")
     namespace.until("Environment", "dev", "Ready", reason="Current")
     works(namespace, sqlite)
     # Who makes it again has it again.
@@ -134,7 +134,7 @@ def test_what_can_t_be_reverted_is_let_go_in_time_and_stays(namespace, three, sq
         assert "data would be lost" in said["status"]["conditions"][0]["message"]
     gone(namespace, "0002-orders")
     assert 7 < time.monotonic() - before < 20
-    assert namespace.reasons("Migration", "0002-orders")[-1] == "NotReverted"
+    namespace.told("Migration", "0002-orders", "NotReverted")
     if why == "away":
         sqlite.file.rmdir()
         sqlite.file.with_suffix(".away").rename(sqlite.file)

@@ -125,8 +125,6 @@ async fn tell(
     let (cluster, meta) = (&operator.cluster, &approval.metadata);
     cluster.write_status(Kind::Approval, meta, &status).await?;
     told.extend(meta.uid.clone());
-    cluster
-        .tell(Kind::Approval, approval, &[], &status.conditions)
-        .await;
+    cluster.tell(Kind::Approval, approval, &[], &status.conditions);
     Ok(())
 }

@@ -17,7 +17,9 @@ use crate::api::{
     Environment, FINALIZER, GitSource, MANAGER, MIGRATION_ANNOTATION, Migration, REVERT_FINALIZER,
     REVERT_MANAGER, SOURCE_LABEL, resource, transition,
 };
+use crate::events::Events;
 use crate::reconcile::Written;
+use crate::requests::Clients;
 
 /// The longest note of an event, in bytes: the API server takes no more.
 const NOTE: usize = 1_000;
@@ -33,20 +35,23 @@ pub struct Stores {
 /// One namespace of a cluster.
 pub struct Cluster {
     client: Client,
+    watches: Client,
     pub namespace: String,
     pub stores: Stores,
-    recorder: Recorder,
+    pub events: Events,
 }
 
 impl Cluster {
-    pub fn new(client: Client, namespace: String, stores: Stores) -> Self {
+    pub fn new(clients: Clients, namespace: String, stores: Stores) -> Self {
         let reporter = Reporter {
             controller: MANAGER.to_owned(),
             instance: std::env::var("POD_NAME").ok(),
         };
+        let recorder = Recorder::new(clients.objects.clone(), reporter);
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
-            client,
+            events: Events::new(recorder),
+            client: clients.objects,
+            watches: clients.watches,
             namespace,
             stores,
         }
@@ -57,9 +62,9 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// The same, without what is in them.
+    /// The same, without what is in them, to be watched.
     pub fn secrets_without_values(&self) -> Api<PartialObjectMeta<v1::Secret>> {
-        Api::namespaced(self.client.clone(), &self.namespace)
+        Api::namespaced(self.watches.clone(), &self.namespace)
     }
 
     /// The namespace itself, as it is now.
@@ -80,6 +85,20 @@ impl Cluster {
         let api: Api<Migration> =
             Api::namespaced_with(self.client.clone(), &self.namespace, &named);
         api.get_opt(name).await
+    }
+
+    /// Whether an environment still asks for what was seen of it: events of its kind may be late, and those of its migrations
+    /// not, and what is run can't be taken back.
+    ///
+    /// # Errors
+    /// The API server doesn't say.
+    pub async fn is_current(&self, seen: &Environment) -> Result<bool, kube::Error> {
+        let found = self
+            .api(Kind::Environment)
+            .get_opt(&seen.name_any())
+            .await?;
+        let (seen, found) = (&seen.metadata, found.map(|found| found.metadata));
+        Ok(found.is_some_and(|found| found.uid == seen.uid && found.generation == seen.generation))
     }
 
     /// The objects of a kind.
@@ -202,10 +221,10 @@ impl Cluster {
         deleted.map(drop).or_else(unless_gone)
     }
 
-    /// Tells of a transition; an event that can't be written is lost, and changes nothing.
-    pub async fn tell<K>(&self, kind: Kind, object: &K, before: &[Condition], after: &[Condition])
+    /// Tells of a transition.
+    pub fn tell<K>(&self, kind: Kind, object: &K, before: &[Condition], after: &[Condition])
     where
-        K: Resource<DynamicType = kube::discovery::ApiResource> + Sync,
+        K: Resource<DynamicType = kube::discovery::ApiResource>,
     {
         let Some(condition) = transition(before, after) else {
             return;
@@ -215,19 +234,13 @@ impl Cluster {
                 .iter()
                 .any(|other| other.r#type == ConditionType::Stalled);
         let (reason, message) = (&condition.reason, &condition.message);
-        self.tell_of(kind, object, is_bad, reason, message).await;
+        self.tell_of(kind, object, is_bad, reason, message);
     }
 
     /// Tells of something that no condition says.
-    pub async fn tell_of<K>(
-        &self,
-        kind: Kind,
-        object: &K,
-        is_bad: bool,
-        reason: &str,
-        message: &str,
-    ) where
-        K: Resource<DynamicType = kube::discovery::ApiResource> + Sync,
+    pub fn tell_of<K>(&self, kind: Kind, object: &K, is_bad: bool, reason: &str, message: &str)
+    where
+        K: Resource<DynamicType = kube::discovery::ApiResource>,
     {
         let mut note = message.to_owned();
         while note.len() > NOTE {
@@ -244,10 +257,7 @@ impl Cluster {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        let reference = object.object_ref(&resource(kind));
-        if let Err(error) = written(self.recorder.publish(&event, &reference)).await {
-            tracing::warn!(%error, "an event can't be written");
-        }
+        self.events.tell(event, object.object_ref(&resource(kind)));
     }
 
     /// An environment by its name.
@@ -264,7 +274,7 @@ impl Cluster {
 }
 
 /// A write, before and after which a test can have the process killed.
-async fn written<T>(write: impl Future<Output = T>) -> T {
+pub async fn written<T>(write: impl Future<Output = T>) -> T {
     reach_crash_point("operator.write.before");
     let done = write.await;
     reach_crash_point("operator.write.after");

@@ -17,6 +17,8 @@ use whimbrel_config::Kind;
 use whimbrel_server::{Pulse, Pulses};
 use whimbrel_signal::metric::{Gauge, Meter, Name};
 
+use crate::requests::asked_pause;
+
 /// How many times its time-out a watch may be silent before the process counts as dead.
 const SILENCES: u32 = 3;
 
@@ -46,6 +48,11 @@ impl Heard {
         self.pulse.expect(self.patience);
     }
 
+    /// The API server asks to come again later; until then nothing is heard.
+    fn pause(&self, pause: Duration) {
+        self.pulse.expect(self.patience.saturating_add(pause));
+    }
+
     /// The watch failed. Where that is an answer, the loop lives, and a process that is started again would hear the same; it
     /// would only cut what runs. Silence is none.
     pub fn fail(&self, error: &watcher::Error) {
@@ -73,7 +80,7 @@ fn is_answer(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// A client whose good answers are heard.
+/// A client whose good answers are heard. Refusals are given once the time is over that they ask for.
 pub fn hearing(client: Client, heard: Arc<Heard>) -> Client {
     let namespace = client.default_namespace().to_owned();
     Client::new(Hearing { client, heard }, namespace)
@@ -100,6 +107,10 @@ impl Service<Request<Body>> for Hearing {
             let response = client.send(request).await?;
             if response.status().is_success() {
                 heard.hear();
+            }
+            if let Some(pause) = asked_pause(&response) {
+                heard.pause(pause);
+                tokio::time::sleep(pause).await;
             }
             Ok(response)
         })

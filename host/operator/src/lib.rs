@@ -14,6 +14,7 @@ mod crds;
 mod definition;
 mod deletion;
 mod error;
+mod events;
 mod heard;
 mod keeper;
 mod measures;
@@ -21,6 +22,7 @@ mod operator;
 mod reconcile;
 mod referenced;
 mod report;
+mod requests;
 mod secrets;
 mod source;
 mod survey;
@@ -28,9 +30,10 @@ mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kube::runtime::reflector::store::Writer;
-use kube::{Api, Client, Config};
+use kube::{Api, Config};
 use tokio::sync::mpsc;
 use whimbrel_config::Kind;
 use whimbrel_core::environment::CLUSTER_BACKEND;
@@ -49,7 +52,11 @@ use cluster::{Cluster, Stores};
 use heard::{Heard, hearing};
 use measures::Measures;
 use operator::Operator;
+use requests::Clients;
 use secrets::{Closed, ClusterSecrets};
+
+/// How long the end of the process waits until the API server takes what is still to be told.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How the API server is reached: as a pod's service account says it, or as a kubeconfig does.
 ///
@@ -72,7 +79,8 @@ pub async fn operate(
     stop: Stop,
     announce: impl Fn(&Listen),
 ) -> Result<Ended, OperatorError> {
-    let client = Client::try_from(configuration)?;
+    let timeout = settings.watch_timeout;
+    let clients = Clients::new(&configuration, timeout)?;
     let limits = Arc::new(Limits::default());
     let namespace = settings.namespace.clone();
     let (environments, sources) = (Kind::Environment, Kind::GitSource);
@@ -89,7 +97,7 @@ pub async fn operate(
     };
     let metrics = context.metrics().cloned().unwrap_or_else(Metrics::new);
     let secrets: Api<k8s_openapi::api::core::v1::Secret> =
-        Api::namespaced(client.clone(), &namespace);
+        Api::namespaced(clients.objects.clone(), &namespace);
     let of_cluster = Arc::new(ClusterSecrets::new(secrets, namespace.clone()));
     let mut context = context
         .with_metrics(metrics.clone())
@@ -99,9 +107,9 @@ pub async fn operate(
             .with_backend("env", Arc::new(Closed))
             .with_backend("file", Arc::new(Closed));
     }
-    let timeout = settings.watch_timeout;
+    let watches = clients.watches.clone();
     let (guard, mut all_gone) = mpsc::channel(1);
-    let cluster = Cluster::new(client.clone(), namespace.clone(), stores);
+    let cluster = Cluster::new(clients, namespace.clone(), stores);
     let operator = Arc::new(Operator::new(
         cluster,
         context,
@@ -123,15 +131,19 @@ pub async fn operate(
         limits: Arc::clone(&limits),
     };
     announce(&answer(&listen, probed, stop.clone()).await?);
+    let times = watch::Times {
+        timeout,
+        anew: operator.limits.pause(operator.settings.resync),
+    };
     macro_rules! follow {
         ($kind:ident, $writer:ident, $changed:path) => {{
             let heard = Heard::new(Kind::$kind, &operator.pulses, metrics.meter(), timeout);
-            let client = hearing(client.clone(), Arc::clone(&heard));
+            let client = hearing(watches.clone(), Arc::clone(&heard));
             let api = Api::namespaced_with(client, &namespace, &resource(Kind::$kind));
             let told = Arc::clone(&operator);
             let changed = move |object: &_| $changed(&told, object);
-            let stop = stop.clone();
-            tokio::spawn(watch::follow(api, $writer, heard, timeout, stop, changed));
+            let (times, stop) = (times.clone(), stop.clone());
+            tokio::spawn(watch::follow(api, $writer, heard, times, stop, changed));
         }};
     }
     follow!(GitSource, sources, watch::source);
@@ -143,7 +155,10 @@ pub async fn operate(
     stop.requested().await;
     operator.release();
     let insisted = tokio::select! {
-        _ = all_gone.recv() => return Ok(Ended::Gracefully),
+        _ = all_gone.recv() => {
+            operator.cluster.events.flush(LAST_WORDS).await;
+            return Ok(Ended::Gracefully);
+        }
         () = tokio::time::sleep(limits.grace) => false,
         () = stop.insisted() => true,
     };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -17,7 +18,13 @@ pub struct Referenced(BTreeMap<String, JoinHandle<()>>);
 
 impl Referenced {
     /// Rings from now on whenever one that the environment refers to changes, and for no other.
-    pub fn watch(&mut self, environment: &Environment, cluster: &Cluster, bell: &Arc<Notify>) {
+    pub fn watch(
+        &mut self,
+        environment: &Environment,
+        cluster: &Cluster,
+        timeout: Duration,
+        bell: &Arc<Notify>,
+    ) {
         let wanted = secrets_of(environment);
         self.0.retain(|name, task| {
             let is_wanted = wanted.contains(name);
@@ -29,7 +36,7 @@ impl Referenced {
         for name in wanted {
             self.0.entry(name).or_insert_with_key(|name| {
                 let api = cluster.secrets_without_values();
-                tokio::spawn(watch::secret(api, name.clone(), Arc::clone(bell)))
+                tokio::spawn(watch::secret(api, name.clone(), timeout, Arc::clone(bell)))
             });
         }
     }

@@ -81,14 +81,12 @@ pub async fn report(
     cluster
         .write_status(Kind::Environment, meta, &after)
         .await?;
-    cluster
-        .tell(
-            Kind::Environment,
-            object,
-            &before.conditions,
-            &after.conditions,
-        )
-        .await;
+    cluster.tell(
+        Kind::Environment,
+        object,
+        &before.conditions,
+        &after.conditions,
+    );
     written
 }
 
@@ -283,14 +281,12 @@ async fn write(
     }
     let before = migration.status.as_ref();
     let known = before.map(|before| before.conditions.as_slice());
-    cluster
-        .tell(
-            Kind::Migration,
-            migration,
-            known.unwrap_or_default(),
-            &after.conditions,
-        )
-        .await;
+    cluster.tell(
+        Kind::Migration,
+        migration,
+        known.unwrap_or_default(),
+        &after.conditions,
+    );
     Ok(())
 }
 

@@ -134,7 +134,7 @@ pub async fn keep(operator: Arc<Operator>, name: String, source: Arc<Source>) {
             operator.forget_source(&name);
             return;
         };
-        let pause = if object.spec.suspend {
+        let looked = if object.spec.suspend {
             source.lock().lag = None;
             let (reason, message) = (
                 "Suspended",
@@ -145,20 +145,23 @@ pub async fn keep(operator: Arc<Operator>, name: String, source: Arc<Source>) {
                 Said::new(ConditionType::Ready, unknown, reason, message),
                 Said::new(ConditionType::Stalled, stalled, reason, message),
             ];
-            report(&operator, &object, &said, None).await;
-            operator.limits.pause(operator.settings.resync)
+            let written = report(&operator, &object, &said, None).await;
+            written
+                .map(|()| operator.settings.resync)
+                .map_err(|_| operator.settings.resync)
         } else {
             let lag = || operator.measures.lag(&name);
             source.lock().lag.get_or_insert_with(lag);
-            match look(&operator, &object, &source).await {
-                Ok(interval) => {
-                    failures = 0;
-                    operator.limits.pause(interval)
-                }
-                Err(interval) => {
-                    failures = failures.saturating_add(1);
-                    operator.limits.backoff(failures).min(interval)
-                }
+            look(&operator, &object, &source).await
+        };
+        let pause = match looked {
+            Ok(interval) => {
+                failures = 0;
+                operator.limits.pause(interval)
+            }
+            Err(interval) => {
+                failures = failures.saturating_add(1);
+                operator.limits.backoff(failures).min(interval)
             }
         };
         pulse.beat(pause);
@@ -187,11 +190,12 @@ async fn look(
                 "Fetched",
                 "",
             )];
-            report(operator, object, &said, Some(read)).await;
+            // Whoever waits for it doesn't wait for its status.
             if is_new {
                 operator.wake_those_of(&object.name_any());
             }
-            Ok(interval)
+            let written = report(operator, object, &said, Some(read)).await;
+            written.map(|()| interval).map_err(|_| interval)
         }
         Err(unread) => {
             let message = operator.context.scrubber().scrub(&unread.message);
@@ -207,10 +211,11 @@ async fn look(
                 Said::new(ConditionType::Ready, no, reason, message.clone()),
                 Said::new(besides, ConditionStatus::True, reason, message),
             ];
-            report(operator, object, &said, None).await;
             if was_unknown {
                 operator.wake_those_of(&object.name_any());
             }
+            // It is looked at again soon in any case.
+            let _ = report(operator, object, &said, None).await;
             Err(interval)
         }
     }
@@ -319,7 +324,15 @@ fn secrets(operator: &Operator) -> SourceSecrets {
 }
 
 /// Writes how it stands, where that isn't written already.
-async fn report(operator: &Operator, object: &GitSource, said: &[Said], read: Option<Read>) {
+///
+/// # Errors
+/// The API server doesn't do it. It is logged.
+async fn report(
+    operator: &Operator,
+    object: &GitSource,
+    said: &[Said],
+    read: Option<Read>,
+) -> Result<(), kube::Error> {
     let generation = object.metadata.generation.unwrap_or_default();
     let before = object.status.clone().unwrap_or_default();
     let mut after = GitSourceStatus {
@@ -333,24 +346,14 @@ async fn report(operator: &Operator, object: &GitSource, said: &[Said], read: Op
         after.environments = read.environments.into_iter().collect();
     }
     if after == before {
-        return;
+        return Ok(());
     }
     let cluster = &operator.cluster;
-    let written = cluster
-        .write_status(Kind::GitSource, &object.metadata, &after)
-        .await;
-    match written {
-        Ok(()) => {
-            cluster
-                .tell(
-                    Kind::GitSource,
-                    object,
-                    &before.conditions,
-                    &after.conditions,
-                )
-                .await;
-        }
-        // It is written at the next look.
-        Err(error) => tracing::warn!(%error, "the status of a source can't be written"),
+    let (kind, meta) = (Kind::GitSource, &object.metadata);
+    if let Err(error) = cluster.write_status(kind, meta, &after).await {
+        tracing::warn!(%error, "the status of a source can't be written");
+        return Err(error);
     }
+    cluster.tell(kind, object, &before.conditions, &after.conditions);
+    Ok(())
 }

@@ -51,69 +51,113 @@ impl Face {
                 .is_some_and(|labels| labels.contains_key(SOURCE_LABEL)),
         }
     }
+
+    /// Whether the other one is what the same object was before: what it asks for is over. `metadata.generation` only grows.
+    fn is_newer_than(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.generation > other.generation
+    }
+}
+
+/// When a watch is renewed, and when it is begun anew.
+#[derive(Clone)]
+pub struct Times {
+    /// How long one is held.
+    pub timeout: Duration,
+    /// After how long everything is listed again. A watch goes on from where it was, so an event that was lost on its way
+    /// would never be heard of; nobody else who looks again knows anything newer.
+    pub anew: Duration,
 }
 
 /// Follows the objects of a kind until the process ends. `changed` hears of each whose face is another one, or that is gone,
 /// once the store knows it.
 pub async fn follow<K>(
     api: Api<K>,
-    writer: Writer<K>,
+    mut writer: Writer<K>,
     heard: Arc<Heard>,
-    timeout: Duration,
+    times: Times,
     stop: Stop,
     changed: impl Fn(&K) + Send,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     K::DynamicType: Eq + Hash + Clone + Send + Sync,
 {
-    let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
-    let config = Config::default().page_size(PAGE).timeout(seconds);
-    let events = watcher(api, config)
-        .modify(|object| object.managed_fields_mut().clear())
-        .default_backoff()
-        .reflect(writer);
-    pin_mut!(events);
     let mut faces: HashMap<String, Face> = HashMap::new();
-    // What a list holds is in the store when the list is whole.
-    let mut listed: Vec<K> = Vec::new();
     loop {
-        let event = tokio::select! {
-            () = stop.requested() => return,
-            event = events.next() => event,
-        };
-        match &event {
-            Some(Ok(_)) => heard.hear(),
-            Some(Err(error)) => heard.fail(error),
-            None => {}
-        }
-        match event {
-            None => return,
-            Some(Err(error)) => tracing::warn!(%error, "the API server can't be watched"),
-            Some(Ok(Event::Init)) => listed.clear(),
-            Some(Ok(Event::InitApply(object))) => listed.push(object),
-            Some(Ok(Event::InitDone)) => {
-                let before = std::mem::take(&mut faces);
-                for object in std::mem::take(&mut listed) {
-                    let (name, face) = (object.name_any(), Face::of(object.meta()));
-                    if before.get(&name) != Some(&face) {
-                        changed(&object);
+        let events = watcher(api.clone(), config(times.timeout))
+            .modify(|object| object.managed_fields_mut().clear())
+            .default_backoff();
+        pin_mut!(events);
+        let anew = tokio::time::sleep(times.anew);
+        pin_mut!(anew);
+        // What a list holds is in the store when the list is whole.
+        let mut listed: Vec<K> = Vec::new();
+        // One that fails begins anew by itself, more and more slowly.
+        let mut is_well = false;
+        loop {
+            let event = tokio::select! {
+                () = stop.requested() => return,
+                () = &mut anew, if is_well => break,
+                event = events.next() => event,
+            };
+            let event = match event {
+                None => return,
+                Some(Err(error)) => {
+                    is_well = false;
+                    heard.fail(&error);
+                    tracing::warn!(%error, "the API server can't be watched");
+                    continue;
+                }
+                Some(Ok(event)) => event,
+            };
+            heard.hear();
+            is_well = !matches!(event, Event::Init | Event::InitApply(_));
+            if let Event::Apply(object) = &event
+                && let Some(known) = faces.get(&object.name_any())
+                && known.is_newer_than(&Face::of(object.meta()))
+            {
+                tracing::warn!(object = %object.name_any(), "an old version came after a newer one");
+                continue;
+            }
+            // Only here it is known what isn't there any more.
+            let before = matches!(event, Event::InitDone).then(|| writer.as_reader().state());
+            writer.apply_watcher_event(&event);
+            match event {
+                Event::Init => listed.clear(),
+                Event::InitApply(object) => listed.push(object),
+                Event::InitDone => {
+                    let known = std::mem::take(&mut faces);
+                    for object in std::mem::take(&mut listed) {
+                        let (name, face) = (object.name_any(), Face::of(object.meta()));
+                        if known.get(&name) != Some(&face) {
+                            changed(&object);
+                        }
+                        faces.insert(name, face);
                     }
-                    faces.insert(name, face);
+                    for gone in before.into_iter().flatten() {
+                        if !faces.contains_key(&gone.name_any()) {
+                            changed(&gone);
+                        }
+                    }
                 }
-            }
-            Some(Ok(Event::Apply(object))) => {
-                let face = Face::of(object.meta());
-                if faces.get(&object.name_any()) != Some(&face) {
+                Event::Apply(object) => {
+                    let face = Face::of(object.meta());
+                    if faces.get(&object.name_any()) != Some(&face) {
+                        changed(&object);
+                        faces.insert(object.name_any(), face);
+                    }
+                }
+                Event::Delete(object) => {
+                    faces.remove(&object.name_any());
                     changed(&object);
-                    faces.insert(object.name_any(), face);
                 }
-            }
-            Some(Ok(Event::Delete(object))) => {
-                faces.remove(&object.name_any());
-                changed(&object);
             }
         }
     }
+}
+
+fn config(timeout: Duration) -> Config {
+    let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
+    Config::default().page_size(PAGE).timeout(seconds)
 }
 
 /// An environment changed: it is looked at, and so are those that may refer to it.
@@ -154,8 +198,13 @@ pub fn approval(operator: &Arc<Operator>, changed: &Approval) {
 }
 
 /// Follows one `Secret` by its name, and rings when it changes. What it says is read only when it is needed.
-pub async fn secret(api: Api<PartialObjectMeta<v1::Secret>>, name: String, bell: Arc<Notify>) {
-    let config = Config::default().fields(&format!("metadata.name={name}"));
+pub async fn secret(
+    api: Api<PartialObjectMeta<v1::Secret>>,
+    name: String,
+    timeout: Duration,
+    bell: Arc<Notify>,
+) {
+    let config = config(timeout).fields(&format!("metadata.name={name}"));
     let events = watcher(api, config).default_backoff();
     pin_mut!(events);
     let mut known: Option<Option<String>> = None;

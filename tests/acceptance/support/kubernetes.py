@@ -201,9 +201,9 @@ class Cluster:
                     path = f"{PLACES[kind].format(place['namespace'])}/{place['name']}"
                     self.call("PATCH", path, {"metadata": {"finalizers": None}}, "application/merge-patch+json")
 
-    def kubeconfig(self, user, namespace):
-        """A kubeconfig of a user; gives its file."""
-        return self._kubeconfig(user, namespace, self.tokens[user].value)
+    def kubeconfig(self, user, namespace, port=None):
+        """A kubeconfig of a user, perhaps by way of another port; gives its file."""
+        return self._kubeconfig(user, namespace, self.tokens[user].value, port)
 
     def account(self, name, namespace):
         """A kubeconfig of a service account, with a token as a pod has one; gives its file."""
@@ -211,12 +211,12 @@ class Cluster:
         answer = self.call("POST", f"{PLACES['ServiceAccount'].format(namespace)}/{name}/token", request)
         return self._kubeconfig(name, namespace, answer["status"]["token"])
 
-    def _kubeconfig(self, user, namespace, token):
+    def _kubeconfig(self, user, namespace, token, port=None):
         file = self.folder / f"{user}-{namespace}.json"
         file.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": {
-                "server": f"https://127.0.0.1:{self.port}", "certificate-authority": str(self.authority)}}],
+                "server": f"https://127.0.0.1:{port or self.port}", "certificate-authority": str(self.authority)}}],
             "users": [{"name": user, "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": namespace}}],
         }))
@@ -230,6 +230,8 @@ class Namespace:
     def __init__(self, cluster, name, granted=True):
         self.cluster = cluster
         self.name = name
+        # By which port its operators reach the API server, if not by its own.
+        self.door = None
         if granted:
             self.grant()
 
@@ -305,6 +307,10 @@ class Namespace:
                   if event["regarding"]["kind"] == kind and event["regarding"]["name"] == name]
         return [event["reason"] for event in sorted(events, key=lambda event: event["eventTime"])]
 
+    def told(self, kind, name, reason):
+        """Waits until the last event about an object has this reason: they are written beside everything else."""
+        eventually(lambda: self.reasons(kind, name)[-1:] == [reason], f"{reason} is told of {kind} {name}")
+
 
 def manifests(file):
     """The objects of a file of `deploy/kubernetes`."""
@@ -316,7 +322,7 @@ class Operator:
     """A running `whimbrel operator` of a namespace."""
 
     def __init__(self, whimbrel, namespace, cache, *arguments, **variables):
-        config = namespace.cluster.kubeconfig("operator", namespace.name)
+        config = namespace.cluster.kubeconfig("operator", namespace.name, namespace.door)
         self.running = whimbrel.start(
             "operator", "--listen", "127.0.0.1:0", "--cache", cache, *arguments, KUBECONFIG=config, **variables)
         self.running.follow()

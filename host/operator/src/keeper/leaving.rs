@@ -172,7 +172,7 @@ impl Keeper {
             let is_marked = match fate {
                 Fate::Mark => true,
                 Fate::LetGo(reason) => {
-                    self.tell(migration, *reason, pass).await;
+                    self.tell(migration, *reason, pass);
                     false
                 }
                 Fate::Stay | Fate::Wait | Fate::Judge | Fate::Revert => continue,
@@ -186,7 +186,7 @@ impl Keeper {
     }
 
     /// Says of a deleted migration what became of it.
-    async fn tell(&self, migration: &Migration, reason: Reason, pass: &Pass) {
+    fn tell(&self, migration: &Migration, reason: Reason, pass: &Pass) {
         let is_deleted = migration.metadata.deletion_timestamp.is_some();
         let (is_bad, reason, message) = match reason {
             _ if !is_deleted => return,
@@ -208,9 +208,7 @@ impl Keeper {
             _ => message.to_owned(),
         };
         let cluster = &self.operator.cluster;
-        cluster
-            .tell_of(Kind::Migration, migration, is_bad, reason, &why)
-            .await;
+        cluster.tell_of(Kind::Migration, migration, is_bad, reason, &why);
     }
 }
 

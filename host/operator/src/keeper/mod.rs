@@ -145,6 +145,7 @@ impl Keeper {
     /// One action after the other; whether to look again soon.
     async fn act(&mut self, pass: &mut Pass) -> Result<bool, kube::Error> {
         for _ in 0..ACTIONS {
+            self.pulse.beat(Duration::ZERO);
             let Some(object) = self.operator.cluster.environment(&self.name) else {
                 return Ok(true);
             };
@@ -176,6 +177,9 @@ impl Keeper {
                 Action::Survey => self.ask(pass).await,
                 Action::Approve => self.approve(pass).await?,
                 Action::Run => {
+                    if !self.operator.cluster.is_current(&pass.object).await? {
+                        return Ok(true);
+                    }
                     self.report(pass, &observed, Scope::Environment).await?;
                     self.run(pass).await;
                 }
@@ -272,8 +276,9 @@ impl Keeper {
             Ok((known, surveyed)) => {
                 pass.findings.take(&pass.reverting, &surveyed);
                 let environment = surveyed.opened.environment();
+                let timeout = self.operator.settings.watch_timeout;
                 self.referenced
-                    .watch(environment, &self.operator.cluster, &self.bell);
+                    .watch(environment, &self.operator.cluster, timeout, &self.bell);
                 if let Some(failure) = self.failure.take() {
                     self.held = Some((surveyed.digest.clone(), failure));
                 }
