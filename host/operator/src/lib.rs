@@ -22,12 +22,14 @@ mod reconcile;
 mod referenced;
 mod report;
 mod secrets;
+mod shards;
 mod source;
 mod survey;
 mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kube::runtime::reflector::store::Writer;
 use kube::{Api, Client, Config};
@@ -50,6 +52,10 @@ use heard::{Heard, hearing};
 use measures::Measures;
 use operator::Operator;
 use secrets::{Closed, ClusterSecrets};
+use shards::{Leases, Shards};
+
+/// How long an operator that ends tries to give its shards back: less than a Lease holds, or there would be no use in it.
+const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// How the API server is reached: as a pod's service account says it, or as a kubeconfig does.
 ///
@@ -101,6 +107,9 @@ pub async fn operate(
     }
     let timeout = settings.watch_timeout;
     let (guard, mut all_gone) = mpsc::channel(1);
+    let (identity, lease) = (shards::identity(), settings.lease_duration);
+    let leases = Leases::new(client.clone(), &namespace, identity.clone(), lease);
+    let shards = Shards::new(settings.shards, identity, lease);
     let cluster = Cluster::new(client.clone(), namespace.clone(), stores);
     let operator = Arc::new(Operator::new(
         cluster,
@@ -110,6 +119,7 @@ pub async fn operate(
         stop.clone(),
         guard,
         Measures::new(metrics.meter().clone()),
+        Arc::clone(&shards),
     ));
     let is_ready = Arc::new(AtomicBool::new(false));
     let probed = Probed {
@@ -139,24 +149,40 @@ pub async fn operate(
     follow!(Approval, approvals, watch::approval);
     follow!(Environment, environments, watch::environment);
     tokio::spawn(deletion::release_orphans(Arc::clone(&operator)));
-    tokio::spawn(begin(Arc::clone(&operator), is_ready));
+    let (is_listed, listed) = tokio::sync::watch::channel(false);
+    let pulse = operator.pulses.begin("leases".to_owned());
+    let kept = shards::keep(shards, leases, timeout, stop.clone(), pulse, is_listed);
+    let kept = tokio::spawn(kept);
+    tokio::spawn(begin(Arc::clone(&operator), listed, is_ready));
     stop.requested().await;
     operator.release();
     let insisted = tokio::select! {
-        _ = all_gone.recv() => return Ok(Ended::Gracefully),
-        () = tokio::time::sleep(limits.grace) => false,
-        () = stop.insisted() => true,
+        _ = all_gone.recv() => None,
+        () = tokio::time::sleep(limits.grace) => Some(false),
+        () = stop.insisted() => Some(true),
     };
-    if !insisted {
-        stop.request();
+    if let Some(insisted) = insisted {
+        if !insisted {
+            stop.request();
+        }
+        // What is cancelled still records what it did.
+        let _ = tokio::time::timeout(limits.grace, all_gone.recv()).await;
     }
-    // What is cancelled still records what it did.
-    let _ = tokio::time::timeout(limits.grace, all_gone.recv()).await;
-    Ok(Ended::Cut)
+    // What can't be given back is taken when its time is over.
+    let _ = tokio::time::timeout(GIVING_BACK, kept).await;
+    Ok(if insisted.is_none() {
+        Ended::Gracefully
+    } else {
+        Ended::Cut
+    })
 }
 
 /// Once everything was listed: what one object says of another counts only then.
-async fn begin(operator: Arc<Operator>, is_ready: Arc<AtomicBool>) {
+async fn begin(
+    operator: Arc<Operator>,
+    mut listed: tokio::sync::watch::Receiver<bool>,
+    is_ready: Arc<AtomicBool>,
+) {
     let stores = &operator.cluster.stores;
     let all = tokio::join!(
         stores.environments.wait_until_ready(),
@@ -164,7 +190,8 @@ async fn begin(operator: Arc<Operator>, is_ready: Arc<AtomicBool>) {
         stores.sources.wait_until_ready(),
         stores.approvals.wait_until_ready(),
     );
-    if let (Ok(()), Ok(()), Ok(()), Ok(())) = all {
+    let listed = listed.wait_for(|is_listed| *is_listed).await.is_ok();
+    if let (Ok(()), Ok(()), Ok(()), Ok(()), true) = (all.0, all.1, all.2, all.3, listed) {
         is_ready.store(true, Ordering::Relaxed);
         operator.begin();
     }
