@@ -52,7 +52,7 @@ use heard::{Heard, hearing};
 use measures::Measures;
 use operator::Operator;
 use secrets::{Closed, ClusterSecrets};
-use shards::{Leases, Shards};
+use shards::Leases;
 
 /// How long an operator that ends tries to give its shards back: less than a Lease holds, or there would be no use in it.
 const GIVING_BACK: Duration = Duration::from_secs(5);
@@ -107,9 +107,7 @@ pub async fn operate(
     }
     let timeout = settings.watch_timeout;
     let (guard, mut all_gone) = mpsc::channel(1);
-    let (identity, lease) = (shards::identity(), settings.lease_duration);
-    let leases = Leases::new(client.clone(), &namespace, identity.clone(), lease);
-    let shards = Shards::new(settings.shards, identity, lease);
+    let lease = settings.lease_duration;
     let cluster = Cluster::new(client.clone(), namespace.clone(), stores);
     let operator = Arc::new(Operator::new(
         cluster,
@@ -119,7 +117,6 @@ pub async fn operate(
         stop.clone(),
         guard,
         Measures::new(metrics.meter().clone()),
-        Arc::clone(&shards),
     ));
     let is_ready = Arc::new(AtomicBool::new(false));
     let probed = Probed {
@@ -149,6 +146,9 @@ pub async fn operate(
     follow!(Approval, approvals, watch::approval);
     follow!(Environment, environments, watch::environment);
     tokio::spawn(deletion::release_orphans(Arc::clone(&operator)));
+    let shards = Arc::clone(&operator.shards);
+    let me = shards.me().to_owned();
+    let leases = Leases::new(client.clone(), &namespace, me, lease);
     let (is_listed, listed) = tokio::sync::watch::channel(false);
     let pulse = operator.pulses.begin("leases".to_owned());
     let kept = shards::keep(shards, leases, timeout, stop.clone(), pulse, is_listed);

@@ -17,7 +17,7 @@ use crate::api::Environment;
 use crate::cluster::Cluster;
 use crate::keeper;
 use crate::measures::Measures;
-use crate::shards::Shards;
+use crate::shards::{self, Shards};
 use crate::source::{self, Source};
 
 /// What an operator is told.
@@ -76,8 +76,9 @@ impl Operator {
         stop: Stop,
         guard: mpsc::Sender<()>,
         measures: Measures,
-        shards: Arc<Shards>,
     ) -> Self {
+        let (number, duration) = (settings.shards, settings.lease_duration);
+        let shards = Shards::new(number, shards::identity(), duration);
         Self {
             measures,
             shards,

@@ -101,7 +101,7 @@ async fn handed_over(events: &mut (impl Stream<Item = watcher::Result<Event<Leas
             Err(error) => tracing::debug!(%error, "the Leases can't be watched"),
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Keeper {

@@ -69,6 +69,11 @@ impl Shards {
         })
     }
 
+    /// By which name this replica is known in Leases.
+    pub fn me(&self) -> &str {
+        &self.me
+    }
+
     /// Whether work may be begun on what has this name.
     pub fn is_held(&self, name: &str) -> bool {
         let all = self.lock();
