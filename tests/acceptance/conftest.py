@@ -106,7 +106,8 @@ def operate_in(outside, tmp_path):
     started = []
 
     def start(namespace, *arguments, **options):
-        operator = Operator(outside, namespace, tmp_path / "operator", *arguments, **options)
+        cache = tmp_path / options.get("POD_NAME", "operator")
+        operator = Operator(outside, namespace, cache, *arguments, **options)
         started.append(operator)
         return operator
 

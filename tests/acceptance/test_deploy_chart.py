@@ -21,7 +21,7 @@ EVERYTHING = {
     "nameOverride": "operator",
     "image": {"repository": "registry.example.org/whimbrel", "tag": "", "digest": "sha256:" + "0" * 64,
               "pullPolicy": "IfNotPresent", "pullSecrets": [{"name": "registry"}]},
-    "namespaces": ["shop", "billing"], "replicas": 2, "arguments": ["--resync", "5m"],
+    "namespaces": ["shop", "billing"], "replicas": 2, "shards": 8, "arguments": ["--resync", "5m"],
     "variables": [{"name": "SSL_CERT_FILE", "value": "/authorities/ca.crt"}],
     "crds": {"install": True}, "approvalPolicy": {"install": True},
     "serviceAccount": {"create": True, "name": "databases", "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/w"}},
@@ -101,7 +101,7 @@ def test_every_value_can_be_said_and_is_known(helm):
 
 @pytest.mark.parametrize("values", [
     {"replica": 2}, {"image": {"tags": "1"}}, {"image": {"repository": ""}}, {"image": {"digest": "latest"}},
-    {"namespaces": "shop"}, {"namespaces": ["shop", "shop"]}, {"namespaces": ["*"]}, {"replicas": -1},
+    {"namespaces": "shop"}, {"namespaces": ["shop", "shop"]}, {"namespaces": ["*"]}, {"replicas": -1}, {"shards": 0},
     {"serviceMonitor": {"interval": "soon"}}, {"autoscaling": {"minReplicas": 0}}, {"podDisruptionBudget": {"maxUnavailable": 0}},
     {"terminationGracePeriodSeconds": 5}, {"crds": {"install": "yes"}}, {"cache": {"sizeLimit": "much"}},
 ])

@@ -120,6 +120,9 @@ def test_an_object_goes_when_git_and_the_database_have_no_migration(namespace, o
     project.environment("dev", {"shop": f"sqlite:{shop.file}"}, policy={"apply": "Approve", "onRevert": "Refuse"})
     project.commit("Ask")
     source()
+    # What the source said before applies by itself.
+    handled = lambda: namespace.get("GitSource", "shop").get("status", {}).get("lastHandledRequest")  # noqa: E731
+    eventually(lambda: handled() == "1", "the push is read")
     namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
     waiting = namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")
     namespace.apply("Approval", "first", {

@@ -131,6 +131,7 @@ fn says_that_it_goes(status: &Status) -> Option<bool> {
 /// Lets migrations go that wait to be reverted in an environment that isn't there, until the operator ends.
 pub async fn release_orphans(operator: Arc<Operator>) {
     operator.begun().await;
+    let mut changes = operator.shards.changes();
     let mut failures = 0;
     loop {
         let pause = match let_orphans_go(&operator).await {
@@ -147,6 +148,7 @@ pub async fn release_orphans(operator: Arc<Operator>) {
         tokio::select! {
             () = operator.stop.requested() => return,
             () = operator.orphans.notified() => {}
+            _ = changes.changed() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -158,6 +160,9 @@ async fn let_orphans_go(operator: &Operator) -> Result<(), kube::Error> {
     let only = only_environment(&environments);
     for migration in stores.migrations.state() {
         let meta = &migration.metadata;
+        if !operator.shards.is_held(&migration.name_any()) {
+            continue;
+        }
         let belongs = |name: &str| belongs(&migration, name, only.as_deref());
         if meta.deletion_timestamp.is_some()
             && is_marked(meta)

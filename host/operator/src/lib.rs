@@ -24,6 +24,7 @@ mod referenced;
 mod report;
 mod requests;
 mod secrets;
+mod shards;
 mod source;
 mod survey;
 mod watch;
@@ -54,6 +55,10 @@ use measures::Measures;
 use operator::Operator;
 use requests::Clients;
 use secrets::{Closed, ClusterSecrets};
+use shards::Leases;
+
+/// How long an operator that ends tries to give its shards back: less than a Lease holds, or there would be no use in it.
+const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// How long the end of the process waits until the API server takes what is still to be told.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -108,7 +113,9 @@ pub async fn operate(
             .with_backend("file", Arc::new(Closed));
     }
     let watches = clients.watches.clone();
+    let for_leases = clients.objects.clone();
     let (guard, mut all_gone) = mpsc::channel(1);
+    let lease = settings.lease_duration;
     let cluster = Cluster::new(clients, namespace.clone(), stores);
     let operator = Arc::new(Operator::new(
         cluster,
@@ -151,27 +158,46 @@ pub async fn operate(
     follow!(Approval, approvals, watch::approval);
     follow!(Environment, environments, watch::environment);
     tokio::spawn(deletion::release_orphans(Arc::clone(&operator)));
-    tokio::spawn(begin(Arc::clone(&operator), is_ready));
+    let shards = Arc::clone(&operator.shards);
+    let me = shards.me().to_owned();
+    let leases = Leases::new(for_leases, &namespace, me, lease);
+    let (is_listed, listed) = tokio::sync::watch::channel(false);
+    let pulse = operator.pulses.begin("leases".to_owned());
+    let kept = shards::keep(shards, leases, timeout, stop.clone(), pulse, is_listed);
+    let kept = tokio::spawn(kept);
+    tokio::spawn(begin(Arc::clone(&operator), listed, is_ready));
     stop.requested().await;
     operator.release();
     let insisted = tokio::select! {
         _ = all_gone.recv() => {
             operator.cluster.events.flush(LAST_WORDS).await;
-            return Ok(Ended::Gracefully);
+            None
         }
-        () = tokio::time::sleep(limits.grace) => false,
-        () = stop.insisted() => true,
+        () = tokio::time::sleep(limits.grace) => Some(false),
+        () = stop.insisted() => Some(true),
     };
-    if !insisted {
-        stop.request();
+    if let Some(insisted) = insisted {
+        if !insisted {
+            stop.request();
+        }
+        // What is cancelled still records what it did.
+        let _ = tokio::time::timeout(limits.grace, all_gone.recv()).await;
     }
-    // What is cancelled still records what it did.
-    let _ = tokio::time::timeout(limits.grace, all_gone.recv()).await;
-    Ok(Ended::Cut)
+    // What can't be given back is taken when its time is over.
+    let _ = tokio::time::timeout(GIVING_BACK, kept).await;
+    Ok(if insisted.is_none() {
+        Ended::Gracefully
+    } else {
+        Ended::Cut
+    })
 }
 
 /// Once everything was listed: what one object says of another counts only then.
-async fn begin(operator: Arc<Operator>, is_ready: Arc<AtomicBool>) {
+async fn begin(
+    operator: Arc<Operator>,
+    mut listed: tokio::sync::watch::Receiver<bool>,
+    is_ready: Arc<AtomicBool>,
+) {
     let stores = &operator.cluster.stores;
     let all = tokio::join!(
         stores.environments.wait_until_ready(),
@@ -179,7 +205,8 @@ async fn begin(operator: Arc<Operator>, is_ready: Arc<AtomicBool>) {
         stores.sources.wait_until_ready(),
         stores.approvals.wait_until_ready(),
     );
-    if let (Ok(()), Ok(()), Ok(()), Ok(())) = all {
+    let listed = listed.wait_for(|is_listed| *is_listed).await.is_ok();
+    if let (Ok(()), Ok(()), Ok(()), Ok(()), true) = (all.0, all.1, all.2, all.3, listed) {
         is_ready.store(true, Ordering::Relaxed);
         operator.begin();
     }

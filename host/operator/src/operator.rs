@@ -1,6 +1,7 @@
 //! What all loops of an operator share, and which loops there are.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,9 +13,11 @@ use whimbrel_git::SigningKey;
 use whimbrel_run::Stop;
 use whimbrel_server::{Limits, Pulses};
 
+use crate::api::Environment;
 use crate::cluster::Cluster;
 use crate::keeper;
 use crate::measures::Measures;
+use crate::shards::{self, Shards};
 use crate::source::{self, Source};
 
 /// What an operator is told.
@@ -32,6 +35,10 @@ pub struct Settings {
     pub has_local_secrets: bool,
     /// How long a watch is held before it is renewed.
     pub watch_timeout: Duration,
+    /// Over how many shards the environments are spread.
+    pub shards: NonZeroU16,
+    /// After how long a replica that is gone is followed by another one.
+    pub lease_duration: Duration,
     /// What signs promotion records.
     pub signing: Option<SigningKey>,
 }
@@ -49,6 +56,8 @@ pub struct Operator {
     pub stop: Stop,
     pub turns: Semaphore,
     pub measures: Measures,
+    /// What this replica may work on.
+    pub shards: Arc<Shards>,
     /// Rung when a migration may wait for an environment that isn't there.
     pub orphans: Notify,
     begun: watch::Sender<bool>,
@@ -68,8 +77,11 @@ impl Operator {
         guard: mpsc::Sender<()>,
         measures: Measures,
     ) -> Self {
+        let (number, duration) = (settings.shards, settings.lease_duration);
+        let shards = Shards::new(number, shards::identity(), duration);
         Self {
             measures,
+            shards,
             cluster,
             context,
             settings,
@@ -155,6 +167,14 @@ impl Operator {
         self.wake_those_of(name);
     }
 
+    /// Asks for a look at a source of which nothing is known: perhaps nothing here was defined by it before.
+    pub fn rouse(&self, name: &str) {
+        let source = self.source(name);
+        if let Some(source) = source.filter(|source| source.selection().is_err()) {
+            source.bell.notify_one();
+        }
+    }
+
     /// A source is kept no more.
     pub fn forget_source(self: &Arc<Self>, name: &str) {
         lock(&self.sources).remove(name);
@@ -166,6 +186,16 @@ impl Operator {
     /// A source that is kept.
     pub fn source(&self, name: &str) -> Option<Arc<Source>> {
         lock(&self.sources).get(name).cloned()
+    }
+
+    /// Whether a source is to be read here: its own shard is held, or that of an environment that it defines.
+    pub fn reads(&self, source: &str) -> bool {
+        let is_needed = |environment: &Arc<Environment>| {
+            let of = environment.spec.source_ref.as_ref();
+            of.is_some_and(|of| of.name == source) && self.shards.is_held(&environment.name_any())
+        };
+        let environments = &self.cluster.stores.environments;
+        self.shards.is_held(source) || environments.state().iter().any(is_needed)
     }
 
     /// Brings up to date what is measured when somebody asks.

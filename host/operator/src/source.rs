@@ -108,6 +108,12 @@ impl Source {
         }
     }
 
+    /// It isn't read here any more: what was known of it gets old.
+    fn sleep(&self) {
+        let mut state = self.lock();
+        (state.selection, state.error, state.lag) = (None, None, None);
+    }
+
     /// Takes what was read; whether it is something else than before.
     fn take(&self, read: &Read) -> bool {
         let mut state = self.lock();
@@ -128,12 +134,24 @@ impl Source {
 pub async fn keep(operator: Arc<Operator>, name: String, source: Arc<Source>) {
     let pulse = operator.pulses.begin(format!("source {name}"));
     let mut failures = 0_u32;
+    let mut changes = operator.shards.changes();
     loop {
         pulse.beat(Duration::ZERO);
         let Some(object) = operator.cluster.source(&name) else {
             operator.forget_source(&name);
             return;
         };
+        if !operator.reads(&name) {
+            source.sleep();
+            // Another replica may read it for as long as it likes.
+            pulse.run();
+            tokio::select! {
+                () = operator.stop.requested() => return,
+                () = source.bell.notified() => {}
+                _ = changes.changed() => {}
+            }
+            continue;
+        }
         let looked = if object.spec.suspend {
             source.lock().lag = None;
             let (reason, message) = (
@@ -168,6 +186,7 @@ pub async fn keep(operator: Arc<Operator>, name: String, source: Arc<Source>) {
         tokio::select! {
             () = operator.stop.requested() => return,
             () = source.bell.notified() => {}
+            _ = changes.changed() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -323,7 +342,7 @@ fn secrets(operator: &Operator) -> SourceSecrets {
         .with_backend("file", Arc::new(Closed))
 }
 
-/// Writes how it stands, where that isn't written already.
+/// Writes how it stands, where that isn't written already, and where no other replica does.
 ///
 /// # Errors
 /// The API server doesn't do it. It is logged.
@@ -333,6 +352,9 @@ async fn report(
     said: &[Said],
     read: Option<Read>,
 ) -> Result<(), kube::Error> {
+    if !operator.shards.is_held(&object.name_any()) {
+        return Ok(());
+    }
     let generation = object.metadata.generation.unwrap_or_default();
     let before = object.status.clone().unwrap_or_default();
     let mut after = GitSourceStatus {

@@ -164,6 +164,9 @@ fn config(timeout: Duration) -> Config {
 pub fn environment(operator: &Arc<Operator>, changed: &Environment) {
     operator.wake(&changed.name_any());
     operator.orphans.notify_one();
+    if let Some(of) = &changed.spec.source_ref {
+        operator.rouse(&of.name);
+    }
     if changed.spec.source_ref.is_none() {
         for other in operator.cluster.stores.environments.state() {
             if refers(&other) {

@@ -34,6 +34,7 @@ PLACES = {
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
     "GitRepository": "/apis/source.toolkit.fluxcd.io/v1/namespaces/{}/gitrepositories",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "Kustomization": "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/{}/kustomizations",
     "Event": "/apis/events.k8s.io/v1/namespaces/{}/events",
     "Namespace": "/api/v1/namespaces",
@@ -323,6 +324,8 @@ class Operator:
 
     def __init__(self, whimbrel, namespace, cache, *arguments, **variables):
         config = namespace.cluster.kubeconfig("operator", namespace.name, namespace.door)
+        # Whoever is started after one that was killed is its container, started again in the same pod.
+        variables.setdefault("POD_NAME", "whimbrel-operator")
         self.running = whimbrel.start(
             "operator", "--listen", "127.0.0.1:0", "--cache", cache, *arguments, KUBECONFIG=config, **variables)
         self.running.follow()

@@ -1,5 +1,6 @@
 //! The arguments of `whimbrel operator`.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,9 +33,34 @@ pub(crate) struct Operator {
     /// times as long makes the process count as dead
     #[arg(long, value_name = "TIME", default_value = "290s", value_parser = watch_time)]
     pub(crate) watch_timeout: Duration,
+    /// Over how many shards to spread the environments: of so many replicas each has its share. With one, one replica works
+    /// and the others stand by
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = shards)]
+    pub(crate) shards: NonZeroU16,
+    /// After how long without a sign of life another replica takes what one has, from `1s`
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = lease_time)]
+    pub(crate) lease_duration: Duration,
     /// Let objects refer to the operator's own variables and files with `env` and `file`
     #[arg(long)]
     pub(crate) local_secrets: bool,
+}
+
+/// A number of shards: each costs a request in every few seconds.
+fn shards(text: &str) -> Result<NonZeroU16, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &NonZeroU16| number.get() <= 256);
+    number.ok_or_else(|| "expected a number from 1 to 256".to_owned())
+}
+
+/// A time for which a Lease holds: whole seconds are what its object says.
+fn lease_time(text: &str) -> Result<Duration, String> {
+    let time = super::time(text).map_err(|error| error.to_string())?;
+    if (Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&time) {
+        return Ok(time);
+    }
+    Err("expected a time from `1s` to `1h`".to_owned())
 }
 
 /// A time for which a watch may be held: the client takes no longer one.

@@ -30,6 +30,8 @@ pub(crate) async fn run(arguments: &Operator, output: &Output) -> Result<Exit, C
         resync: arguments.resync,
         revert_within: arguments.revert_within,
         watch_timeout: arguments.watch_timeout,
+        shards: arguments.shards,
+        lease_duration: arguments.lease_duration,
         has_local_secrets: arguments.local_secrets,
         signing: signing_key(output.scrubber())?,
     };

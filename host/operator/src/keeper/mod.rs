@@ -1,5 +1,6 @@
 //! The loop of an environment: observes, asks what is to be done, does it, and observes again.
 
+mod holding;
 mod leaving;
 mod running;
 
@@ -78,6 +79,9 @@ pub async fn keep(
         departures: Departures::default(),
     };
     loop {
+        if !keeper.hold().await {
+            break;
+        }
         keeper.pulse.beat(Duration::ZERO);
         let pause = keeper.pass().await;
         let Some(pause) = pause else { break };
@@ -85,6 +89,7 @@ pub async fn keep(
         tokio::select! {
             () = operator.stop.requested() => break,
             () = bell.notified() => {}
+            () = operator.shards.lost(&name) => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -97,6 +102,9 @@ impl Keeper {
     /// Does what is to be done; how long to wait until the next look, or none when the object is gone.
     async fn pass(&mut self) -> Option<Duration> {
         let object = self.operator.cluster.environment(&self.name)?;
+        let Some(_work) = self.operator.shards.begin(&self.name) else {
+            return Some(Duration::ZERO);
+        };
         let mut pass = Pass {
             is_held: object.finalizers().iter().any(|name| name == FINALIZER),
             object,
@@ -152,6 +160,10 @@ impl Keeper {
             // Another one of the same name: what is known isn't of it.
             if object.metadata.uid != pass.object.metadata.uid {
                 return Ok(true);
+            }
+            // Whoever holds it now reports what was done here.
+            if !self.operator.shards.is_held(&self.name) {
+                return Ok(false);
             }
             pass.object = object;
             let fates = self.fates(pass);

@@ -39,6 +39,10 @@ impl Keeper {
                 return;
             }
         };
+        // Asking took time.
+        if !self.operator.shards.is_held(&self.name) {
+            return;
+        }
         self.pulse.run();
         let by = format!("{} (operator)", whimbrel_engine::actor());
         let stop = Stop::default();
