@@ -1,6 +1,7 @@
 //! What is read from the API server, and every write to it.
 
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::{ObjectMeta, PartialObjectMeta};
@@ -60,6 +61,27 @@ impl Cluster {
     /// The same, without what is in them.
     pub fn secrets_without_values(&self) -> Api<PartialObjectMeta<v1::Secret>> {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Its Jobs.
+    pub fn jobs(&self) -> Api<Job> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Its Pods.
+    pub fn pods(&self) -> Api<v1::Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The Pod that this process is in; none where it is in none, or in one of another namespace.
+    ///
+    /// # Errors
+    /// The API server doesn't say.
+    pub async fn own_pod(&self) -> Result<Option<v1::Pod>, kube::Error> {
+        match std::env::var("POD_NAME") {
+            Ok(name) => self.pods().get_opt(&name).await,
+            Err(_) => Ok(None),
+        }
     }
 
     /// The namespace itself, as it is now.
@@ -264,7 +286,7 @@ impl Cluster {
 }
 
 /// A write, before and after which a test can have the process killed.
-async fn written<T>(write: impl Future<Output = T>) -> T {
+pub async fn written<T>(write: impl Future<Output = T>) -> T {
     reach_crash_point("operator.write.before");
     let done = write.await;
     reach_crash_point("operator.write.after");

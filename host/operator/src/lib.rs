@@ -15,12 +15,14 @@ mod definition;
 mod deletion;
 mod error;
 mod heard;
+mod jobs;
 mod keeper;
 mod measures;
 mod operator;
 mod reconcile;
 mod referenced;
 mod report;
+mod run;
 mod secrets;
 mod source;
 mod survey;
@@ -43,6 +45,7 @@ use whimbrel_server::{Ended, Limits, Listen};
 pub use crds::crds;
 pub use error::OperatorError;
 pub use operator::Settings;
+pub use run::{Found, RunError, find};
 
 use api::resource;
 use cluster::{Cluster, Stores};
@@ -88,17 +91,7 @@ pub async fn operate(
         approvals: approvals.as_reader(),
     };
     let metrics = context.metrics().cloned().unwrap_or_else(Metrics::new);
-    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
-        Api::namespaced(client.clone(), &namespace);
-    let of_cluster = Arc::new(ClusterSecrets::new(secrets, namespace.clone()));
-    let mut context = context
-        .with_metrics(metrics.clone())
-        .with_backend(CLUSTER_BACKEND, of_cluster);
-    if !settings.has_local_secrets {
-        context = context
-            .with_backend("env", Arc::new(Closed))
-            .with_backend("file", Arc::new(Closed));
-    }
+    let context = surroundings(context.with_metrics(metrics.clone()), &client, &settings);
     let timeout = settings.watch_timeout;
     let (guard, mut all_gone) = mpsc::channel(1);
     let cluster = Cluster::new(client.clone(), namespace.clone(), stores);
@@ -153,6 +146,21 @@ pub async fn operate(
     // What is cancelled still records what it did.
     let _ = tokio::time::timeout(limits.grace, all_gone.recv()).await;
     Ok(Ended::Cut)
+}
+
+/// The same context with the secrets that objects may refer to.
+fn surroundings(context: Context, client: &Client, settings: &Settings) -> Context {
+    let namespace = &settings.namespace;
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+        Api::namespaced(client.clone(), namespace);
+    let of_cluster = Arc::new(ClusterSecrets::new(secrets, namespace.clone()));
+    let context = context.with_backend(CLUSTER_BACKEND, of_cluster);
+    if settings.has_local_secrets {
+        return context;
+    }
+    context
+        .with_backend("env", Arc::new(Closed))
+        .with_backend("file", Arc::new(Closed))
 }
 
 /// Once everything was listed: what one object says of another counts only then.

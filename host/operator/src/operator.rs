@@ -32,6 +32,8 @@ pub struct Settings {
     pub has_local_secrets: bool,
     /// How long a watch is held before it is renewed.
     pub watch_timeout: Duration,
+    /// What a Job's process is started with, besides what it is to run.
+    pub run_arguments: Vec<String>,
     /// What signs promotion records.
     pub signing: Option<SigningKey>,
 }
@@ -166,6 +168,11 @@ impl Operator {
     /// A source that is kept.
     pub fn source(&self, name: &str) -> Option<Arc<Source>> {
         lock(&self.sources).get(name).cloned()
+    }
+
+    /// Takes a source that was read, and isn't kept.
+    pub fn knows(&self, name: &str, source: Arc<Source>) {
+        lock(&self.sources).insert(name.to_owned(), source);
     }
 
     /// Brings up to date what is measured when somebody asks.
