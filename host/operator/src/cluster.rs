@@ -68,6 +68,21 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// Makes a Job. What of it no Job has is refused instead of left out.
+    ///
+    /// # Errors
+    /// The API server doesn't do it.
+    pub async fn make_job(&self, job: &Json) -> Result<Job, kube::Error> {
+        let namespace = &self.namespace;
+        let query = format!("fieldValidation=Strict&fieldManager={MANAGER}");
+        let place = format!("/apis/batch/v1/namespaces/{namespace}/jobs?{query}");
+        let request = http::Request::post(place)
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(job.to_string().into_bytes())
+            .map_err(kube::Error::HttpError)?;
+        written(self.client.request(request)).await
+    }
+
     /// Its Pods.
     pub fn pods(&self) -> Api<v1::Pod> {
         Api::namespaced(self.client.clone(), &self.namespace)

@@ -46,6 +46,8 @@ pub const CHECKSUM_ANNOTATION: &str = "whimbrel.dev/checksum";
 
 /// The plan that a Job runs.
 pub const PLAN_ANNOTATION: &str = "whimbrel.dev/plan";
+/// The plan that one left when it had failed.
+pub const LEFT_ANNOTATION: &str = "whimbrel.dev/left";
 /// Which state of its environment's object a Job was made for.
 pub const ASKED_ANNOTATION: &str = "whimbrel.dev/asked";
 /// The how-manieth Job of a plan it is.

@@ -9,10 +9,11 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, ResourceExt as _};
+use serde_json::json;
 
 use crate::api::{
-    ASKED_ANNOTATION, ATTEMPT_ANNOTATION, ENVIRONMENT_LABEL, Environment, MANAGER, PLAN_ANNOTATION,
-    REQUESTED_AT,
+    ASKED_ANNOTATION, ATTEMPT_ANNOTATION, ENVIRONMENT_LABEL, Environment, LEFT_ANNOTATION, MANAGER,
+    PLAN_ANNOTATION, REQUESTED_AT,
 };
 use crate::cluster::{Cluster, annotation, written};
 use crate::reconcile::{Asked, End, Seen, end, going};
@@ -34,6 +35,8 @@ pub struct Jobs<'c> {
 /// A Job that has ended, or is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
+    /// Its name.
+    pub name: String,
     /// How; none where it is gone.
     pub end: Option<End>,
     /// What is to be said of it.
@@ -105,10 +108,13 @@ impl<'c> Jobs<'c> {
     ) -> Result<String, MakeError> {
         let own = self.cluster.own_pod().await?;
         let (name, job) = template::job(self.environment, asked, attempt, own.as_ref(), arguments)?;
-        // What a template says that no Pod has is told instead of left out.
-        let parameters = PatchParams::apply(MANAGER).force().validation_strict();
-        let patch = Patch::Apply(&job);
-        written(self.api.patch(&name, &parameters, &patch)).await?;
+        match self.cluster.make_job(&job).await {
+            // Another operator has made the very same.
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            made => {
+                made?;
+            }
+        }
         let jobs = self.list().await?;
         match going(&jobs) {
             Some(first) if first != name => {
@@ -118,6 +124,21 @@ impl<'c> Jobs<'c> {
             }
             _ => Ok(name),
         }
+    }
+
+    /// Notes which plan a Job that failed has left: it need not be the one that it ran, and isn't tried again either.
+    ///
+    /// # Errors
+    /// The API server doesn't do it.
+    pub async fn note(&self, name: &str, left: &str) -> Result<(), kube::Error> {
+        let change = json!({ "metadata": { "annotations": { LEFT_ANNOTATION: left } } });
+        let patch = Patch::Merge(&change);
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patched = self.api.patch(name, &parameters, &patch);
+        written(patched).await.map(drop)
     }
 
     /// Waits until a Job has ended. An API server that is away is waited for.
@@ -142,6 +163,7 @@ impl<'c> Jobs<'c> {
             }
         }
         Ended {
+            name: name.to_owned(),
             end: None,
             message: format!("the Job {name} was deleted before it was seen to end"),
         }
@@ -164,6 +186,7 @@ impl<'c> Jobs<'c> {
             return Ended {
                 end: seen(job).end,
                 message: format!("the Job {name} ended well"),
+                name,
             };
         };
         let terminated = self.terminated(&name).await;
@@ -178,6 +201,7 @@ impl<'c> Jobs<'c> {
         Ended {
             end: Some(end(reason, exit)),
             message: format!("the Job {name} failed: {}", why.trim_end()),
+            name,
         }
     }
 
@@ -233,6 +257,7 @@ fn seen(job: &Job) -> Seen {
             of: said(ASKED_ANNOTATION).to_owned(),
         },
         attempt: said(ATTEMPT_ANNOTATION).parse().unwrap_or(1),
+        left: annotation(&job.metadata, LEFT_ANNOTATION).map(str::to_owned),
         end,
     }
 }

@@ -251,7 +251,7 @@ mod tests {
     use crate::api::{Environment, resource};
     use crate::reconcile::Asked;
 
-    fn environment(name: &str, job: Json) -> Environment {
+    fn environment(name: &str, job: &Json) -> Environment {
         let spec = json!({ "execution": "Job", "job": job });
         let spec = serde_json::from_value(spec).unwrap();
         let mut made = Environment::new(name, &resource(Kind::Environment), spec);
@@ -288,7 +288,7 @@ mod tests {
         .unwrap()
     }
 
-    fn made(job_spec: Json) -> Json {
+    fn made(job_spec: &Json) -> Json {
         let environment = environment("dev", job_spec);
         let arguments = ["run".to_owned()];
         let (_, job) = job(&environment, &asked("p"), 1, Some(&own()), &arguments).unwrap();
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_pod_is_the_operators_own_but_for_what_it_does() {
-        let spec = made(json!({}))["spec"]["template"].clone();
+        let spec = made(&json!({}))["spec"]["template"].clone();
         assert!(spec["metadata"]["labels"].get("app").is_none());
         let spec = &spec["spec"];
         assert_eq!(spec["serviceAccountName"], "whimbrel-operator");
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_template_is_put_over_it_and_decides_neither_arguments_nor_restarts() {
-        let job = made(json!({
+        let job = made(&json!({
             "activeDeadlineSeconds": 60, "ttlSecondsAfterFinished": 5,
             "template": {
                 "metadata": { "annotations": { "team": "data" } },
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn a_name_is_the_same_for_the_same_and_fits_a_label() {
         let name = |name: &str, plan: &str, attempt| {
-            let environment = environment(name, json!({}));
+            let environment = environment(name, &json!({}));
             job(&environment, &asked(plan), attempt, Some(&own()), &[])
                 .unwrap()
                 .0
@@ -371,11 +371,11 @@ mod tests {
 
     #[test]
     fn without_an_image_there_is_no_job() {
-        let environment = environment("dev", json!({}));
+        let environment = environment("dev", &json!({}));
         assert!(job(&environment, &asked("p"), 1, None, &[]).is_err());
         let container = json!({ "name": "whimbrel", "image": "whimbrel:1" });
         let said = json!({ "template": { "spec": { "containers": [container] } } });
-        let environment = self::environment("dev", said);
+        let environment = self::environment("dev", &said);
         assert!(job(&environment, &asked("p"), 1, None, &[]).is_ok());
     }
 }

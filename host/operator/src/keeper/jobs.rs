@@ -22,6 +22,8 @@ pub(super) struct Attended {
     is_attended: bool,
     /// The plan of a Job that ended well: it should not be pending any more.
     done: Option<String>,
+    /// A Job that failed, until it is known which plan it has left.
+    failed: Option<String>,
 }
 
 /// Why a Job isn't waited for any longer.
@@ -169,7 +171,7 @@ impl Keeper {
     /// What a Job says becomes what is known.
     fn take(&mut self, pass: &mut Pass, ended: Option<Ended>, digest: &str) {
         pass.known = Known::Nothing;
-        let Some(Ended { end, message }) = ended else {
+        let Some(Ended { name, end, message }) = ended else {
             return;
         };
         let message = self.operator.context.scrubber().scrub(&message);
@@ -178,7 +180,10 @@ impl Keeper {
             Some(End::Done) => self.attended.done = Some(digest.to_owned()),
             // What it failed by may be what somebody has changed meanwhile.
             Some(End::Failed) if self.is_asked_anew(&pass.object) => {}
-            Some(End::Failed) => self.failure = Some(message),
+            Some(End::Failed) => {
+                self.failure = Some(message);
+                self.attended.failed = Some(name);
+            }
             Some(End::Moved) => {
                 // It has read the source itself, and may know more of it.
                 if let Some(source) = &pass.object.spec.source_ref {
@@ -187,6 +192,17 @@ impl Keeper {
                 pass.known = Known::Away(message);
             }
             Some(End::Temporary) | None => pass.known = Known::Away(message),
+        }
+    }
+
+    /// Notes at a Job that failed which plan it has left, for the next operator. That it can't be noted costs one more try.
+    pub(super) async fn note_left(&mut self, object: &Environment, left: &str) {
+        let Some(name) = self.attended.failed.take() else {
+            return;
+        };
+        let jobs = Jobs::of(&self.operator.cluster, object);
+        if let Err(error) = jobs.note(&name, left).await {
+            tracing::warn!(environment = %self.name, job = %name, %error, "the Job can't be marked");
         }
     }
 

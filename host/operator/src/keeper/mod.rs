@@ -293,6 +293,7 @@ impl Keeper {
                 let asked = asked(&pass.object, &surveyed.digest);
                 if let Some(failure) = self.failure.take() {
                     self.held = Some((asked.clone(), failure));
+                    self.note_left(&pass.object, &asked.plan).await;
                 }
                 self.held
                     .take_if(|(held, _)| *held != asked || surveyed.is_empty);

@@ -24,6 +24,8 @@ pub struct Seen {
     pub asked: Asked,
     /// The how-manieth of its plan it is, from one.
     pub attempt: u32,
+    /// The plan that was left when it had failed: a part may be done, and what failed is tried otherwise.
+    pub left: Option<String>,
     /// How it ended; none while it goes on.
     pub end: Option<End>,
 }
@@ -63,14 +65,16 @@ pub fn next(jobs: &[Seen], asked: &Asked) -> Next {
     }
     let own = jobs.iter().filter(|job| job.asked.plan == asked.plan);
     let last = own.max_by_key(|job| job.attempt);
-    match last {
-        Some(last) if last.end == Some(End::Failed) && last.asked == *asked => {
-            Next::Take(last.name.clone())
+    let has_left = |job: &&Seen| job.left.as_ref() == Some(&asked.plan);
+    let failed = last.or_else(|| jobs.iter().find(has_left));
+    match (failed, last) {
+        (Some(failed), _) if failed.end == Some(End::Failed) && failed.asked.of == asked.of => {
+            Next::Take(failed.name.clone())
         }
-        Some(last) => Next::Start {
+        (_, Some(last)) => Next::Start {
             attempt: last.attempt.saturating_add(1),
         },
-        None => Next::Start { attempt: 1 },
+        (_, None) => Next::Start { attempt: 1 },
     }
 }
 
@@ -112,8 +116,21 @@ mod tests {
             name: name.to_owned(),
             asked: of,
             attempt,
+            left: None,
             end,
         }
+    }
+
+    #[test]
+    fn a_plan_that_a_failed_job_has_left_is_not_tried_either() {
+        let left = Seen {
+            left: Some("rest".to_owned()),
+            ..seen("a", asked("a", "1/"), 1, Some(End::Failed))
+        };
+        let jobs = [left];
+        let next = |of| next(&jobs, &asked("rest", of));
+        assert_eq!(next("1/"), Next::Take("a".to_owned()));
+        assert_eq!(next("1/again"), Next::Start { attempt: 1 });
     }
 
     #[test]
