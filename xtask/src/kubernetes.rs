@@ -1,5 +1,6 @@
-//! A real API server, its store, and Helm, compiled once from their Go modules into the cache: `bin/etcd`, `bin/kube-apiserver`
-//! and `bin/helm` of the tools' folder. Whoever has them already says where with `KUBEBUILDER_ASSETS` and `HELM`.
+//! A real API server, its store and its controllers, and Helm, compiled once from their Go modules into the cache: `bin/etcd`,
+//! `bin/kube-apiserver`, `bin/kube-controller-manager` and `bin/helm` of the tools' folder. Whoever has them already says where
+//! with `KUBEBUILDER_ASSETS`, `KUBE_CONTROLLER_MANAGER` and `HELM`.
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ const VERSION: &str = "k8s.io/component-base/version";
 
 /// A program: the variable by which a tester names their own, its folder of `tests/real-parts`, which names its modules, its
 /// name, and its package.
-const PROGRAMS: [(&str, &str, &str, &str); 3] = [
+const PROGRAMS: [(&str, &str, &str, &str); 4] = [
     (
         "KUBEBUILDER_ASSETS",
         "etcd",
@@ -26,6 +27,12 @@ const PROGRAMS: [(&str, &str, &str, &str); 3] = [
         "kubernetes",
         "kube-apiserver",
         "k8s.io/kubernetes/cmd/kube-apiserver",
+    ),
+    (
+        "KUBE_CONTROLLER_MANAGER",
+        "kubernetes-controllers",
+        "kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
     ),
     ("HELM", "helm", "helm", "helm.sh/helm/v4/cmd/helm"),
 ];

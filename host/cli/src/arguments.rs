@@ -3,6 +3,7 @@
 mod format;
 mod operator;
 mod report;
+mod run;
 mod schema;
 mod serve;
 mod signatures;
@@ -20,6 +21,7 @@ use whimbrel_server::client::Place;
 pub(crate) use format::{Format, LogFormat};
 pub(crate) use operator::Operator;
 pub(crate) use report::ReportFile;
+pub(crate) use run::Run;
 pub(crate) use schema::{Schema, SchemaKind};
 pub(crate) use serve::Serve;
 pub(crate) use signatures::{Signatures, VerifyCommits};
@@ -129,6 +131,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Keep the environments and migrations of a Kubernetes namespace
     Operator(Operator),
+    /// Run the plan of an environment of a Kubernetes namespace once, as its Jobs do
+    Run(Run),
     /// Serve Terraform, which starts this by itself
     #[command(hide = true)]
     TerraformProvider(TerraformProvider),

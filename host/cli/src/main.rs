@@ -15,6 +15,7 @@ mod output;
 mod protect;
 mod remote;
 mod run;
+mod tail;
 #[cfg(feature = "opentelemetry")]
 mod traces;
 

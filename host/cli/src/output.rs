@@ -15,6 +15,7 @@ use whimbrel_signal::{Bus, Scrubber, Sink};
 use crate::arguments::{Format, Global, LogFormat, ReportFile};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::tail::Tail;
 #[cfg(feature = "opentelemetry")]
 use crate::traces::Tracing;
 
@@ -30,6 +31,8 @@ pub(crate) struct Output {
     closing: Closing,
     /// What is measured, once somebody wants it. Clones share it.
     metrics: Arc<OnceLock<Metrics>>,
+    /// What keeps the last lines of it, once somebody wants them. Clones share it.
+    tail: Arc<OnceLock<Tail>>,
     /// What sends traces, where the environment names a collector.
     #[cfg(feature = "opentelemetry")]
     tracing: Option<Tracing>,
@@ -66,6 +69,7 @@ impl Output {
             scrubber,
             closing: Closing::default(),
             metrics: Arc::default(),
+            tail: Arc::default(),
             #[cfg(feature = "opentelemetry")]
             tracing: Tracing::begin(),
         }
@@ -110,6 +114,11 @@ impl Output {
     /// Begins to measure.
     pub(crate) fn measure(&self) -> Metrics {
         self.metrics.get_or_init(Metrics::new).clone()
+    }
+
+    /// Keeps the last lines of what is said from now on.
+    pub(crate) fn keep(&self, tail: Tail) {
+        let _ = self.tail.set(tail);
     }
 
     /// What is measured, if anything is.
@@ -163,9 +172,13 @@ impl Output {
 
     /// Writes to stderr.
     pub(crate) fn complain(&self, text: &str) {
+        let text = self.scrubber.scrub(text);
         let mut stream = anstream::stderr().lock();
-        let _ = stream.write_all(self.scrubber.scrub(text).as_bytes());
+        let _ = stream.write_all(text.as_bytes());
         let _ = stream.flush();
+        if let Some(tail) = self.tail.get() {
+            tail.say(&text);
+        }
     }
 
     /// Whether stderr shows colours.
@@ -193,11 +206,15 @@ impl Output {
                 self.verbose,
             ))),
         };
+        // Lines for a person, in whatever format the log is.
+        let tail = self.tail.get().map(|tail| {
+            let stream = Box::new(self.scrubber.writer(tail.clone()));
+            Box::new(Lines::new(stream, false)) as Box<dyn Sink>
+        });
+        let sink = sink.into_iter().chain(tail);
         #[cfg(feature = "opentelemetry")]
-        let sink = sink
-            .into_iter()
-            .chain(self.tracing.as_ref().map(Tracing::sink));
-        sink.into_iter().collect()
+        let sink = sink.chain(self.tracing.as_ref().map(Tracing::sink));
+        sink.collect()
     }
 
     /// Sends what still waits to be sent.

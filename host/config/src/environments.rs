@@ -199,7 +199,7 @@ fn place(
     }
     let mut spec = envelope.spec.0;
     // An operator's, of the object and not of the environment.
-    for key in ["sourceRef", "suspend"] {
+    for key in ["sourceRef", "suspend", "execution", "job"] {
         spec.remove(key);
     }
     let is_abstract = spec.remove("abstract").and_then(|value| value.as_bool());

@@ -1,6 +1,7 @@
 //! What is read from the API server, and every write to it.
 
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::{ObjectMeta, PartialObjectMeta};
@@ -65,6 +66,42 @@ impl Cluster {
     /// The same, without what is in them, to be watched.
     pub fn secrets_without_values(&self) -> Api<PartialObjectMeta<v1::Secret>> {
         Api::namespaced(self.watches.clone(), &self.namespace)
+    }
+
+    /// Its Jobs.
+    pub fn jobs(&self) -> Api<Job> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Makes a Job. What of it no Job has is refused instead of left out.
+    ///
+    /// # Errors
+    /// The API server doesn't do it.
+    pub async fn make_job(&self, job: &Json) -> Result<Job, kube::Error> {
+        let namespace = &self.namespace;
+        let query = format!("fieldValidation=Strict&fieldManager={MANAGER}");
+        let place = format!("/apis/batch/v1/namespaces/{namespace}/jobs?{query}");
+        let request = http::Request::post(place)
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(job.to_string().into_bytes())
+            .map_err(kube::Error::HttpError)?;
+        written(self.client.request(request)).await
+    }
+
+    /// Its Pods.
+    pub fn pods(&self) -> Api<v1::Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The Pod that this process is in; none where it is in none, or in one of another namespace.
+    ///
+    /// # Errors
+    /// The API server doesn't say.
+    pub async fn own_pod(&self) -> Result<Option<v1::Pod>, kube::Error> {
+        match std::env::var("POD_NAME") {
+            Ok(name) => self.pods().get_opt(&name).await,
+            Err(_) => Ok(None),
+        }
     }
 
     /// The namespace itself, as it is now.

@@ -16,6 +16,7 @@ mod deletion;
 mod error;
 mod events;
 mod heard;
+mod jobs;
 mod keeper;
 mod measures;
 mod operator;
@@ -23,6 +24,7 @@ mod reconcile;
 mod referenced;
 mod report;
 mod requests;
+mod run;
 mod secrets;
 mod shards;
 mod source;
@@ -47,6 +49,7 @@ use whimbrel_server::{Ended, Limits, Listen};
 pub use crds::crds;
 pub use error::OperatorError;
 pub use operator::Settings;
+pub use run::{Found, RunError, find};
 
 use api::resource;
 use cluster::{Cluster, Stores};
@@ -101,17 +104,7 @@ pub async fn operate(
         approvals: approvals.as_reader(),
     };
     let metrics = context.metrics().cloned().unwrap_or_else(Metrics::new);
-    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
-        Api::namespaced(clients.objects.clone(), &namespace);
-    let of_cluster = Arc::new(ClusterSecrets::new(secrets, namespace.clone()));
-    let mut context = context
-        .with_metrics(metrics.clone())
-        .with_backend(CLUSTER_BACKEND, of_cluster);
-    if !settings.has_local_secrets {
-        context = context
-            .with_backend("env", Arc::new(Closed))
-            .with_backend("file", Arc::new(Closed));
-    }
+    let context = surroundings(context.with_metrics(metrics.clone()), &clients, &settings);
     let watches = clients.watches.clone();
     let for_leases = clients.objects.clone();
     let (guard, mut all_gone) = mpsc::channel(1);
@@ -190,6 +183,21 @@ pub async fn operate(
     } else {
         Ended::Cut
     })
+}
+
+/// The same context with the secrets that objects may refer to.
+fn surroundings(context: Context, clients: &Clients, settings: &Settings) -> Context {
+    let namespace = &settings.namespace;
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+        Api::namespaced(clients.objects.clone(), namespace);
+    let of_cluster = Arc::new(ClusterSecrets::new(secrets, namespace.clone()));
+    let context = context.with_backend(CLUSTER_BACKEND, of_cluster);
+    if settings.has_local_secrets {
+        return context;
+    }
+    context
+        .with_backend("env", Arc::new(Closed))
+        .with_backend("file", Arc::new(Closed))
 }
 
 /// Once everything was listed: what one object says of another counts only then.

@@ -39,6 +39,8 @@ pub struct Settings {
     pub shards: NonZeroU16,
     /// After how long a replica that is gone is followed by another one.
     pub lease_duration: Duration,
+    /// What a Job's process is started with, besides what it is to run.
+    pub run_arguments: Vec<String>,
     /// What signs promotion records.
     pub signing: Option<SigningKey>,
 }
@@ -196,6 +198,11 @@ impl Operator {
         };
         let environments = &self.cluster.stores.environments;
         self.shards.is_held(source) || environments.state().iter().any(is_needed)
+    }
+
+    /// Takes a source that was read, and isn't kept.
+    pub fn knows(&self, name: &str, source: Arc<Source>) {
+        lock(&self.sources).insert(name.to_owned(), source);
     }
 
     /// Brings up to date what is measured when somebody asks.

@@ -27,6 +27,7 @@ use crate::api::{
 };
 use crate::cluster::{annotation, now};
 use crate::operator::Operator;
+use crate::run::RunError;
 use crate::secrets::{Closed, ClusterSecrets};
 
 /// A source that is kept.
@@ -190,6 +191,23 @@ pub async fn keep(operator: Arc<Operator>, name: String, source: Arc<Source>) {
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Reads a source for whoever needs it once.
+pub async fn read_once(operator: &Arc<Operator>, name: &str) -> Result<(), RunError> {
+    let failed = |message, is_temporary| RunError::Source {
+        name: name.to_owned(),
+        message,
+        is_temporary,
+    };
+    let object = operator.cluster.source(name);
+    let object = object.ok_or_else(|| failed("there is none".to_owned(), false))?;
+    let read = read(operator, &object, None).await;
+    let (read, _) = read.map_err(|unread| failed(unread.message, unread.is_temporary))?;
+    let source = Arc::new(Source::new());
+    source.take(&read);
+    operator.knows(name, source);
+    Ok(())
 }
 
 /// Looks at it once. How long to wait until the next time, at most.

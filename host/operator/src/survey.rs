@@ -37,6 +37,11 @@ pub struct Surveyed {
 }
 
 impl Surveyed {
+    /// What a run needs of it. What was lent for it is given back by whoever lent it.
+    pub fn into_parts(self) -> (Opened, Option<Prepared>) {
+        (self.opened, self.prepared)
+    }
+
     /// Gives back what was lent for it.
     pub async fn close(self) {
         self.closing.close().await;
@@ -154,7 +159,8 @@ pub async fn survey(
     }
 }
 
-async fn asked(
+/// The same for whoever listens to it, and gives back himself what is lent for it.
+pub async fn asked(
     context: &whimbrel_engine::Context,
     selection: &Selection,
     confirmations: &[Arc<Approval>],

@@ -26,7 +26,7 @@ use crate::heard::Heard;
 use crate::operator::Operator;
 
 /// Objects in one page of a list: a thousand migrations are two requests, and no answer is larger than some megabytes.
-const PAGE: u32 = 500;
+pub const PAGE: u32 = 500;
 
 /// What of an object is worth looking at it again: never what the operator itself writes into its status.
 #[derive(PartialEq, Eq)]

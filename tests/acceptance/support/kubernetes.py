@@ -1,6 +1,7 @@
 """A real kube-apiserver over a real etcd, and requests to it by nothing but the standard library.
 
-Nothing else of a cluster runs: no controllers, no kubelet. What the operator promises is between it and the API server.
+Nothing else of a cluster runs, unless a test starts the controllers, or a stand-in for a kubelet (`support.kubelet`). What the
+operator promises is between it and the API server.
 """
 
 import http.client
@@ -33,6 +34,7 @@ PLACES = {
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
     "GitRepository": "/apis/source.toolkit.fluxcd.io/v1/namespaces/{}/gitrepositories",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "Kustomization": "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/{}/kustomizations",
@@ -254,6 +256,10 @@ class Namespace:
                     "metadata": {"name": name, "namespace": self.name, **metadata}}
         document |= {"stringData": spec} if kind == "Secret" else {"spec": spec}
         return self.cluster.apply(document, user=user)
+
+    def create(self, version, kind, document):
+        """Makes an object of a kind that isn't the product's."""
+        return self.cluster.call("POST", PLACES[kind].format(self.name), {"apiVersion": version, "kind": kind} | document)
 
     def get(self, kind, name):
         """An object, or none."""

@@ -15,6 +15,7 @@ mod plan;
 mod plugin;
 mod promote;
 mod revert;
+mod run;
 mod schema;
 mod secrets;
 mod serve;
@@ -103,7 +104,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Wait(arguments) => wait_for(output, wait::run(arguments, global, output)),
         Command::Serve(arguments) => wait_for(output, serve::run(arguments, global, output)),
         Command::Crds => crds::run(output),
-        Command::Operator(arguments) => wait_for(output, operator::run(arguments, output)),
+        Command::Operator(arguments) => wait_for(output, operator::run(arguments, global, output)),
+        Command::Run(arguments) => wait_for(output, run::run(arguments, global, output)),
         Command::TerraformProvider(arguments) => {
             wait_for(output, terraform::run(arguments, output))
         }

@@ -5,7 +5,7 @@ use whimbrel_report::metrics::Metrics;
 use whimbrel_run::Stop;
 use whimbrel_server::{Ended, Listen};
 
-use crate::arguments::Operator;
+use crate::arguments::{Global, LogFormat, Operator};
 use crate::engine::context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -13,7 +13,11 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::remote::{cache_folder, signing_key};
 
-pub(crate) async fn run(arguments: &Operator, output: &Output) -> Result<Exit, CliError> {
+pub(crate) async fn run(
+    arguments: &Operator,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
     let usage = |error| CliError::new(Exit::Usage, error);
     let configuration = configuration().await.map_err(|error| {
         usage(error).hint("run it in a pod with a service account, or set KUBECONFIG")
@@ -33,6 +37,7 @@ pub(crate) async fn run(arguments: &Operator, output: &Output) -> Result<Exit, C
         shards: arguments.shards,
         lease_duration: arguments.lease_duration,
         has_local_secrets: arguments.local_secrets,
+        run_arguments: run_arguments(arguments, global),
         signing: signing_key(output.scrubber())?,
     };
     // Before the sandbox is asked for, whose calls are counted, too.
@@ -46,4 +51,16 @@ pub(crate) async fn run(arguments: &Operator, output: &Output) -> Result<Exit, C
         Ended::Gracefully => Exit::Success,
         Ended::Cut => interrupt.exit(),
     })
+}
+
+/// What a Job's process says and may is what the operator's own does.
+fn run_arguments(arguments: &Operator, global: &Global) -> Vec<String> {
+    let mut said = Vec::new();
+    if global.log_format == LogFormat::Json {
+        said.extend(["--log-format", "json"]);
+    }
+    if arguments.local_secrets {
+        said.push("--local-secrets");
+    }
+    said.into_iter().map(str::to_owned).collect()
 }

@@ -74,6 +74,43 @@ static SPEC: Object = Object {
             Shape::Flag,
             "For an operator: whether nothing new is begun. Default: false.",
         ),
+        optional(
+            "execution",
+            Shape::Choice(&["InProcess", "Job"]),
+            "For an operator: whether a plan is run in its own process or by a Job. Default: `InProcess`.",
+        ),
+        optional(
+            "job",
+            Shape::Object(&JOB),
+            "For an operator: the Jobs of `execution: Job`.",
+        ),
+    ],
+};
+
+static JOB: Object = Object {
+    what: "a `job`",
+    fields: &[
+        optional(
+            "template",
+            Shape::JsonMap,
+            "A template of a Pod, merged over what the operator's own Pod is: lists of what has a name, by the names. The container that runs the plan is called `whimbrel`.",
+        ),
+        optional(
+            "activeDeadlineSeconds",
+            Shape::Integer {
+                minimum: 1,
+                maximum: 31_536_000,
+            },
+            "How long a Job may take before it is ended at a safe point. Default: as long as it takes.",
+        ),
+        optional(
+            "ttlSecondsAfterFinished",
+            Shape::Integer {
+                minimum: 0,
+                maximum: 31_536_000,
+            },
+            "How long a Job that has ended is kept. Default: a day.",
+        ),
     ],
 };
 

@@ -4,6 +4,7 @@
 //! document of a repository. What is typed here is only what belongs to the object and not to the definition.
 
 mod condition;
+mod execution;
 mod status;
 
 use kube::core::object::Object;
@@ -15,6 +16,7 @@ use whimbrel_config::Kind;
 pub use condition::{
     Condition, ConditionStatus, ConditionType, Conditions, Said, conditions, transition,
 };
+pub use execution::{Execution, JobSpec};
 pub use status::{
     ApprovalStatus, DatabaseStatus, EnvironmentStatus, GitSourceStatus, MigrationStatus,
 };
@@ -42,6 +44,15 @@ pub const MIGRATION_ANNOTATION: &str = "whimbrel.dev/migration";
 /// The checksum of the definition that an object was written from.
 pub const CHECKSUM_ANNOTATION: &str = "whimbrel.dev/checksum";
 
+/// The plan that a Job runs.
+pub const PLAN_ANNOTATION: &str = "whimbrel.dev/plan";
+/// The plan that one left when it had failed.
+pub const LEFT_ANNOTATION: &str = "whimbrel.dev/left";
+/// Which state of its environment's object a Job was made for.
+pub const ASKED_ANNOTATION: &str = "whimbrel.dev/asked";
+/// The how-manieth Job of a plan it is.
+pub const ATTEMPT_ANNOTATION: &str = "whimbrel.dev/attempt";
+
 /// An environment.
 pub type Environment = Object<EnvironmentSpec, EnvironmentStatus>;
 /// A migration.
@@ -68,6 +79,12 @@ pub struct EnvironmentSpec {
     /// Whether nothing new is begun.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
+    /// Where a plan is run.
+    #[serde(default, skip_serializing_if = "Execution::is_in_process")]
+    pub execution: Execution,
+    /// The Jobs that run it, where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobSpec>,
     /// The definition, as in a repository.
     #[serde(flatten)]
     pub definition: Map<String, Json>,

@@ -1,6 +1,7 @@
 //! The loop of an environment: observes, asks what is to be done, does it, and observes again.
 
 mod holding;
+mod jobs;
 mod leaving;
 mod running;
 
@@ -14,15 +15,19 @@ use whimbrel_engine::{Publishing, publish_again};
 use whimbrel_project::DefinitionCache;
 use whimbrel_server::Pulse;
 
-use crate::api::{Environment, FINALIZER, Migration};
+use crate::api::{Environment, Execution, FINALIZER, Migration};
 use crate::approvals::{self, Told};
 use crate::definition::is_abstract;
+use crate::jobs::asked;
 use crate::operator::Operator;
-use crate::reconcile::{Action, Fate, Known, Observed, Source, Waiting, is_retried, say, step};
+use crate::reconcile::{
+    Action, Asked, Fate, Known, Observed, Source, Waiting, is_retried, say, step,
+};
 use crate::referenced::Referenced;
 use crate::report::{Scope, report};
 use crate::survey::{Surveyed, failed, selection, survey};
 
+use jobs::Attended;
 use leaving::{Departures, Findings};
 
 /// The most actions of one pass: what changes faster is looked at again a little later.
@@ -35,14 +40,15 @@ struct Keeper {
     pulse: Pulse,
     cache: DefinitionCache,
     failures: u32,
-    /// The plan that failed, and how: it isn't tried again as long as it stays the same.
-    held: Option<(String, String)>,
+    /// The plan that failed, and how: it isn't tried again as long as it stays the same, and nobody asks.
+    held: Option<(Asked, String)>,
     /// How the last run failed; the plan as it is next made is the one that does.
     failure: Option<String>,
     publishing: Option<Publishing>,
     told: Told,
     referenced: Referenced,
     departures: Departures,
+    attended: Attended,
 }
 
 /// What one pass knows.
@@ -77,6 +83,7 @@ pub async fn keep(
         told: Told::new(),
         referenced: Referenced::default(),
         departures: Departures::default(),
+        attended: Attended::default(),
     };
     loop {
         if !keeper.hold().await {
@@ -177,6 +184,7 @@ impl Keeper {
                     pass.is_held = true;
                 }
                 Action::Release => {
+                    self.end_jobs(&pass.object).await;
                     self.operator
                         .cluster
                         .hold(&pass.object.metadata, false)
@@ -186,8 +194,16 @@ impl Keeper {
                 Action::Forget => return Ok(false),
                 Action::Mark => self.mark(pass, &fates).await?,
                 Action::Judge => self.judge(pass, &fates).await?,
-                Action::Survey => self.ask(pass).await,
+                Action::Survey => {
+                    self.attend(pass, &observed).await?;
+                    if pass.known == Known::Nothing && !self.operator.stop.is_requested() {
+                        self.ask(pass).await;
+                    }
+                }
                 Action::Approve => self.approve(pass).await?,
+                Action::Run if pass.object.spec.execution == Execution::Job => {
+                    self.run_by_job(pass, &observed).await?;
+                }
                 Action::Run => {
                     if !self.operator.cluster.is_current(&pass.object).await? {
                         return Ok(true);
@@ -291,13 +307,13 @@ impl Keeper {
                 let timeout = self.operator.settings.watch_timeout;
                 self.referenced
                     .watch(environment, &self.operator.cluster, timeout, &self.bell);
+                let asked = asked(&pass.object, &surveyed.digest);
                 if let Some(failure) = self.failure.take() {
-                    self.held = Some((surveyed.digest.clone(), failure));
+                    self.held = Some((asked.clone(), failure));
+                    self.note_left(&pass.object, &asked.plan).await;
                 }
-                let held = self
-                    .held
-                    .take_if(|(digest, _)| *digest != surveyed.digest || surveyed.is_empty);
-                drop(held);
+                self.held
+                    .take_if(|(held, _)| *held != asked || surveyed.is_empty);
                 pass.known = match (&self.held, known) {
                     (Some((_, failure)), Known::Pending) => Known::Failed(failure.clone()),
                     (_, known) => known,

@@ -15,7 +15,7 @@ use crate::survey::failed;
 
 /// How long a run may go on after its object was deleted, before it is cancelled: a database that hangs must not hold up the
 /// end of a namespace.
-const RELEASE: Duration = Duration::from_secs(60);
+pub(super) const RELEASE: Duration = Duration::from_secs(60);
 
 impl Keeper {
     /// Runs the plan to its end, or to the next safe point when the object is deleted meanwhile.
@@ -95,15 +95,17 @@ impl Keeper {
         never
     }
 
+    /// Whether somebody deleted an environment, or has made another one of its name.
+    pub(super) fn is_gone(&self, object: &Environment) -> bool {
+        let now = self.operator.cluster.environment(&self.name);
+        now.is_none_or(|now| {
+            now.metadata.deletion_timestamp.is_some() || now.metadata.uid != object.metadata.uid
+        })
+    }
+
     async fn watch_object(&self, object: &Environment, stop: &Stop) -> Infallible {
-        let is_deleted = || {
-            let now = self.operator.cluster.environment(&self.name);
-            now.is_none_or(|now| {
-                now.metadata.deletion_timestamp.is_some() || now.metadata.uid != object.metadata.uid
-            })
-        };
         loop {
-            if is_deleted() {
+            if self.is_gone(object) {
                 stop.request();
                 tokio::time::sleep(RELEASE).await;
                 stop.request();

@@ -4,11 +4,13 @@
 //! process wouldn't see: what is known is the objects, and the databases' histories.
 
 mod environment;
+mod job;
 mod leaving;
 mod migrations;
 mod say;
 
 pub use environment::{Action, Known, Observed, Source, Waiting, step};
+pub use job::{Asked, End, FINAL_EXITS, Next, REFUSED_EXIT, Seen, end, going, next};
 pub use leaving::{Age, Fate, Judged, Leaving, Reason, fate};
 pub use migrations::{Written, counts, migration_status, object_name, superfluous, written};
 pub use say::{is_retried, say};

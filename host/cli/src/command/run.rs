@@ -1,0 +1,104 @@
+//! `whimbrel run`: the process of a Job. Runs the plan of an environment that is an object of a Kubernetes cluster.
+
+use std::time::Duration;
+
+use whimbrel_operator::{Found, RunError, Settings, configuration, find};
+
+use crate::arguments::{Global, Run};
+use crate::engine::context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::metrics::{Deed, Measured};
+use crate::output::Output;
+use crate::remote::{cache_folder, signing_key};
+use crate::run::{RUN_FORMATS, run as run_plan};
+use crate::tail::Tail;
+
+pub(crate) async fn run(
+    arguments: &Run,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    output.format(&RUN_FORMATS)?;
+    if let Some(tail) = Tail::begin(arguments.termination_log.as_deref()) {
+        output.keep(tail);
+    }
+    let mut measured = Measured::begin(&arguments.metrics, global, output);
+    let result = brought(arguments, global, output, &mut measured).await;
+    measured.end(&result, Deed::Whole).await;
+    result
+}
+
+async fn brought(
+    arguments: &Run,
+    global: &Global,
+    output: &Output,
+    measured: &mut Measured<'_>,
+) -> Result<Exit, CliError> {
+    let found = found(arguments, global, output).await?;
+    let environment = found.opened.environment().name.clone();
+    measured.about(environment.as_str(), found.opened.targets.resolver());
+    if found.is_current {
+        return Ok(current(output));
+    }
+    let Found {
+        opened, prepared, ..
+    } = found;
+    match run_plan(&opened, prepared, arguments.plan.as_deref(), output).await {
+        // A second Pod of the same Job may have been at it: what it has done is not another plan.
+        Err(refused) if refused.exit() == Exit::Refused => {
+            match self::found(arguments, global, output).await {
+                Ok(again) if again.is_current => Ok(current(output)),
+                _ => Err(refused),
+            }
+        }
+        ended => ended,
+    }
+}
+
+fn current(output: &Output) -> Exit {
+    output.notice("everything is applied");
+    Exit::Success
+}
+
+async fn found(arguments: &Run, global: &Global, output: &Output) -> Result<Found, CliError> {
+    let Some(environment) = &global.environment else {
+        return Err(CliError::usage("`run` needs `--environment NAME`"));
+    };
+    let configuration = configuration().await.map_err(|error| {
+        CliError::new(Exit::Usage, error)
+            .hint("run it in a pod with a service account, or set KUBECONFIG")
+    })?;
+    let cache = arguments.cache.clone().or_else(cache_folder);
+    let cache = cache.ok_or_else(|| {
+        CliError::failed("there is no place to keep mirrors of repositories")
+            .hint("`--cache FOLDER`, or set HOME, XDG_CACHE_HOME or WHIMBREL_CACHE")
+    })?;
+    let namespace = arguments.namespace.clone();
+    let settings = Settings {
+        namespace: namespace.unwrap_or_else(|| configuration.default_namespace.clone()),
+        cache,
+        has_local_secrets: arguments.local_secrets,
+        signing: signing_key(output.scrubber())?,
+        run_arguments: Vec::new(),
+        // Of one that keeps what it finds.
+        resync: Duration::ZERO,
+        revert_within: Duration::ZERO,
+        watch_timeout: Duration::ZERO,
+    };
+    let context = context(output).with_actor(format!("{} (operator)", whimbrel_engine::actor()));
+    let reverts = &arguments.reverts;
+    Ok(find(configuration, settings, context, environment, reverts).await?)
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let kind = match error {
+            RunError::Engine(error) => return error.into(),
+            RunError::Deleted(_) => Exit::Refused,
+            ref other if other.is_temporary() => Exit::Retry,
+            _ => Exit::Failed,
+        };
+        Self::new(kind, error)
+    }
+}
