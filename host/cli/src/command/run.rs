@@ -85,6 +85,8 @@ async fn found(arguments: &Run, global: &Global, output: &Output) -> Result<Foun
         resync: Duration::ZERO,
         revert_within: Duration::ZERO,
         watch_timeout: Duration::ZERO,
+        shards: std::num::NonZeroU16::MIN,
+        lease_duration: Duration::ZERO,
     };
     let context = context(output).with_actor(format!("{} (operator)", whimbrel_engine::actor()));
     let reverts = &arguments.reverts;
