@@ -22,7 +22,7 @@ place() {
     cp "$1" "$2.$$" && mv "$2.$$" "$2"
 }
 # Cargo writes an underscore where a package's name has a hyphen.
-for plugin in aws-secrets-manager azure-key-vault backfill gcp-secret-manager git-reporter git-webhook kubernetes sops terraform vault; do
+for plugin in aws-secrets-manager azure-key-vault backfill gcp-secret-manager git-reporter git-webhook kubernetes sops terraform terraform-state vault; do
     place "$built/$(echo "$plugin" | tr - _).wasm" "$out/$plugin.wasm"
 done
 for guest in hostile everything hostile_store hostile_provider strongbox lookup_table; do

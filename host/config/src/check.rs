@@ -129,12 +129,19 @@ impl Checker<'_> {
             (Shape::Value { literal }, Value::Text(text)) => {
                 self.literal(key, node, text, *literal);
             }
+            (Shape::Parameter, Value::Text(text)) => {
+                if text.starts_with("secret://") {
+                    self.literal(key, node, text, true);
+                }
+            }
             (Shape::Value { .. } | Shape::Material, Value::Map(_))
                 if node.get(CLUSTER_BACKEND).is_some() =>
             {
                 self.object(Some(key), node, &CLUSTER_REFERENCE);
             }
-            (Shape::Value { .. }, Value::Map(_)) => self.object(Some(key), node, &REFERENCE),
+            (Shape::Value { .. } | Shape::Parameter, Value::Map(_)) => {
+                self.object(Some(key), node, &REFERENCE)
+            }
             (Shape::Material, Value::Map(_)) if node.get("file").is_some() => {
                 self.object(Some(key), node, &FILE);
             }
@@ -241,6 +248,9 @@ impl Checker<'_> {
         let raw = self.source.slice(&node.span).trim();
         let scalar = matches!(node.value, Value::Number(_) | Value::Flag);
         match shape {
+            Shape::Parameter if scalar => {
+                problem.suggest(format!("as text it is written `\"{raw}\"`"))
+            }
             Shape::Text(format) if scalar && format.refuse(raw).is_none() => {
                 problem.suggest(format!("as text it is written `\"{raw}\"`"))
             }
@@ -358,6 +368,7 @@ fn expected(shape: &Shape) -> String {
         Shape::Object(object) => keys(object),
         Shape::Json => "a value".to_owned(),
         Shape::JsonMap => "a map".to_owned(),
+        Shape::Parameter => "text, or a reference to what is no secret".to_owned(),
         Shape::Value { literal: true } => "text or a secret reference".to_owned(),
         Shape::Value { literal: false } => "a secret reference".to_owned(),
         Shape::Material => "`{ file: PATH }` or a secret reference".to_owned(),

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use whimbrel_core::environment::{
-    BUILTIN_BACKENDS, CLUSTER_BACKEND, DatabaseSpec, Environment, SecretBackend, SecretReference,
-    ValueSource,
+    BUILTIN_BACKENDS, DatabaseSpec, Environment, SecretBackend, SecretReference, ValueSource,
 };
 use whimbrel_core::name::{DatabaseName, EnvironmentName, PluginName};
 use whimbrel_core::policy::Policy;
@@ -15,9 +14,10 @@ use whimbrel_core::template::{TemplateErrorKind, url_placeholders};
 use crate::document::Document;
 use crate::foreign;
 use crate::load::LoadOptions;
-use crate::node::{Part, Way, way};
-use crate::problem::{Problem, alternatives};
+use crate::node::{Part, way};
+use crate::problem::Problem;
 use crate::project::ProjectDocument;
+use crate::reference_checks::{check_reference, require_reference};
 use crate::secret_checks;
 
 /// Which environments configure a secret backend of a name.
@@ -58,7 +58,7 @@ impl Inherited<'_> {
 struct Spec {
     branch: Option<String>,
     after: Option<EnvironmentName>,
-    parameters: BTreeMap<String, String>,
+    parameters: BTreeMap<String, ValueSource>,
     databases: BTreeMap<DatabaseName, DatabaseSpec>,
     secrets: BTreeMap<String, SecretBackend>,
     policy: Policy,
@@ -73,23 +73,16 @@ pub fn resolve(
     let before = problems.len();
     require(inherited, spec, "databases", &["url"], problems);
     require(inherited, spec, "secrets", &["plugin"], problems);
+    for name in members(spec.get("parameters")) {
+        let value = spec.pointer(&format!("/parameters/{name}"));
+        let way = way!["spec", "parameters", name];
+        require_reference(inherited, &way, name, value, problems);
+    }
     for name in members(spec.get("databases")) {
         for key in ["url", "username", "password"] {
-            let way = way!["spec", "databases", name, key];
             let value = spec.pointer(&format!("/databases/{name}/{key}"));
-            for part in ["secret", "path"] {
-                let is_reference = value
-                    .is_some_and(|value| value.is_object() && value.get(CLUSTER_BACKEND).is_none());
-                if is_reference && value.and_then(|value| value.get(part)).is_none() {
-                    inherited
-                        .key_problem(
-                            &way,
-                            format!("the secret reference of `{key}` has no `{part}`"),
-                        )
-                        .expected(format!("`{part}: …`"))
-                        .push(problems);
-                }
-            }
+            let way = way!["spec", "databases", name, key];
+            require_reference(inherited, &way, key, value, problems);
         }
         let way = way!["spec", "databases", name, "forEach"];
         let each = spec.pointer(&format!("/databases/{name}/forEach"));
@@ -112,7 +105,8 @@ pub fn resolve(
             name: inherited.name.clone(),
             branch: spec.branch,
             after: spec.after,
-            parameters: spec.parameters,
+            parameters: literals(&spec.parameters),
+            parameter_references: referenced(spec.parameters),
             databases: spec.databases,
             secrets: spec.secrets,
             policy: spec.policy,
@@ -130,6 +124,22 @@ pub fn resolve(
             None
         }
     }
+}
+
+fn literals(parameters: &BTreeMap<String, ValueSource>) -> BTreeMap<String, String> {
+    let literal = |(name, value): (&String, &ValueSource)| match value {
+        ValueSource::Literal(text) => Some((name.clone(), text.clone())),
+        ValueSource::Secret(_) => None,
+    };
+    parameters.iter().filter_map(literal).collect()
+}
+
+fn referenced(parameters: BTreeMap<String, ValueSource>) -> BTreeMap<String, SecretReference> {
+    let reference = |(name, value)| match value {
+        ValueSource::Literal(_) => None,
+        ValueSource::Secret(reference) => Some((name, reference)),
+    };
+    parameters.into_iter().filter_map(reference).collect()
 }
 
 fn members(map: Option<&Json>) -> Vec<&str> {
@@ -179,6 +189,10 @@ pub fn check(
             .expected("`databases: {…}`, or `abstract: true` if others extend it")
             .push(problems);
     }
+    for (name, reference) in &environment.parameter_references {
+        let way = way!["spec", "parameters", name.as_str()];
+        check_reference(inherited, environment, &way, reference, problems);
+    }
     for (name, database) in &environment.databases {
         let at = |key: &str| way!["spec", "databases", name.as_str(), key];
         check_url(inherited, environment, name, database, problems);
@@ -223,52 +237,6 @@ pub fn check(
 pub fn unknown_plugin(problem: Problem, plugin: &PluginName, known: &[&str]) -> Problem {
     let problem = problem.expected("a built-in plugin, or one of `plugins` in `whimbrel.yaml`");
     problem.nearest(plugin.as_str(), known.iter().copied())
-}
-
-/// Says that a reference leads to no backend.
-pub fn check_reference(
-    inherited: &Inherited<'_>,
-    environment: &Environment,
-    way: &Way,
-    reference: &SecretReference,
-    problems: &mut Vec<Problem>,
-) {
-    let own = environment.secrets.keys().map(String::as_str);
-    let names: BTreeSet<_> = own.chain(BUILTIN_BACKENDS).collect();
-    if names.contains(reference.backend.as_str()) || reference.backend == CLUSTER_BACKEND {
-        return;
-    }
-    let mut inner = way.clone();
-    inner.push("secret".into());
-    let mapped = inherited
-        .documents
-        .iter()
-        .any(|document| document.has(&inner));
-    let way = if mapped { &inner } else { way };
-    let problem = match inherited.elsewhere.get(&reference.backend) {
-        None => inherited
-            .problem(
-                way,
-                format!("there is no secret backend `{}`", reference.backend),
-            )
-            .nearest(&reference.backend, names.iter().copied()),
-        Some(others) => {
-            let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
-            let (backend, name) = (&reference.backend, inherited.name);
-            let others = others.join(", ");
-            inherited
-                .problem(
-                    way,
-                    format!("the secret backend `{backend}` is configured by {others}, and not by `{name}`"),
-                )
-                .suggest(format!(
-                    "an environment's secrets are its own: configure `{backend}` under `secrets` of `{name}` too, or in what it extends"
-                ))
-        }
-    };
-    problem
-        .expected(alternatives(names.iter().copied()))
-        .push(problems);
 }
 
 fn check_for_each(
@@ -352,8 +320,11 @@ fn check_url(
         return;
     }
     for placeholder in placeholders {
-        if !environment.parameters.contains_key(&placeholder.name) {
-            let names = environment.parameters.keys().map(String::as_str);
+        if environment
+            .parameter_names()
+            .all(|name| name != placeholder.name)
+        {
+            let names = environment.parameter_names();
             inherited
                 .problem(
                     &way,

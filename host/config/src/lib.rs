@@ -28,6 +28,7 @@ mod parallel;
 mod problem;
 mod project;
 mod provider;
+mod reference_checks;
 mod references;
 mod render;
 mod schema;

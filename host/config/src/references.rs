@@ -215,8 +215,9 @@ fn check_placeholders(read: &Read, text: &Text, known: &Known<'_>, problems: &mu
         };
         let dialect = dialect(database);
         dialects.insert(dialect);
+        let parameters = environment.parameters_or_names();
         for placeholder in placeholders(dialect, &text.sql).unwrap_or_default() {
-            if !environment.parameters.contains_key(&placeholder.name) {
+            if !parameters.contains_key(&placeholder.name) {
                 let error = TemplateError {
                     offset: placeholder.offset,
                     length: placeholder.length,
@@ -229,7 +230,7 @@ fn check_placeholders(read: &Read, text: &Text, known: &Known<'_>, problems: &mu
                 entry.or_insert((error, Vec::new())).1.push(environment);
             }
         }
-        if let Err(error) = expand_sql(dialect, &text.sql, &environment.parameters)
+        if let Err(error) = expand_sql(dialect, &text.sql, &parameters)
             && matches!(error.kind, TemplateErrorKind::Value { .. })
         {
             let message = format!("in the environment `{}`, {}", environment.name, error.kind);
@@ -255,7 +256,7 @@ fn check_placeholders(read: &Read, text: &Text, known: &Known<'_>, problems: &mu
         };
         let names: BTreeSet<_> = environments
             .iter()
-            .flat_map(|environment| environment.parameters.keys().map(String::as_str))
+            .flat_map(|environment| environment.parameter_names())
             .collect();
         at(read, text, &error, message)
             .expected("a parameter of each environment that has the database")

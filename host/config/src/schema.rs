@@ -78,6 +78,9 @@ fn shape(shape_of: &Shape, partial: bool) -> Json {
         Shape::Object(inner) => object(inner, partial),
         Shape::Json => json!({}),
         Shape::JsonMap => json!({ "type": "object" }),
+        Shape::Parameter => {
+            json!({ "anyOf": [{ "type": "string" }, object(&REFERENCE, partial)] })
+        }
         Shape::Value { literal: true } => {
             json!({ "anyOf": [{ "type": "string", "minLength": 1 }, object(&REFERENCE, partial), object(&CLUSTER_REFERENCE, partial)] })
         }

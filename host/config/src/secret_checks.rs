@@ -6,9 +6,10 @@ use whimbrel_core::environment::{Environment, SecretBackend, SecretReference};
 use whimbrel_core::project::{Material, PluginSpec, Project};
 use whimbrel_core::reference::references;
 
-use crate::environment_checks::{Inherited, check_reference};
+use crate::environment_checks::Inherited;
 use crate::node::{Part, Way, way};
 use crate::problem::Problem;
+use crate::reference_checks::check_reference;
 
 /// Says what of the references of secret backends can't be meant.
 pub fn check(

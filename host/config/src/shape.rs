@@ -136,6 +136,8 @@ pub enum Shape {
         /// Whether the text may stand there as it is.
         literal: bool,
     },
+    /// Any text, or where in a backend it is.
+    Parameter,
     /// A file or a secret.
     Material,
 }

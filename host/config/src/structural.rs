@@ -96,12 +96,17 @@ fn shape(shape_of: &Shape, partial: bool) -> Json {
         Shape::List { item, minimum, .. } => json!({
             "type": "array", "items": shape(item, partial), "minItems": minimum, "maxItems": ITEMS,
         }),
+        // Rules can't name a map whose values have no type.
+        Shape::JsonMap
+        | Shape::Map {
+            value: Shape::Parameter,
+            ..
+        } => json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }),
         Shape::Map { value, .. } => {
             json!({ "type": "object", "additionalProperties": shape(value, partial) })
         }
         Shape::Object(inner) => object(inner, partial),
-        Shape::Json => json!({ "x-kubernetes-preserve-unknown-fields": true }),
-        Shape::JsonMap => json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }),
+        Shape::Json | Shape::Parameter => json!({ "x-kubernetes-preserve-unknown-fields": true }),
         Shape::Value { literal: true } => text_or_map(NO_PASSWORD),
         Shape::Value { literal: false } | Shape::Material => text_or_map(REFERENCE),
     }

@@ -12,6 +12,9 @@ pub use crate::secret_reference::{
     BUILTIN_BACKENDS, CLUSTER_BACKEND, SecretReference, SecretReferenceError, ValueSource,
 };
 
+/// The most characters of what stands in for a value: every database takes so long a name.
+const STAND_IN: usize = 63;
+
 /// One environment with everything that it inherits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,12 +29,47 @@ pub struct Environment {
     pub after: Option<EnvironmentName>,
     /// Values of `${NAME}` in SQL.
     pub parameters: BTreeMap<String, String>,
+    /// Values of `${NAME}` that a backend keeps, and says to be no secrets. Read once for all targets, they stand among the
+    /// others too.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameter_references: BTreeMap<String, SecretReference>,
     /// The logical databases.
     pub databases: BTreeMap<DatabaseName, DatabaseSpec>,
     /// The secret backends that it adds to the built-in `env` and `file`.
     pub secrets: BTreeMap<String, SecretBackend>,
     /// What is allowed.
     pub policy: Policy,
+}
+
+impl Environment {
+    /// The names of the parameters, whether or not their values are known.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
+        let read = self.parameter_references.keys();
+        self.parameters.keys().chain(read).map(String::as_str)
+    }
+
+    /// The parameters, each that wasn't read yet with its name as its value. For whoever looks at SQL and has no backends: a
+    /// value is always one token, so that the text falls into the same statements.
+    #[must_use]
+    pub fn parameters_or_names(&self) -> BTreeMap<String, String> {
+        let stand_in = |name: &String| (name.clone(), name.chars().take(STAND_IN).collect());
+        let mut all: BTreeMap<_, _> = self.parameter_references.keys().map(stand_in).collect();
+        all.extend(self.parameters.clone());
+        all
+    }
+
+    /// The parameters as they are written: of one that is read, its reference.
+    #[must_use]
+    pub fn written_parameters(&self) -> BTreeMap<String, String> {
+        let mut all = self.parameters.clone();
+        let references = &self.parameter_references;
+        all.extend(
+            references
+                .iter()
+                .map(|(name, reference)| (name.clone(), reference.to_string())),
+        );
+        all
+    }
 }
 
 /// One logical database, or with `for_each` the shape of many.

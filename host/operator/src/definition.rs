@@ -121,19 +121,32 @@ pub fn is_abstract(environment: &Environment) -> bool {
     said.and_then(Json::as_bool).unwrap_or_default()
 }
 
-/// Makes a folder hold these files and no other definitions. What else is in it stays: a SQLite file may be.
+/// Makes a folder hold these files and no other definitions. What else is in it stays: a SQLite file may be. What is as it
+/// should be isn't written again: of a thousand migrations, one is new.
 ///
 /// # Errors
 /// It can't be written.
 pub fn write(folder: &Path, files: &Files) -> io::Result<()> {
     for place in ["environments", "migrations"] {
-        match std::fs::remove_dir_all(folder.join(place)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => std::fs::create_dir_all(folder.join(place))?,
+        std::fs::create_dir_all(folder.join(place))?;
+        for found in std::fs::read_dir(folder.join(place))? {
+            let found = found?;
+            if files.contains_key(&Path::new(place).join(found.file_name())) {
+                continue;
+            }
+            if found.file_type()?.is_dir() {
+                std::fs::remove_dir_all(found.path())?;
+            } else {
+                std::fs::remove_file(found.path())?;
+            }
         }
     }
     for (path, text) in files {
-        std::fs::write(folder.join(path), text)?;
+        let path = folder.join(path);
+        if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+            continue;
+        }
+        std::fs::write(path, text)?;
     }
     Ok(())
 }
@@ -203,7 +216,10 @@ mod tests {
         write(folder.path(), &files).unwrap();
         assert!(!folder.path().join("migrations/old").exists());
         std::fs::write(folder.path().join("shop.db"), "").unwrap();
+        std::fs::write(folder.path().join("migrations/0001-a.json"), "half").unwrap();
         write(folder.path(), &files).unwrap();
+        let one = std::fs::read_to_string(folder.path().join("migrations/0001-a.json"));
+        assert_eq!(&one.unwrap(), &files[Path::new("migrations/0001-a.json")]);
         assert!(folder.path().join("shop.db").exists());
     }
 

@@ -12,8 +12,8 @@ use whimbrel_report::MigrationLine;
 
 use crate::api::{
     CHECKSUM_ANNOTATION, Condition, ConditionStatus, ConditionType, DeletionPolicy,
-    ENVIRONMENT_LABEL, Environment, EnvironmentStatus, Migration, MigrationSpec, REQUESTED_AT,
-    SOURCE_LABEL, Said, conditions,
+    ENVIRONMENT_LABEL, Environment, EnvironmentStatus, Migration, MigrationSpec, MigrationStatus,
+    REQUESTED_AT, SOURCE_LABEL, Said, conditions,
 };
 use crate::cluster::{annotation, as_json, now};
 use crate::definition::{belongs, only_environment};
@@ -158,13 +158,11 @@ async fn followed(
                 None => Arc::new(cluster.write_migration(&one, object, source).await?),
             };
             let lines = lines.get(&(database, one.migration.clone()));
-            stands(
-                operator,
-                &found,
-                lines.map(Vec::as_slice).unwrap_or_default(),
-                None,
-            )
-            .await
+            let lines = lines.map(Vec::as_slice).unwrap_or_default();
+            match stands(operator, &found, lines, None) {
+                Some(after) => write(operator, &found, &after, false).await,
+                None => Ok(()),
+            }
         }
     }));
     written.buffer_unordered(WRITES).try_collect::<()>().await?;
@@ -204,17 +202,26 @@ async fn own(
     for ((_, name), found) in lines {
         by_name.entry(name).or_default().extend(found);
     }
+    let mut changed = Vec::new();
     for migration in stores.migrations.state() {
         if belongs(&migration, environment, only.as_deref()) {
-            let of = by_name.get(migration.name_any().as_str());
-            let of = of.map(Vec::as_slice).unwrap_or_default();
             let name = migration.name_any();
+            let of = by_name.get(name.as_str());
+            let of = of.map(Vec::as_slice).unwrap_or_default();
             let is_reverting = reverting.iter().any(|other| other.as_str() == name);
             let said = is_reverting.then_some(reverts);
-            stands(operator, &migration, of, said).await?;
+            if let Some(after) = stands(operator, &migration, of, said) {
+                changed.push((migration, after, is_reverting));
+            }
         }
     }
-    Ok(())
+    let written = changed
+        .into_iter()
+        .map(|(migration, after, is_reverting)| async move {
+            write(operator, &migration, &after, is_reverting).await
+        });
+    let written = stream::iter(written).buffer_unordered(WRITES);
+    written.try_collect::<()>().await
 }
 
 /// What a migration says while it is to be reverted: what its environment says of it.
@@ -239,13 +246,13 @@ fn reverts(said: &[Said]) -> Vec<Said> {
     said.iter().map(of).collect()
 }
 
-/// Writes how one migration stands, or what else is to be said of it.
-async fn stands(
-    operator: &Arc<Operator>,
+/// How one migration stands, or what else is to be said of it; none where that is written already.
+fn stands(
+    operator: &Operator,
     migration: &Migration,
     lines: &[&MigrationLine],
     said: Option<&[Said]>,
-) -> Result<(), kube::Error> {
+) -> Option<MigrationStatus> {
     let generation = migration.metadata.generation.unwrap_or_default();
     let before = migration.status.as_ref();
     let mut after = migration_status(before, lines, generation, now());
@@ -256,17 +263,25 @@ async fn stands(
     for condition in &mut after.conditions {
         condition.message = operator.context.scrubber().scrub(&condition.message);
     }
-    if before == Some(&after) {
-        return Ok(());
-    }
+    (before != Some(&after)).then_some(after)
+}
+
+/// Writes how one migration stands, and tells of it.
+async fn write(
+    operator: &Operator,
+    migration: &Migration,
+    after: &MigrationStatus,
+    is_reverting: bool,
+) -> Result<(), kube::Error> {
     let cluster = &operator.cluster;
     let meta = &migration.metadata;
-    cluster.write_status(Kind::Migration, meta, &after).await?;
+    cluster.write_status(Kind::Migration, meta, after).await?;
     // What only waits is no event: there may be a thousand of them.
     let is_waiting = |condition: &Condition| condition.status == ConditionStatus::Unknown;
-    if said.is_none() && after.conditions.first().is_some_and(is_waiting) {
+    if !is_reverting && after.conditions.first().is_some_and(is_waiting) {
         return Ok(());
     }
+    let before = migration.status.as_ref();
     let known = before.map(|before| before.conditions.as_slice());
     cluster
         .tell(

@@ -1,6 +1,9 @@
 //! What a call of a secret store has heard and must not repeat: taken out of its log, its faults and its last words
 //! before they leave the call, and forgotten with it.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
 use serde_json::Value as Json;
 use whimbrel_core::fault::Fault;
 use whimbrel_signal::Scrubber;
@@ -17,30 +20,49 @@ const SHORTEST_TOKEN: usize = 8;
 /// What stands for words when more was heard than can be looked for.
 const WITHHELD: &str = "[withheld: the call has heard too much to tell secrets from words]";
 
+/// How much a call may hear.
+struct Heard {
+    /// Strings for whoever writes log lines.
+    strings: usize,
+    /// Strings for a fault, of which a call has only one.
+    strings_of_fault: usize,
+    bytes: usize,
+}
+
 /// What one call has heard.
 pub struct Hush {
     /// What is secret for longer than a call; none for calls that reveal nothing.
     lasting: Option<Scrubber>,
     heard: Vec<Zeroizing<String>>,
+    /// The same by their hashes: documents say many things many times.
+    known: HashSet<u64>,
+    hasher: RandomState,
     bytes: usize,
-    too_much: bool,
+    /// Whether something was heard that isn't kept.
+    is_full: bool,
     /// Made when something is said: most calls hear much and say little.
     scrubber: Option<Scrubber>,
-    limits: (usize, usize),
+    limits: Heard,
     /// What the call is about: whoever asked knows it, and must be able to read it again.
     about: String,
 }
 
 impl Hush {
     /// A call that has heard nothing.
-    pub const fn new(lasting: Option<Scrubber>, limits: &Limits) -> Self {
+    pub fn new(lasting: Option<Scrubber>, limits: &Limits) -> Self {
         Self {
             lasting,
             heard: Vec::new(),
+            known: HashSet::new(),
+            hasher: RandomState::new(),
             bytes: 0,
-            too_much: false,
+            is_full: false,
             scrubber: None,
-            limits: (limits.heard_strings, limits.heard_bytes),
+            limits: Heard {
+                strings: limits.heard_strings,
+                strings_of_fault: limits.heard_strings_of_fault,
+                bytes: limits.heard_bytes,
+            },
             about: String::new(),
         }
     }
@@ -66,12 +88,16 @@ impl Hush {
     /// Remembers a value until the call ends.
     pub fn hear(&mut self, text: &str) {
         let text = text.trim();
-        if text.len() < SHORTEST || self.too_much || self.about.contains(text) {
+        if text.len() < SHORTEST || self.is_full || self.about.contains(text) {
+            return;
+        }
+        if !self.known.insert(self.hasher.hash_one(text)) {
             return;
         }
         self.bytes += text.len();
-        if self.heard.len() >= self.limits.0 || self.bytes > self.limits.1 {
-            self.too_much = true;
+        let most = self.limits.strings_of_fault.max(self.limits.strings);
+        if self.heard.len() >= most || self.bytes > self.limits.bytes {
+            self.is_full = true;
             return;
         }
         self.heard.push(Zeroizing::new(text.to_owned()));
@@ -119,7 +145,7 @@ impl Hush {
         let Some(lasting) = &self.lasting else {
             return text.to_owned();
         };
-        if self.too_much && !text.is_empty() {
+        if self.heard_too_much() && !text.is_empty() {
             return WITHHELD.to_owned();
         }
         let heard = &self.heard;
@@ -133,13 +159,43 @@ impl Hush {
         scrubber.scrub(&lasting.scrub(text))
     }
 
+    /// Whether more was heard than is looked for in everything that is said.
+    const fn heard_too_much(&self) -> bool {
+        self.is_full || self.heard.len() > self.limits.strings
+    }
+
     /// The fault without what was heard.
     pub fn clean_fault(&mut self, mut fault: Fault) -> Fault {
+        if self.is_on() && self.heard_too_much() && !self.is_full {
+            return self.clean_long(fault);
+        }
         if self.is_on() {
             fault.code = self.clean(&fault.code);
             fault.message = self.clean(&fault.message);
             fault.hint = fault.hint.map(|hint| self.clean(&hint));
             fault.pointer = fault.pointer.map(|pointer| self.clean(&pointer));
+        }
+        fault
+    }
+}
+
+impl Hush {
+    /// The same after much was heard: a part of it at a time, because all of its forms at once would take too much memory.
+    fn clean_long(&self, mut fault: Fault) -> Fault {
+        let mut texts = vec![&mut fault.code, &mut fault.message];
+        texts.extend(fault.hint.as_mut());
+        texts.extend(fault.pointer.as_mut());
+        for text in &mut texts {
+            if let Some(lasting) = &self.lasting {
+                **text = lasting.scrub(text);
+            }
+        }
+        for part in self.heard.chunks(self.limits.strings.max(1)) {
+            let scrubber = Scrubber::default();
+            part.iter().for_each(|text| scrubber.register(text));
+            for text in &mut texts {
+                **text = scrubber.scrub(text);
+            }
         }
         fault
     }
@@ -207,6 +263,41 @@ mod tests {
         hush.hear("second");
         assert_eq!(hush.clean("third"), WITHHELD);
         assert_eq!(hush.clean(""), "");
+    }
+
+    #[test]
+    fn a_fault_may_be_about_a_long_answer() {
+        let limits = Limits {
+            heard_strings: 10,
+            heard_strings_of_fault: 50,
+            ..Limits::default()
+        };
+        let scrubber = Scrubber::default();
+        scrubber.register("lasting-value");
+        let mut hush = Hush::new(Some(scrubber), &limits);
+        let many: Vec<String> = (0..50).map(|number| format!("value-{number:03}")).collect();
+        // Said twice, it counts once.
+        for text in many.iter().chain(&many) {
+            hush.hear(text);
+        }
+        assert_eq!(hush.clean("a word"), WITHHELD);
+        let fault = |text: &str| Fault {
+            hint: Some(text.to_owned()),
+            pointer: Some(text.to_owned()),
+            ..Fault::new(FaultClass::NotFound, text, text)
+        };
+        let clean = hush.clean_fault(fault("no value-000, value-049 and lasting-value here"));
+        let expected = "no [redacted], [redacted] and [redacted] here";
+        assert_eq!(
+            (clean.message.as_str(), clean.code.as_str()),
+            (expected, expected)
+        );
+        assert_eq!(
+            (clean.hint.as_deref(), clean.pointer.as_deref()),
+            (Some(expected), Some(expected))
+        );
+        hush.hear("one more");
+        assert_eq!(hush.clean_fault(fault("a word")).message, WITHHELD);
     }
 
     #[test]

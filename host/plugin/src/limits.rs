@@ -113,6 +113,8 @@ limits! {
     concealed: usize = 64, "Values that a login conceals: a token, its accessor, the key that signs.";
     heard_strings: usize = 2_000,
         "Strings of HTTP answers that are looked for in what a call says; beyond them it may say nothing more.";
+    heard_strings_of_fault: usize = 50_000,
+        "The same for the fault with which a call ends, one a call: a state of Terraform is full of strings.";
     heard_bytes: usize = 4 << 20, "Bytes of the same.";
     http_requests: usize = 100, "Requests of one call of a secret store, or one commit's worth of a step.";
     http_request_bytes: usize = 1 << 20, "Body of a request: stores are asked in a few words.";
@@ -126,7 +128,8 @@ limits! {
         "Each of: finding the address, one attempt to connect, agreeing on TLS.";
     http_idle: Duration = Duration::from_secs(60), "How long a connection waits for the next request.";
     http_idle_connections: usize = 4, "Connections that wait, of each granted place.";
-    file_bytes: usize = 1 << 20, "A file that is read: tokens and certificates.";
+    file_bytes: usize = 4 << 20,
+        "A file that is read: tokens and certificates are small, a state of Terraform may be as large as an answer.";
     random_bytes: usize = 64 << 10, "Random bytes at once: keys and nonces are short.";
 }
 

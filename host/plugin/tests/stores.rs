@@ -96,6 +96,26 @@ async fn values_are_known_to_the_scrubber_before_anybody_gets_them() {
 }
 
 #[tokio::test]
+async fn only_what_is_said_to_be_no_secret_is_shown() {
+    let store = plain().await;
+    for (details, is_sensitive) in [
+        (r#"{"sensitive":false}"#, false),
+        (r#"{"sensitive":true}"#, true),
+        (r#"{"sensitive":0}"#, true),
+        (r#"{"sensitive":"false"}"#, true),
+        (r#"{"inner":{"sensitive":false}}"#, true),
+        ("null", true),
+    ] {
+        let value = format!("value-{}", details.len());
+        let options = json!({ "value": value, "details": details });
+        let secret = store.read("details", options).await.unwrap();
+        assert_eq!(secret.is_sensitive(), is_sensitive, "{details}");
+        let shown = store.scrubber.scrub(&value);
+        assert_eq!(shown != value, is_sensitive, "{details}: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn versions_leases_and_expiry_come_through() {
     let store = plain().await;
     let mut asked = reference("version", Json::Null);
@@ -474,7 +494,7 @@ async fn files_stay_in_their_folder() {
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(inside.join("data-1/token"), "file-token-1\n").unwrap();
     std::fs::write(outside.join("secret"), "out-of-reach").unwrap();
-    std::fs::write(inside.join("big"), vec![b'x'; (1 << 20) + 1]).unwrap();
+    std::fs::write(inside.join("big"), vec![b'x'; (4 << 20) + 1]).unwrap();
     symlink("data-1", inside.join("data")).unwrap();
     symlink("data/token", inside.join("token")).unwrap();
     symlink("../outside/secret", inside.join("climbs")).unwrap();

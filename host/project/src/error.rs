@@ -110,6 +110,15 @@ pub enum ProjectError {
         #[source]
         source: Box<ConnectError>,
     },
+    /// A parameter that a backend keeps can't be had.
+    #[error("the parameter `{name}`: {source}")]
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<SecretError>,
+    },
     /// A target's history can't be read.
     #[error("{target}: {source}")]
     History {
@@ -164,6 +173,7 @@ impl ProjectError {
                 "`git fetch origin {reference}`, name another one as `controlRef` in whimbrel.yaml, or pass `--control-ref REF`"
             )),
             Self::Connect { source, .. } => source.hint(),
+            Self::Parameter { source, .. } => source.hint(),
             _ => None,
         }
     }
@@ -175,6 +185,7 @@ impl ProjectError {
             Self::Remote(error) => error.is_temporary(),
             Self::Access(fault) => fault.retry != Retry::Never,
             Self::Connect { source, .. } => source.is_temporary(),
+            Self::Parameter { source, .. } => source.is_temporary(),
             Self::History { source, .. } => match source.as_ref() {
                 HistoryError::Database(error) => error.is_connection_lost() || error.is_retryable(),
                 _ => false,

@@ -23,6 +23,7 @@ mod notices;
 mod open;
 mod opening;
 mod overriding;
+mod parameters;
 mod place;
 mod plain_text;
 mod planner;

@@ -142,7 +142,7 @@ async fn in_environment(
                 plugins: Arc::clone(plugins),
                 tree: project.tree(),
                 dialect,
-                parameters: environment.parameters.clone(),
+                parameters: environment.parameters_or_names(),
             };
             for item in desired.iter() {
                 let migration = &item.migration;
@@ -157,7 +157,7 @@ async fn in_environment(
                         ..about(migration, "definition", Severity::Error, error.message)
                     }),
                 }
-                let parameters = &environment.parameters;
+                let parameters = &environment.parameters_or_names();
                 let rules = sql_findings(&project.tree(), dialect, migration, parameters);
                 let notes = notices(&*project.tree(), dialect, migration, parameters);
                 for finding in rules.into_iter().chain(notes) {

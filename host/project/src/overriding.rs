@@ -49,6 +49,8 @@ impl Opening {
 impl Override {
     fn apply(&self, environment: &mut Environment) -> Result<(), ProjectError> {
         let parameters = self.parameters.clone();
+        let read = &mut environment.parameter_references;
+        read.retain(|name, _| !parameters.contains_key(name));
         environment.parameters.extend(parameters);
         for (name, said) in &self.databases {
             match environment.databases.get_mut(name) {

@@ -9,6 +9,9 @@ use whimbrel_secrets::{Resolver, SecretError, Shape};
 /// How many secrets are asked about at once; each backend has its own bound below that.
 const AT_ONCE: usize = 16;
 
+/// How the place of a parameter begins.
+const PARAMETERS: &str = "parameters.";
+
 /// A reference of an environment, and what is known of its secret.
 pub struct CheckedSecret {
     /// Where the environment refers to it, such as `databases.shop.password`.
@@ -21,7 +24,7 @@ pub struct CheckedSecret {
     pub shape: Result<Shape, SecretError>,
 }
 
-/// Asks for the shape of every secret that an environment's databases refer to, once for each secret. No value is read
+/// Asks for the shape of every secret that an environment's parameters and databases refer to, once for each secret. No value is read
 /// where a backend can tell without.
 pub async fn check_secrets(environment: &Environment, resolver: &Resolver) -> Vec<CheckedSecret> {
     let mut secrets: BTreeMap<String, Vec<(String, SecretReference)>> = BTreeMap::new();
@@ -59,7 +62,13 @@ async fn check(resolver: &Resolver, uses: Vec<(String, SecretReference)>) -> Vec
         if let Ok(shape) = &shape {
             known = Some(shape.clone());
         }
-        let shape = shape.and_then(|shape| shape.fits(&reference).map(|()| shape));
+        let shape = shape.and_then(|shape| {
+            if place.starts_with(PARAMETERS) && shape.is_sensitive() {
+                let reference = Box::new(reference.clone());
+                return Err(SecretError::Sensitive { reference });
+            }
+            shape.fits(&reference).map(|()| shape)
+        });
         checked.push(CheckedSecret {
             place,
             backend: resolver.describe(&reference).ok(),
@@ -70,9 +79,12 @@ async fn check(resolver: &Resolver, uses: Vec<(String, SecretReference)>) -> Vec
     checked
 }
 
-/// Every reference of the databases, with its place.
+/// Every reference of the parameters and the databases, with its place.
 fn references(environment: &Environment) -> Vec<(String, &SecretReference)> {
-    let mut found = Vec::new();
+    let parameters = environment.parameter_references.iter();
+    let mut found: Vec<_> = parameters
+        .map(|(name, reference)| (format!("{PARAMETERS}{name}"), reference))
+        .collect();
     for (name, database) in &environment.databases {
         for (key, value) in [
             ("url", Some(&database.url)),

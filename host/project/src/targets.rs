@@ -14,6 +14,7 @@ use whimbrel_secrets::Resolver;
 use crate::ProjectError;
 use crate::dial::{Connected, Dial};
 use crate::instances::instances;
+use crate::parameters::read_parameters;
 
 /// One database of an environment.
 #[derive(Clone, Debug)]
@@ -38,22 +39,24 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Lists the targets of the given databases, or of all when none are given. Databases with `forEach` ask theirs,
-    /// read only. Relative paths are counted from `base`.
+    /// Reads the parameters that backends keep, once for all, and lists the targets of the given databases, or of all when
+    /// none are given. Databases with `forEach` ask theirs, read only. Relative paths are counted from `base`.
     ///
     /// # Errors
-    /// A database isn't there, its URL is none, or the list of its targets can't be had.
+    /// A parameter can't be had, a database isn't there, its URL is none, or the list of its targets can't be had.
     pub async fn list(
         environment: &Environment,
         base: &Path,
         resolver: Resolver,
         only: &[DatabaseName],
     ) -> Result<Self, ProjectError> {
+        let resolver = resolver.for_environment(&environment.secrets);
+        let environment = &read_parameters(environment, &resolver).await?;
         let mut all = Self {
             environment: environment.clone(),
             dial: Dial {
                 base: base.to_path_buf(),
-                resolver: resolver.for_environment(&environment.secrets),
+                resolver,
             },
             targets: BTreeMap::new(),
             complete: only.is_empty()

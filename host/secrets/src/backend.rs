@@ -89,6 +89,12 @@ impl Secret {
         self
     }
 
+    /// Whether it is one: the backend didn't say that anybody may see its fields.
+    #[must_use]
+    pub fn is_sensitive(&self) -> bool {
+        is_sensitive(&self.details)
+    }
+
     /// The same with what else the backend tells.
     #[must_use]
     pub fn with_details(mut self, details: Json) -> Self {
@@ -132,6 +138,20 @@ impl Shape {
             details: secret.details.clone(),
         }
     }
+}
+
+impl Shape {
+    /// Whether it is one of a secret: the backend didn't say that anybody may see its fields.
+    #[must_use]
+    pub fn is_sensitive(&self) -> bool {
+        is_sensitive(&self.details)
+    }
+}
+
+/// Whether what has these details is a secret. Only a plain no counts.
+#[must_use]
+pub fn is_sensitive(details: &Json) -> bool {
+    details.get("sensitive") != Some(&Json::Bool(false))
 }
 
 /// What became of a lease that was to be renewed.

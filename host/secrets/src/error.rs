@@ -49,6 +49,14 @@ pub enum SecretError {
         /// Why not.
         problem: &'static str,
     },
+    /// It is a secret, and was asked for where everybody sees it.
+    #[error(
+        "{reference}: it is a secret, and a parameter's value is written into statements, which are shown and kept in the history"
+    )]
+    Sensitive {
+        /// What was asked for.
+        reference: Box<SecretReference>,
+    },
     /// A backend's own answer.
     #[error("{reference}: {fault}")]
     Backend {
@@ -87,6 +95,9 @@ impl SecretError {
                     |name| format!("did you mean `{name}`?"),
                 ))
             }
+            Self::Sensitive { .. } => Some(
+                "a parameter is a text, or a reference to what its backend says is no secret, as an output of Terraform that isn't marked `sensitive`".to_owned(),
+            ),
             Self::Backend { fault, .. } => fault.hint.clone(),
             _ => None,
         }

@@ -17,13 +17,14 @@ mod lease;
 mod lent;
 mod limits;
 mod measured;
+mod parameter;
 mod readings;
 mod resolver;
 mod retry;
 mod slot;
 mod variable;
 
-pub use backend::{Backend, Lease, LeaseId, Renewal, Secret, Shape, UNNAMED_FIELD};
+pub use backend::{Backend, Lease, LeaseId, Renewal, Secret, Shape, UNNAMED_FIELD, is_sensitive};
 pub use clock::{Clock, SystemClock};
 pub use error::SecretError;
 pub use file::Files;

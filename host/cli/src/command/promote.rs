@@ -48,7 +48,7 @@ pub(crate) async fn run(
         signer: published.signer,
         distrusted: published.distrusted.map(|distrust| distrust.problem),
         migrations: Vec::new(),
-        parameters: differences(&from.parameters, &to.parameters),
+        parameters: differences(&from.written_parameters(), &to.written_parameters()),
     };
     let mut seen = BTreeSet::new();
     let changes = prepared.plan().targets.iter().flat_map(TargetPlan::applies);

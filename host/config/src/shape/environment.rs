@@ -40,10 +40,10 @@ static SPEC: Object = Object {
             "parameters",
             Shape::Map {
                 key: Format::Parameter,
-                value: &Shape::Text(Format::Any),
+                value: &Shape::Parameter,
                 what: "a map of parameters",
             },
-            "Values of `${NAME}` in SQL, quoted for the place where they stand.",
+            "Values of `${NAME}` in SQL, quoted for the place where they stand, or references to what is no secret.",
         ),
         optional(
             "databases",

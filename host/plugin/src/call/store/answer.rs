@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::Value as Json;
 use whimbrel_core::fault::{Fault, FaultClass};
-use whimbrel_secrets::{Lease, LeaseId, Renewal, Secret, Shape};
+use whimbrel_secrets::{Lease, LeaseId, Renewal, Secret, Shape, is_sensitive};
 use whimbrel_signal::Scrubber;
 
 use crate::bindings::store::exports::whimbrel::secrets::backend as wit;
@@ -25,7 +25,8 @@ pub struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    /// A secret. Its values are known to the scrubber before this returns, whether or not it can be used.
+    /// A secret. Its values are known to the scrubber before this returns, whether or not it can be used; unless the plugin
+    /// says that they are none.
     pub fn secret(&self, given: wit::Secret) -> Result<Secret, Fault> {
         // Into types that wipe themselves before anything can go wrong.
         let given_fields: Vec<(String, SecretSlice<u8>)> = given
@@ -33,8 +34,12 @@ impl Answers<'_> {
             .into_iter()
             .map(|(name, value)| (name, SecretSlice::from(value)))
             .collect();
-        for (_, value) in &given_fields {
-            self.reveal(value);
+        let details = self.document(&given.details);
+        // What isn't read is a secret, as what says nothing of it is.
+        if details.as_ref().map_or(true, is_sensitive) {
+            for (_, value) in &given_fields {
+                self.reveal(value);
+            }
         }
         let size: usize = given_fields
             .iter()
@@ -55,7 +60,9 @@ impl Answers<'_> {
         if fields.len() < count {
             return Err(self.unusable("two fields of one name"));
         }
-        let mut secret = Secret::new(fields).with_details(self.details(&given.details)?);
+        let mut details = details?;
+        scrub(&mut details, self.scrubber);
+        let mut secret = Secret::new(fields).with_details(details);
         if let Some(version) = given.version {
             self.name("a version", &version)?;
             secret = secret.with_version(version);
@@ -127,12 +134,14 @@ impl Answers<'_> {
     }
 
     fn details(&self, text: &str) -> Result<Json, Fault> {
-        let mut details = self
-            .plugin
-            .json(self.function, text)
-            .map_err(|error| super::fault(&error))?;
+        let mut details = self.document(text)?;
         scrub(&mut details, self.scrubber);
         Ok(details)
+    }
+
+    fn document(&self, text: &str) -> Result<Json, Fault> {
+        let document = self.plugin.json(self.function, text);
+        document.map_err(|error| super::fault(&error))
     }
 
     fn unusable(&self, reason: &str) -> Fault {
