@@ -140,7 +140,7 @@ impl Checker<'_> {
                 self.object(Some(key), node, &CLUSTER_REFERENCE);
             }
             (Shape::Value { .. } | Shape::Parameter, Value::Map(_)) => {
-                self.object(Some(key), node, &REFERENCE)
+                self.object(Some(key), node, &REFERENCE);
             }
             (Shape::Material, Value::Map(_)) if node.get("file").is_some() => {
                 self.object(Some(key), node, &FILE);

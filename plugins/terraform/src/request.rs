@@ -19,9 +19,11 @@ impl Reached {
         let blocks = config.get("database").and_then(Json::as_array);
         let reached = Self(blocks.cloned().unwrap_or_default());
         if !reached.0.is_empty() && config.get("endpoint").is_some_and(|it| !it.is_null()) {
-            let message = "`database` can't be said to the server at `endpoint`: its environment says it";
-            return Err(Fault::invalid("/database", message)
-                .with_hint("give what this process is to reach by itself a provider of its own, by an alias"));
+            let message =
+                "`database` can't be said to the server at `endpoint`: its environment says it";
+            return Err(Fault::invalid("/database", message).with_hint(
+                "give what this process is to reach by itself a provider of its own, by an alias",
+            ));
         }
         Ok(reached)
     }

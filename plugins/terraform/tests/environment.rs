@@ -278,13 +278,24 @@ fn what_is_imported_is_named_by_source_ref_and_environment() {
     let missing = Fault::new(FaultClass::Invalid, "engine.no-source", "it is missing");
     let host = Host::without_database().with_engine(move |_, _| Err(missing.clone()));
     let (wrong, _) = host.run(|| bare().import_state(KIND, "nothing"));
-    assert!(wrong.unwrap_err().hint.unwrap().contains("SOURCE,ENVIRONMENT"));
+    assert!(
+        wrong
+            .unwrap_err()
+            .hint
+            .unwrap()
+            .contains("SOURCE,ENVIRONMENT")
+    );
 }
 
 #[test]
 fn what_a_server_knows_makes_no_other_resource() {
     let prior = looked_at();
-    let (planned, asked) = planned(KIND, Some(&prior), &with(config(), json!({ "source": null })), answering(pending()));
+    let (planned, asked) = planned(
+        KIND,
+        Some(&prior),
+        &with(config(), json!({ "source": null })),
+        answering(pending()),
+    );
     let planned = planned.unwrap();
     assert!(planned.replace.is_empty());
     assert_eq!(planned.stored.state["id"], "dev");
