@@ -112,6 +112,7 @@ def test_a_thousand_migrations_are_seen_within_seconds(namespace, operate, sqlit
 
     eventually(lambda: succeeded(namespace) == MIGRATIONS + CHANGES, "all say so", 60)
     before = requests(namespace.cluster)
+    assert before > MIGRATIONS, "what is counted isn't what was asked"
     time.sleep(REST)
     asked = requests(namespace.cluster) - before
     measured(f"at rest: {asked:.0f} requests about {MIGRATIONS + CHANGES + 1} objects in {REST:.0f} s, "

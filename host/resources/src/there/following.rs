@@ -1,13 +1,13 @@
 //! Waiting for a server: until it has looked at its source, until it has done what it does by itself, until a run is over.
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use whimbrel_core::fault::{Fault, FaultClass, Retry};
+use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_server::client::escaped;
 
 use super::server::Server;
+use crate::failure::{Failed, of_class, of_failed};
 
 /// How long a look at a source counts as new.
 const NEW: Duration = Duration::from_secs(5);
@@ -107,14 +107,12 @@ impl Server {
             }
             let is_new = source.get("error").is_none();
             if let Some(error) = text(&now, "error").filter(|_| is_over || is_new) {
-                return Err(Fault {
-                    retry: Retry::Backoff,
-                    ..Fault::new(
-                        FaultClass::Unavailable,
-                        "engine.unavailable",
-                        format!("the server can't read its source: {error}"),
-                    )
-                });
+                let message = format!("the server can't read its source: {error}");
+                return Err(of_class(
+                    FaultClass::Unavailable,
+                    "engine.unavailable",
+                    message,
+                ));
             }
             if is_over {
                 break;
@@ -172,11 +170,8 @@ impl Server {
                         "the run `{run}` began, and what became of it isn't known: {}",
                         fault.message
                     );
-                    return Err(Fault {
-                        retry: Retry::Backoff,
-                        ..Fault::new(FaultClass::Unavailable, "endpoint.run-lost", message)
-                            .with_hint("plan again: the databases know")
-                    });
+                    let lost = of_class(FaultClass::Unavailable, "endpoint.run-lost", message);
+                    return Err(lost.with_hint("plan again: the databases know"));
                 }
             }
             pauses.pause().await;
@@ -189,26 +184,16 @@ fn ended(outcome: &Json) -> Result<(), Fault> {
     if text(outcome, "result") != Some("failed") {
         return Ok(());
     }
-    let mut message = String::from("not everything could be done");
-    let mut hints = Vec::new();
     let targets = outcome.get("targets").and_then(Json::as_array);
-    for target in targets.into_iter().flatten() {
-        let Some(error) = text(target, "error") else {
-            continue;
-        };
-        let name = text(target, "target").unwrap_or_default();
-        // Writing to a string can't fail.
-        let _ = write!(message, "\n{name}: {error}");
-        if let Some(committed) = text(target, "committed") {
-            let _ = write!(message, "\n  committed before that: {committed}");
-        }
-        hints.extend(text(target, "hint"));
-    }
-    hints.dedup();
-    Err(Fault {
-        hint: Some(hints.join("; ")).filter(|hint| !hint.is_empty()),
-        ..Fault::new(FaultClass::Conflict, "engine.run", message)
-    })
+    let failed = targets.into_iter().flatten().filter_map(|target| {
+        Some(Failed {
+            target: text(target, "target").unwrap_or_default().to_owned(),
+            error: text(target, "error")?,
+            committed: text(target, "committed"),
+            hint: text(target, "hint"),
+        })
+    });
+    Err(of_failed(failed))
 }
 
 /// A text of a document.

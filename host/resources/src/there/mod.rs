@@ -13,13 +13,14 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
 use whimbrel_core::environment::SecretReference;
-use whimbrel_core::fault::{Fault, FaultClass, Retry};
+use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
 use whimbrel_secrets::Resolver;
 use whimbrel_server::client::{Client, Place};
 use whimbrel_signal::Scrubber;
 
 use crate::endpoint::Endpoint;
+use crate::failure::of_class;
 use crate::request::{ProjectRequest, Request, Terms};
 use server::Server;
 
@@ -77,10 +78,11 @@ impl There {
     ) -> Result<Json, Fault> {
         let Some((place, token)) = &self.at else {
             let message = "the server that is to do it isn't known yet";
-            return Err(Fault {
-                retry: Retry::Backoff,
-                ..Fault::new(FaultClass::Unavailable, "endpoint.unknown", message)
-            });
+            return Err(of_class(
+                FaultClass::Unavailable,
+                "endpoint.unknown",
+                message,
+            ));
         };
         let token = match token {
             None => None,

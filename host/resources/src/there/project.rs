@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use whimbrel_core::fault::{Fault, FaultClass, Retry};
+use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_plugin::EngineQuestion;
 
 use super::following::text;
 use super::server::Server;
+use crate::failure::of_class;
 use crate::request::{ProjectRequest, SourceRequest, Terms};
 
 /// How often a plan that changed meanwhile is looked at again.
@@ -151,10 +152,7 @@ fn recorded(status: &Json) -> Result<Vec<String>, Fault> {
     let targets = status.get("targets").and_then(Json::as_array);
     for target in targets.into_iter().flatten() {
         if let Some(error) = text(target, "error") {
-            return Err(Fault {
-                retry: Retry::Backoff,
-                ..Fault::new(FaultClass::Unavailable, "engine.unread", error)
-            });
+            return Err(of_class(FaultClass::Unavailable, "engine.unread", error));
         }
         let migrations = target.get("migrations").and_then(Json::as_array);
         let migrations = migrations.into_iter().flatten();
@@ -294,7 +292,7 @@ fn said(planned: &Json, class: FaultClass, code: &str) -> Fault {
     let message = text(planned, "message").unwrap_or("the plan can't be run");
     Fault {
         hint: text(planned, "hint").map(str::to_owned),
-        ..Fault::new(class, code, message)
+        ..of_class(class, code, message)
     }
 }
 

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
-use whimbrel_core::fault::{Fault, FaultClass, Retry};
+use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_server::client::{Answered, AskError, Client, escaped};
+
+use crate::failure::{joined, of_class};
 
 /// How often an order is sent that may not have been heard.
 const SENDINGS: u32 = 4;
@@ -73,23 +75,16 @@ impl Server {
     /// That it can't be reached.
     pub fn lost(&self, error: &AskError) -> Fault {
         let message = format!("the server at {}: {error}", self.place);
-        Fault {
-            retry: Retry::Backoff,
-            ..Fault::new(FaultClass::Unavailable, "endpoint.unreachable", message)
-                .with_hint("`endpoint` of the provider's configuration says where it is")
-        }
+        of_class(FaultClass::Unavailable, "endpoint.unreachable", message)
+            .with_hint("`endpoint` of the provider's configuration says where it is")
     }
 
     fn refusal(&self, answered: &Answered) -> Fault {
         let kind = answered.body.get("type").and_then(Json::as_str);
         let detail = answered.detail();
         let hints = answered.body.get("hints").and_then(Json::as_array);
-        let hints: Vec<&str> = hints
-            .into_iter()
-            .flatten()
-            .filter_map(Json::as_str)
-            .collect();
-        let hint = Some(hints.join("; ")).filter(|hint| !hint.is_empty());
+        let hints = hints.into_iter().flatten().filter_map(Json::as_str);
+        let hint = joined(hints.map(str::to_owned).collect());
         let (class, code) = match (answered.status, kind) {
             (_, Some("may-not-approve" | "refused")) => (FaultClass::Denied, "engine.refused"),
             (401 | 403, _) => {
@@ -106,15 +101,9 @@ impl Server {
             (429 | 502 | 503 | 504, _) => (FaultClass::Unavailable, "engine.unavailable"),
             _ => (FaultClass::Invalid, "engine.failed"),
         };
-        let retry = if class == FaultClass::Unavailable {
-            Retry::Backoff
-        } else {
-            Retry::Never
-        };
         Fault {
             hint,
-            retry,
-            ..Fault::new(class, code, detail)
+            ..of_class(class, code, detail)
         }
     }
 }
