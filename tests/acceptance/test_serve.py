@@ -342,13 +342,15 @@ def test_an_app_waits_without_access_to_the_database(serve, whimbrel, project, s
     path = tmp_path / "whimbrel.sock"
     places = ["--server", f"unix:{path}", "--environment", "dev"]
     waiting = whimbrel.start("wait", "--migration", "0002-pets", *places)
+    waiting.follow()
     server = serve(listen=f"unix:{path}")
     server.phase("current")
     whimbrel.run("wait", "--migration", "0001-people", *places)
+    eventually(lambda: "0002-pets" in waiting.said(), "it says what it waits for")
     assert waiting.process.poll() is None
     project.migration("0002-pets", PETS)
     server.ring()
-    assert "0002-pets" in waiting.end().err
+    waiting.end()
     ended = whimbrel.run("wait", "--migration", "0003-toys", *places, "--timeout", "1s", code=RETRY)
     assert "0003-toys" in ended.err
     whimbrel.run("wait", "--revision", project.commit(), *places)

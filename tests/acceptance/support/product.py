@@ -149,6 +149,10 @@ class Running:
         self._reader = threading.Thread(target=lambda: self._said.extend(self.process.stderr), daemon=True)
         self._reader.start()
 
+    def said(self):
+        """What a followed one has said on stderr so far."""
+        return "".join(self._said)
+
     def interrupt(self):
         """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
@@ -170,7 +174,7 @@ class Running:
         if self._reader:
             self.process.wait(timeout=timeout)
             self._reader.join(timeout=timeout)
-            out, err = self.process.stdout.read(), "".join(self._said)
+            out, err = self.process.stdout.read(), self.said()
         else:
             out, err = self.process.communicate(timeout=timeout)
         self.evidence.keep(self.arguments, out, err)
