@@ -1,5 +1,7 @@
 """A life of the operator's objects, from their creation to their end, and whether everything came right."""
 
+import threading
+
 from support.waiting import eventually
 
 WITHIN = 60.0
@@ -14,7 +16,8 @@ class Lifecycle:
         self._operate = operate
         self._arguments = ()
         self._running = []
-        self._is_killed = []
+        self._lock = threading.Lock()
+        self._is_ending = self._is_killed = False
 
     def start(self, *arguments):
         """Starts an operator; gives it."""
@@ -24,14 +27,25 @@ class Lifecycle:
 
     def killed(self):
         """Ends the operator as nobody can catch it, and starts another one, as a Deployment does."""
-        operator = self._running.pop()
-        operator.kill()
-        self.start(*self._arguments)
+        with self._lock:
+            if self._is_ending:
+                # While it gives its shards back; nobody starts another one.
+                self._is_killed = True
+                self._running[0].running.kill()
+                return
+            operator = self._running.pop()
+            operator.kill()
+            self.start(*self._arguments)
 
     def has_no_crash(self):
+        """Nobody has ended but those that were killed; ends the others."""
+        with self._lock:
+            for operator in self._running:
+                assert operator.running.process.poll() is None, operator.running.end(code=None)
+            self._is_ending = True
         for operator in self._running:
-            assert operator.running.process.poll() is None, operator.running.end(code=None)
-            operator.end()
+            ended = operator.end(code=None)
+            assert ended.code == (-9 if self._is_killed else 0), ended
 
     def spec(self, table, **more):
         """A migration that makes a table."""
