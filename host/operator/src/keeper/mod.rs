@@ -13,11 +13,13 @@ use whimbrel_engine::{Publishing, publish_again};
 use whimbrel_project::DefinitionCache;
 use whimbrel_server::Pulse;
 
-use crate::api::{Environment, FINALIZER, Migration};
+use crate::api::{Environment, EnvironmentStatus, FINALIZER, Migration};
 use crate::approvals::{self, Told};
 use crate::definition::is_abstract;
 use crate::operator::Operator;
-use crate::reconcile::{Action, Fate, Known, Observed, Source, Waiting, is_retried, say, step};
+use crate::reconcile::{
+    Action, Failures, Fate, Known, Observed, Question, Source, Waiting, is_retried, say, step,
+};
 use crate::referenced::Referenced;
 use crate::report::{Scope, report};
 use crate::survey::{Surveyed, failed, selection, survey};
@@ -34,10 +36,10 @@ struct Keeper {
     pulse: Pulse,
     cache: DefinitionCache,
     failures: u32,
-    /// The plan that failed, and how: it isn't tried again as long as it stays the same.
-    held: Option<(String, String)>,
-    /// How the last run failed; the plan as it is next made is the one that does.
-    failure: Option<String>,
+    /// What was tried and failed.
+    tried: Failures,
+    /// The environment's status as this process has written it last: the store may not know it yet.
+    wrote: Option<EnvironmentStatus>,
     publishing: Option<Publishing>,
     told: Told,
     referenced: Referenced,
@@ -49,8 +51,10 @@ struct Pass {
     object: Arc<Environment>,
     is_held: bool,
     known: Known,
+    /// What `known` is about.
+    question: Question,
     surveyed: Option<Surveyed>,
-    /// What is to be reverted, and what `known` is about then.
+    /// What is to be reverted.
     reverting: Vec<MigrationName>,
     findings: Findings,
 }
@@ -70,8 +74,8 @@ pub async fn keep(
         bell: Arc::clone(&bell),
         cache: DefinitionCache::default(),
         failures: 0,
-        held: None,
-        failure: None,
+        tried: Failures::default(),
+        wrote: None,
         publishing: None,
         told: Told::new(),
         referenced: Referenced::default(),
@@ -101,6 +105,7 @@ impl Keeper {
             is_held: object.finalizers().iter().any(|name| name == FINALIZER),
             object,
             known: Known::Nothing,
+            question: Question::default(),
             surveyed: None,
             reverting: Vec::new(),
             findings: Findings::default(),
@@ -154,6 +159,10 @@ impl Keeper {
             }
             pass.object = object;
             let fates = self.fates(pass);
+            let question = self.question(pass);
+            if question != pass.question {
+                (pass.question, pass.known) = (question, Known::Nothing);
+            }
             let observed = self.observe(pass, &fates);
             match step(&observed) {
                 Action::Hold => {
@@ -204,14 +213,24 @@ impl Keeper {
     }
 
     async fn report(
-        &self,
+        &mut self,
         pass: &Pass,
         observed: &Observed,
         scope: Scope,
     ) -> Result<(), kube::Error> {
         let (surveyed, said) = (pass.surveyed.as_ref(), say(observed));
         let (object, reverting) = (&pass.object, &pass.reverting);
-        report(&self.operator, surveyed, object, &said, scope, reverting).await
+        let wrote = &mut self.wrote;
+        report(
+            &self.operator,
+            surveyed,
+            object,
+            &said,
+            scope,
+            reverting,
+            wrote,
+        )
+        .await
     }
 
     fn observe(&self, pass: &Pass, fates: &[(Arc<Migration>, Fate)]) -> Observed {
@@ -274,17 +293,11 @@ impl Keeper {
                 let environment = surveyed.opened.environment();
                 self.referenced
                     .watch(environment, &self.operator.cluster, &self.bell);
-                if let Some(failure) = self.failure.take() {
-                    self.held = Some((surveyed.digest.clone(), failure));
-                }
-                let held = self
-                    .held
-                    .take_if(|(digest, _)| *digest != surveyed.digest || surveyed.is_empty);
-                drop(held);
-                pass.known = match (&self.held, known) {
-                    (Some((_, failure)), Known::Pending) => Known::Failed(failure.clone()),
-                    (_, known) => known,
-                };
+                let revision = surveyed.opened.project.revision();
+                let revision = revision.map(ToString::to_string);
+                let plan = (!surveyed.is_empty).then_some(surveyed.digest.as_str());
+                let (tried, of) = (&mut self.tried, &pass.question);
+                pass.known = tried.known(of, revision.as_deref(), plan, known);
                 pass.surveyed = Some(surveyed);
             }
             Err(error) => {

@@ -67,7 +67,10 @@ impl Keeper {
         match ending(&outcome) {
             Ending::Temporary => pass.known = Known::Away(message),
             Ending::Moved => {}
-            Ending::Failed => self.failure = Some(message),
+            Ending::Failed => {
+                let revision = opened.project.revision().map(ToString::to_string);
+                self.tried.end(&pass.question, revision, message);
+            }
         }
     }
 

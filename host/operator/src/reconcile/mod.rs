@@ -6,9 +6,13 @@
 mod environment;
 mod leaving;
 mod migrations;
+mod question;
 mod say;
+mod status;
 
 pub use environment::{Action, Known, Observed, Source, Waiting, step};
-pub use leaving::{Age, Fate, Judged, Leaving, Reason, fate};
+pub use leaving::{Age, Fate, Judged, Leaving, Reason, Told, fates, judged};
 pub use migrations::{Written, counts, migration_status, object_name, superfluous, written};
+pub use question::{Failures, Question};
 pub use say::{is_retried, say};
+pub use status::{Found, environment_status, is_news};
