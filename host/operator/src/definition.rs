@@ -58,7 +58,7 @@ pub fn files(
 
 /// The environment, and of the others those that it is defined by: what it extends and what it comes after, and so on. What is
 /// wrong in any other is no matter of its own.
-fn needed<'e>(
+pub fn needed<'e>(
     environment: &'e Environment,
     environments: &'e [Arc<Environment>],
 ) -> Vec<&'e Environment> {

@@ -15,7 +15,7 @@ use crate::api::{DeletionPolicy, Environment, MANAGER, Migration, REVERT_FINALIZ
 use crate::cluster::Cluster;
 use crate::definition::{belongs, only_environment};
 use crate::operator::Operator;
-use crate::reconcile::{Age, Judged};
+use crate::reconcile::{Age, Judged, Told, judged};
 
 /// How long a deletion stands before it reverts anything: whoever deletes an environment with its migrations, one object after
 /// the other, is done by then, and every replica of the API server has heard of it.
@@ -63,34 +63,27 @@ pub async fn judge(
 ) -> Result<Judged, kube::Error> {
     let meta = &migration.metadata;
     let found = cluster.migration(&migration.name_any()).await?;
-    let Some(found) = found.filter(|found| found.metadata.uid == meta.uid) else {
-        return Ok(Judged::Changed);
-    };
-    if found.spec.deletion_policy != DeletionPolicy::Revert
-        || found.metadata.deletion_timestamp.is_none()
-    {
-        return Ok(Judged::Changed);
-    }
-    if kind_goes(cluster, environment).await? {
-        return Ok(Judged::Kind);
-    }
+    let is_as_seen = found.is_some_and(|found| {
+        found.metadata.uid == meta.uid
+            && found.spec.deletion_policy == DeletionPolicy::Revert
+            && found.metadata.deletion_timestamp.is_some()
+    });
+    let is_kind_there = !kind_goes(cluster, environment).await?;
     let api = cluster.api(Kind::Environment);
     let found = api.get_opt(&environment.name_any()).await?;
-    let is_there = found.is_some_and(|found| {
+    let is_environment_there = found.is_some_and(|found| {
         found.metadata.uid == environment.metadata.uid
             && found.metadata.deletion_timestamp.is_none()
     });
-    if !is_there {
-        return Ok(Judged::Environment);
-    }
     let namespace = cluster.own_namespace().await?;
-    let is_there =
+    let is_namespace_there =
         namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_none());
-    Ok(if is_there {
-        Judged::Own
-    } else {
-        Judged::Namespace
-    })
+    Ok(judged(&Told {
+        is_as_seen,
+        is_kind_there,
+        is_environment_there,
+        is_namespace_there,
+    }))
 }
 
 /// Whether the kind itself is deleted, and every object with it. Definitions of kinds belong to the whole cluster, and a role of

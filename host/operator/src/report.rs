@@ -18,7 +18,10 @@ use crate::api::{
 use crate::cluster::{annotation, as_json, now};
 use crate::definition::{belongs, only_environment};
 use crate::operator::Operator;
-use crate::reconcile::{Written, counts, migration_status, object_name, superfluous, written};
+use crate::reconcile::{
+    Found, Written, counts, environment_status, is_news, migration_status, object_name,
+    superfluous, written,
+};
 use crate::survey::Surveyed;
 
 /// How many objects are written at once. The API server has a bound of its own and says so; this stays well below.
@@ -47,36 +50,24 @@ pub async fn report(
     said: &[Said],
     scope: Scope,
     reverting: &[MigrationName],
+    wrote: &mut Option<EnvironmentStatus>,
 ) -> Result<(), kube::Error> {
     let meta = &object.metadata;
-    let generation = meta.generation.unwrap_or_default();
     let before = object.status.clone().unwrap_or_default();
-    let mut after = EnvironmentStatus {
-        observed_generation: generation,
-        conditions: conditions(&before.conditions, said, generation, now()),
-        last_handled_request: annotation(meta, REQUESTED_AT).map(str::to_owned),
-        ..before.clone()
-    };
     let mut written = Ok(());
-    if let Some(surveyed) = surveyed {
-        let (databases, [applied, pending, failed]) = counts(&surveyed.targets);
-        after.databases = databases;
-        (after.applied, after.pending, after.failed) = (applied, pending, failed);
-        let revision = surveyed.opened.project.revision();
-        after.revision = revision.map(ToString::to_string);
-        after.plan = (!surveyed.is_empty).then(|| surveyed.digest.clone());
-        for database in &mut after.databases {
-            let error = database.error.take();
-            database.error = error.map(|error| operator.context.scrubber().scrub(&error));
-        }
-        // What keeps a migration's object from being written keeps nothing from the environment's.
-        if scope == Scope::Everything {
-            written = migrations(operator, surveyed, object, said, reverting).await;
-        }
+    // What keeps a migration's object from being written keeps nothing from the environment's.
+    if let (Some(surveyed), Scope::Everything) = (surveyed, scope) {
+        written = migrations(operator, surveyed, object, said, reverting).await;
     }
-    if after == before {
+    let generation = meta.generation.unwrap_or_default();
+    let request = annotation(meta, REQUESTED_AT);
+    let found = surveyed.map(|surveyed| found(operator, surveyed));
+    let after = environment_status(&before, said, found, generation, request, now());
+    if !is_news(object.status.as_ref(), wrote.as_ref(), &after) {
         return written;
     }
+    // Its answer may be lost, and it written.
+    *wrote = Some(after.clone());
     let cluster = &operator.cluster;
     cluster
         .write_status(Kind::Environment, meta, &after)
@@ -88,6 +79,21 @@ pub async fn report(
         &after.conditions,
     );
     written
+}
+
+fn found(operator: &Operator, surveyed: &Surveyed) -> Found {
+    let (mut databases, sums) = counts(&surveyed.targets);
+    for database in &mut databases {
+        let error = database.error.take();
+        database.error = error.map(|error| operator.context.scrubber().scrub(&error));
+    }
+    let revision = surveyed.opened.project.revision();
+    Found {
+        databases,
+        sums,
+        revision: revision.map(ToString::to_string),
+        plan: (!surveyed.is_empty).then(|| surveyed.digest.clone()),
+    }
 }
 
 async fn migrations(
@@ -223,7 +229,7 @@ async fn own(
 }
 
 /// What a migration says while it is to be reverted: what its environment says of it.
-fn reverts(said: &[Said]) -> Vec<Said> {
+pub fn reverts(said: &[Said]) -> Vec<Said> {
     let of = |said: &Said| {
         let is_main = said.r#type == ConditionType::Ready;
         Said {

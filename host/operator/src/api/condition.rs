@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 const MESSAGE: usize = 1_024;
 
 /// What a condition is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ConditionType {
     /// It is as it should be.
     Ready,
@@ -23,7 +23,7 @@ pub enum ConditionType {
 }
 
 /// Whether it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum ConditionStatus {
     True,
@@ -32,7 +32,7 @@ pub enum ConditionStatus {
 }
 
 /// One condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
     /// What it is about.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Conditions;
 
 /// How an `Environment` stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EnvironmentStatus {
     /// The generation that everything below is about.
@@ -32,7 +32,7 @@ pub struct EnvironmentStatus {
 }
 
 /// How one database stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DatabaseStatus {
     /// Its name.
@@ -52,7 +52,7 @@ pub struct DatabaseStatus {
 }
 
 /// How a `Migration` stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MigrationStatus {
     /// The generation that everything below is about.
@@ -78,7 +78,7 @@ pub struct MigrationStatus {
 }
 
 /// How a `GitSource` stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GitSourceStatus {
     /// The generation that everything below is about.
@@ -96,7 +96,7 @@ pub struct GitSourceStatus {
 }
 
 /// What became of an `Approval`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ApprovalStatus {
     /// The generation that everything below is about.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::api::{
     ASKED_ANNOTATION, ATTEMPT_ANNOTATION, ENVIRONMENT_LABEL, Environment, LEFT_ANNOTATION, MANAGER,
-    PLAN_ANNOTATION, REQUESTED_AT,
+    PLAN_ANNOTATION,
 };
 use crate::cluster::{Cluster, annotation, written};
 use crate::reconcile::{Asked, End, Seen, end, going};
@@ -37,6 +37,8 @@ pub struct Jobs<'c> {
 pub struct Ended {
     /// Its name.
     pub name: String,
+    /// What it was made for, as `Asked::of`.
+    pub of: String,
     /// How; none where it is gone.
     pub end: Option<End>,
     /// What is to be said of it.
@@ -52,17 +54,6 @@ pub enum MakeError {
     /// The API server doesn't do it.
     #[error(transparent)]
     Cluster(#[from] kube::Error),
-}
-
-/// What is asked of a Job that runs a plan of an environment, as its object is now.
-pub fn asked(environment: &Environment, plan: &str) -> Asked {
-    let meta = &environment.metadata;
-    let request = annotation(meta, REQUESTED_AT).unwrap_or_default();
-    let generation = meta.generation.unwrap_or_default();
-    Asked {
-        plan: plan.to_owned(),
-        of: format!("{generation}/{request}"),
-    }
 }
 
 impl<'c> Jobs<'c> {
@@ -164,6 +155,7 @@ impl<'c> Jobs<'c> {
         }
         Ended {
             name: name.to_owned(),
+            of: String::new(),
             end: None,
             message: format!("the Job {name} was deleted before it was seen to end"),
         }
@@ -181,12 +173,16 @@ impl<'c> Jobs<'c> {
     }
 
     async fn ended(&self, job: &Job) -> Ended {
-        let name = job.name_any();
+        let Seen {
+            name, asked, end, ..
+        } = seen(job);
+        let of = asked.of;
         let Some((reason, said)) = failure(job) else {
             return Ended {
-                end: seen(job).end,
                 message: format!("the Job {name} ended well"),
                 name,
+                of,
+                end,
             };
         };
         let terminated = self.terminated(&name).await;
@@ -199,9 +195,10 @@ impl<'c> Jobs<'c> {
             last
         };
         Ended {
-            end: Some(end(reason, exit)),
+            end: Some(crate::reconcile::end(reason, exit)),
             message: format!("the Job {name} failed: {}", why.trim_end()),
             name,
+            of,
         }
     }
 

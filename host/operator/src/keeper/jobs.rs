@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use kube::ResourceExt as _;
 
-use super::running::RELEASE;
+use super::running::{RELEASE, revision};
 use super::{Keeper, Pass};
 use crate::api::{Environment, Execution};
-use crate::jobs::{Ended, Jobs, MakeError, asked};
-use crate::reconcile::{End, Known, Next, Observed, going, next};
+use crate::jobs::{Ended, Jobs, MakeError};
+use crate::reconcile::{Asked, End, Known, Next, Observed, going, next};
 use crate::report::Scope;
 
 /// How often it is asked whether a Job that is deleted is gone.
@@ -72,7 +72,10 @@ impl Keeper {
             pass.known = Known::Away(message.to_owned());
             return Ok(());
         }
-        let asked = asked(&pass.object, &digest);
+        let asked = Asked {
+            plan: digest.clone(),
+            of: pass.question.digest(),
+        };
         let jobs = Jobs::of(&self.operator.cluster, &pass.object);
         let listed = jobs.list().await;
         let Some(found) = allowed(listed, &mut pass.known)? else {
@@ -82,7 +85,8 @@ impl Keeper {
             Next::Follow(name) => name,
             Next::Take(name) => {
                 let ended = jobs.take(&name).await?;
-                self.take(pass, ended, &digest);
+                let revision = pass.surveyed.as_ref().and_then(revision);
+                self.take(pass, ended, &digest, revision);
                 return Ok(());
             }
             Next::Start { attempt } => {
@@ -137,13 +141,13 @@ impl Keeper {
         };
         self.report(pass, &observed, Scope::Environment).await?;
         // What was lent to ask the databases is given back: the Job has its own.
-        let digest = match pass.surveyed.take() {
+        let (digest, revision) = match pass.surveyed.take() {
             Some(surveyed) => {
-                let digest = surveyed.digest.clone();
+                let of = (surveyed.digest.clone(), revision(&surveyed));
                 surveyed.close().await;
-                digest
+                of
             }
-            None => String::new(),
+            None => (String::new(), None),
         };
         pass.known = Known::Nothing;
         pass.findings = super::Findings::default();
@@ -160,7 +164,7 @@ impl Keeper {
         };
         self.pulse.beat(Duration::ZERO);
         match left {
-            Ok(ended) => self.take(pass, Some(ended), &digest),
+            Ok(ended) => self.take(pass, Some(ended), &digest, revision),
             // Both look again at once, and see why.
             Err(Left::Operator | Left::Object) => {}
             Err(Left::Overdue) => self.end_jobs(&pass.object).await,
@@ -168,20 +172,32 @@ impl Keeper {
         Ok(())
     }
 
-    /// What a Job says becomes what is known.
-    fn take(&mut self, pass: &mut Pass, ended: Option<Ended>, digest: &str) {
+    /// What a Job says becomes what is known: of a plan from a revision of a source, as far as it is known.
+    fn take(
+        &mut self,
+        pass: &mut Pass,
+        ended: Option<Ended>,
+        digest: &str,
+        revision: Option<String>,
+    ) {
         pass.known = Known::Nothing;
-        let Some(Ended { name, end, message }) = ended else {
+        let Some(ended) = ended else {
             return;
         };
+        let Ended {
+            name,
+            of,
+            end,
+            message,
+        } = ended;
         let message = self.operator.context.scrubber().scrub(&message);
         tracing::info!(environment = %self.name, "{message}");
         match end {
             Some(End::Done) => self.attended.done = Some(digest.to_owned()),
-            // What it failed by may be what somebody has changed meanwhile.
-            Some(End::Failed) if self.is_asked_anew(&pass.object) => {}
+            // What it failed by may be what somebody has changed since it was made.
+            Some(End::Failed) if of != pass.question.digest() => {}
             Some(End::Failed) => {
-                self.failure = Some(message);
+                self.tried.end(&pass.question, revision, message);
                 self.attended.failed = Some(name);
             }
             Some(End::Moved) => {
@@ -195,21 +211,17 @@ impl Keeper {
         }
     }
 
-    /// Notes at a Job that failed which plan it has left, for the next operator. That it can't be noted costs one more try.
-    pub(super) async fn note_left(&mut self, object: &Environment, left: &str) {
-        let Some(name) = self.attended.failed.take() else {
+    /// Notes at a Job that failed which plan it has left, if it is one that isn't tried again, for the next operator. That it
+    /// can't be noted costs one more try.
+    pub(super) async fn note_left(&mut self, object: &Environment) {
+        let (name, left) = (self.attended.failed.take(), self.tried.held());
+        let (Some(name), Some(left)) = (name, left) else {
             return;
         };
         let jobs = Jobs::of(&self.operator.cluster, object);
         if let Err(error) = jobs.note(&name, left).await {
             tracing::warn!(environment = %self.name, job = %name, %error, "the Job can't be marked");
         }
-    }
-
-    /// Whether an environment's object isn't as it was when a Job was made of it.
-    fn is_asked_anew(&self, before: &Environment) -> bool {
-        let now = self.operator.cluster.environment(&self.name);
-        now.is_some_and(|now| asked(&now, "") != asked(before, ""))
     }
 
     async fn leave(&self, object: &Environment, overdue: Option<Instant>) -> Left {

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use kube::ResourceExt as _;
+use kube::core::ObjectMeta;
 use whimbrel_config::Kind;
 use whimbrel_core::name::MigrationName;
 
 use super::{Keeper, Pass};
-use crate::api::{DeletionPolicy, Migration};
-use crate::definition::{belongs, only_environment};
+use crate::api::{DeletionPolicy, Migration, REQUESTED_AT};
+use crate::cluster::annotation;
+use crate::definition::{belongs, needed, only_environment};
 use crate::deletion::{Seen, is_marked, judge};
-use crate::reconcile::{Age, Fate, Judged, Known, Leaving, Reason, fate};
+use crate::reconcile::{Age, Fate, Judged, Known, Leaving, Question, Reason, fates};
 use crate::survey::Surveyed;
 
 /// The most names that a message lists.
@@ -58,8 +60,7 @@ impl Findings {
 }
 
 impl Keeper {
-    /// What becomes of each of the migrations that people wrote for it. What is to be reverted decides what is asked of the
-    /// databases, so what was known of something else is forgotten.
+    /// What becomes of each of the migrations that people wrote for it.
     pub(super) fn fates(&mut self, pass: &mut Pass) -> Vec<(Arc<Migration>, Fate)> {
         (self.departures.next, self.departures.overdue) = (None, None);
         if pass.object.spec.source_ref.is_some() {
@@ -80,31 +81,43 @@ impl Keeper {
         self.departures.seen.keep(is_there);
         self.departures.marks.retain(|uid, _| is_there(uid));
         let mut leaving: Vec<_> = own
-            .into_iter()
-            .map(|migration| {
-                let of = self.leaving(&migration, pass, is_environment_there);
-                (migration, of)
-            })
-            .collect();
-        let is_waited_for = |of: &Leaving| of.is_deleted && of.reverts && of.is_marked;
-        let is_followed = leaving
             .iter()
-            .any(|(_, of)| is_waited_for(of) && of.age == Age::Fresh);
-        let mut fates = Vec::new();
-        for (migration, of) in &mut leaving {
-            of.is_followed = is_followed;
-            match fate(of) {
-                Fate::Stay => {}
-                fate => fates.push((Arc::clone(migration), fate)),
-            }
-        }
+            .map(|migration| self.leaving(migration, pass, is_environment_there))
+            .collect();
+        let fates = fates(&mut leaving);
+        let mut fates: Vec<_> = own.into_iter().zip(fates).collect();
+        fates.retain(|(_, fate)| *fate != Fate::Stay);
         let reverting = fates.iter().filter(|(_, fate)| *fate == Fate::Revert);
-        let reverting: Vec<_> = reverting.filter_map(|(one, _)| name_of(one)).collect();
-        if reverting != pass.reverting {
-            pass.reverting = reverting;
-            pass.known = Known::Nothing;
-        }
+        pass.reverting = reverting.filter_map(|(one, _)| name_of(one)).collect();
         fates
+    }
+
+    /// What the databases are to be asked about, as the objects were seen last.
+    pub(super) fn question(&self, pass: &Pass) -> Question {
+        let stores = &self.operator.cluster.stores;
+        let environments = stores.environments.state();
+        let mut objects: Vec<_> = needed(&pass.object, &environments)
+            .into_iter()
+            .map(|one| version(&one.metadata))
+            .collect();
+        if pass.object.spec.source_ref.is_none() {
+            let only = only_environment(&environments);
+            let own = stores.migrations.state();
+            let mut own: Vec<_> = own
+                .iter()
+                .filter(|migration| belongs(migration, &self.name, only.as_deref()))
+                .filter(|migration| migration.metadata.deletion_timestamp.is_none())
+                .map(|migration| version(&migration.metadata))
+                .collect();
+            own.sort();
+            objects.extend(own);
+        }
+        let requested = annotation(&pass.object.metadata, REQUESTED_AT);
+        Question {
+            objects,
+            requested: requested.map(str::to_owned),
+            reverting: pass.reverting.clone(),
+        }
     }
 
     fn leaving(
@@ -215,6 +228,13 @@ impl Keeper {
 /// The name by which a database has it; none where it is no name of a migration.
 fn name_of(migration: &Migration) -> Option<MigrationName> {
     migration.name_any().parse().ok()
+}
+
+fn version(meta: &ObjectMeta) -> (String, i64) {
+    (
+        meta.uid.clone().unwrap_or_default(),
+        meta.generation.unwrap_or_default(),
+    )
 }
 
 /// The first names of some, for people; none of none.

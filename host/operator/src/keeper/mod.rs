@@ -15,13 +15,12 @@ use whimbrel_engine::{Publishing, publish_again};
 use whimbrel_project::DefinitionCache;
 use whimbrel_server::Pulse;
 
-use crate::api::{Environment, Execution, FINALIZER, Migration};
+use crate::api::{Environment, EnvironmentStatus, Execution, FINALIZER, Migration};
 use crate::approvals::{self, Told};
 use crate::definition::is_abstract;
-use crate::jobs::asked;
 use crate::operator::Operator;
 use crate::reconcile::{
-    Action, Asked, Fate, Known, Observed, Source, Waiting, is_retried, say, step,
+    Action, Failures, Fate, Known, Observed, Question, Source, Waiting, is_retried, say, step,
 };
 use crate::referenced::Referenced;
 use crate::report::{Scope, report};
@@ -29,6 +28,7 @@ use crate::survey::{Surveyed, failed, selection, survey};
 
 use jobs::Attended;
 use leaving::{Departures, Findings};
+use running::revision;
 
 /// The most actions of one pass: what changes faster is looked at again a little later.
 const ACTIONS: usize = 24;
@@ -40,10 +40,10 @@ struct Keeper {
     pulse: Pulse,
     cache: DefinitionCache,
     failures: u32,
-    /// The plan that failed, and how: it isn't tried again as long as it stays the same, and nobody asks.
-    held: Option<(Asked, String)>,
-    /// How the last run failed; the plan as it is next made is the one that does.
-    failure: Option<String>,
+    /// What was tried and failed.
+    tried: Failures,
+    /// The environment's status as this process has written it last: the store may not know it yet.
+    wrote: Option<EnvironmentStatus>,
     publishing: Option<Publishing>,
     told: Told,
     referenced: Referenced,
@@ -56,8 +56,10 @@ struct Pass {
     object: Arc<Environment>,
     is_held: bool,
     known: Known,
+    /// What `known` is about.
+    question: Question,
     surveyed: Option<Surveyed>,
-    /// What is to be reverted, and what `known` is about then.
+    /// What is to be reverted.
     reverting: Vec<MigrationName>,
     findings: Findings,
 }
@@ -77,8 +79,8 @@ pub async fn keep(
         bell: Arc::clone(&bell),
         cache: DefinitionCache::default(),
         failures: 0,
-        held: None,
-        failure: None,
+        tried: Failures::default(),
+        wrote: None,
         publishing: None,
         told: Told::new(),
         referenced: Referenced::default(),
@@ -116,6 +118,7 @@ impl Keeper {
             is_held: object.finalizers().iter().any(|name| name == FINALIZER),
             object,
             known: Known::Nothing,
+            question: Question::default(),
             surveyed: None,
             reverting: Vec::new(),
             findings: Findings::default(),
@@ -174,6 +177,13 @@ impl Keeper {
             }
             pass.object = object;
             let fates = self.fates(pass);
+            let question = self.question(pass);
+            if question != pass.question {
+                (pass.question, pass.known) = (question, Known::Nothing);
+                if let Some(before) = pass.surveyed.take() {
+                    before.close().await;
+                }
+            }
             let observed = self.observe(pass, &fates);
             match step(&observed) {
                 Action::Hold => {
@@ -236,14 +246,24 @@ impl Keeper {
     }
 
     async fn report(
-        &self,
+        &mut self,
         pass: &Pass,
         observed: &Observed,
         scope: Scope,
     ) -> Result<(), kube::Error> {
         let (surveyed, said) = (pass.surveyed.as_ref(), say(observed));
         let (object, reverting) = (&pass.object, &pass.reverting);
-        report(&self.operator, surveyed, object, &said, scope, reverting).await
+        let wrote = &mut self.wrote;
+        report(
+            &self.operator,
+            surveyed,
+            object,
+            &said,
+            scope,
+            reverting,
+            wrote,
+        )
+        .await
     }
 
     fn observe(&self, pass: &Pass, fates: &[(Arc<Migration>, Fate)]) -> Observed {
@@ -307,17 +327,11 @@ impl Keeper {
                 let timeout = self.operator.settings.watch_timeout;
                 self.referenced
                     .watch(environment, &self.operator.cluster, timeout, &self.bell);
-                let asked = asked(&pass.object, &surveyed.digest);
-                if let Some(failure) = self.failure.take() {
-                    self.held = Some((asked.clone(), failure));
-                    self.note_left(&pass.object, &asked.plan).await;
-                }
-                self.held
-                    .take_if(|(held, _)| *held != asked || surveyed.is_empty);
-                pass.known = match (&self.held, known) {
-                    (Some((_, failure)), Known::Pending) => Known::Failed(failure.clone()),
-                    (_, known) => known,
-                };
+                let revision = revision(&surveyed);
+                let plan = (!surveyed.is_empty).then_some(surveyed.digest.as_str());
+                let (tried, of) = (&mut self.tried, &pass.question);
+                pass.known = tried.known(of, revision.as_deref(), plan, known);
+                self.note_left(&pass.object).await;
                 pass.surveyed = Some(surveyed);
             }
             Err(error) => {

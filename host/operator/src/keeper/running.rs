@@ -11,11 +11,17 @@ use super::leaving::Findings;
 use super::{Keeper, Pass};
 use crate::api::Environment;
 use crate::reconcile::Known;
-use crate::survey::failed;
+use crate::survey::{Surveyed, failed};
 
 /// How long a run may go on after its object was deleted, before it is cancelled: a database that hangs must not hold up the
 /// end of a namespace.
 pub(super) const RELEASE: Duration = Duration::from_secs(60);
+
+/// The revision of a source that an environment was planned from.
+pub(super) fn revision(surveyed: &Surveyed) -> Option<String> {
+    let revision = surveyed.opened.project.revision();
+    revision.map(ToString::to_string)
+}
 
 impl Keeper {
     /// Runs the plan to its end, or to the next safe point when the object is deleted meanwhile.
@@ -71,7 +77,10 @@ impl Keeper {
         match ending(&outcome) {
             Ending::Temporary => pass.known = Known::Away(message),
             Ending::Moved => {}
-            Ending::Failed => self.failure = Some(message),
+            Ending::Failed => {
+                let revision = opened.project.revision().map(ToString::to_string);
+                self.tried.end(&pass.question, revision, message);
+            }
         }
     }
 

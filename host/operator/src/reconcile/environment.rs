@@ -37,7 +37,7 @@ pub enum Source {
 }
 
 /// What the databases of an environment say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Known {
     /// They weren't asked.
     Nothing,
@@ -66,7 +66,7 @@ pub enum Known {
 }
 
 /// What a plan waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Waiting {
     /// Somebody's approval, and nothing else.
     Approval,
@@ -111,10 +111,7 @@ pub const fn step(observed: &Observed) -> Action {
             Action::Forget
         };
     }
-    if observed.is_abstract {
-        return Action::Report;
-    }
-    if observed.is_suspended {
+    if observed.is_abstract || observed.is_suspended {
         // What waits for a revert waits for a bounded time, also here.
         return if observed.is_held && observed.is_unmarked {
             Action::Mark
@@ -295,9 +292,15 @@ mod tests {
         assert_eq!(step(&free), Action::Hold);
         let suspended = Observed {
             is_suspended: true,
-            ..unmarked
+            ..unmarked.clone()
         };
         assert_eq!(step(&suspended), Action::Mark);
+        // What became abstract reverts nothing any more, and keeps nobody from going.
+        let extended = Observed {
+            is_abstract: true,
+            ..unmarked
+        };
+        assert_eq!(step(&extended), Action::Mark);
         let suspended = Observed {
             is_suspended: true,
             ..unjudged

@@ -11,7 +11,7 @@ pub const REFUSED_EXIT: i32 = 6;
 pub struct Asked {
     /// The digest of the plan.
     pub plan: String,
-    /// The state of the environment's object: its generation, and the request that it was looked at for.
+    /// What it was made for: the digest of the question that the plan answers.
     pub of: String,
 }
 

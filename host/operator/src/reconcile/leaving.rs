@@ -26,7 +26,7 @@ pub struct Leaving {
 }
 
 /// How long ago a deletion was first seen, by the clock of whoever saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Age {
     /// Just now: who deletes many objects may be at the next one.
     Fresh,
@@ -37,7 +37,7 @@ pub enum Age {
 }
 
 /// What a deletion is part of, by the API server's word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Judged {
     /// Of nothing: somebody deleted this object.
     Own,
@@ -81,9 +81,50 @@ pub enum Reason {
     Overdue,
 }
 
-/// What becomes of a migration.
+/// What the API server says of the deletion of a migration, asked one after the other, and not as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The object is the one that was seen, deleted, and asks to be reverted.
+    pub is_as_seen: bool,
+    /// The kind isn't deleted.
+    pub is_kind_there: bool,
+    /// The environment is the one that was seen, and isn't deleted.
+    pub is_environment_there: bool,
+    /// The namespace isn't deleted.
+    pub is_namespace_there: bool,
+}
+
+/// What a deletion is part of.
 #[must_use]
-pub const fn fate(of: &Leaving) -> Fate {
+pub const fn judged(told: &Told) -> Judged {
+    if !told.is_as_seen {
+        Judged::Changed
+    } else if !told.is_kind_there {
+        Judged::Kind
+    } else if !told.is_environment_there {
+        Judged::Environment
+    } else if !told.is_namespace_there {
+        Judged::Namespace
+    } else {
+        Judged::Own
+    }
+}
+
+/// What becomes of the migrations of an environment, of each. Where one was deleted just now, all that are to be reverted wait
+/// for it.
+#[must_use]
+pub fn fates(all: &mut [Leaving]) -> Vec<Fate> {
+    let is_followed = all
+        .iter()
+        .any(|of| of.is_deleted && of.reverts && of.is_marked && matches!(of.age, Age::Fresh));
+    for of in all.iter_mut() {
+        of.is_followed = is_followed;
+    }
+    all.iter().map(fate).collect()
+}
+
+/// What becomes of a migration.
+const fn fate(of: &Leaving) -> Fate {
     if !of.is_marked {
         return if of.reverts && !of.is_deleted && of.is_environment_there {
             Fate::Mark

@@ -7,10 +7,14 @@ mod environment;
 mod job;
 mod leaving;
 mod migrations;
+mod question;
 mod say;
+mod status;
 
 pub use environment::{Action, Known, Observed, Source, Waiting, step};
 pub use job::{Asked, End, FINAL_EXITS, Next, REFUSED_EXIT, Seen, end, going, next};
-pub use leaving::{Age, Fate, Judged, Leaving, Reason, fate};
+pub use leaving::{Age, Fate, Judged, Leaving, Reason, Told, fates, judged};
 pub use migrations::{Written, counts, migration_status, object_name, superfluous, written};
+pub use question::{Failures, Question};
 pub use say::{is_retried, say};
+pub use status::{Found, environment_status, is_news};
