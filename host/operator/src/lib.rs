@@ -19,6 +19,8 @@ mod heard;
 mod jobs;
 mod keeper;
 mod measures;
+#[cfg(test)]
+mod model;
 mod operator;
 mod reconcile;
 mod referenced;

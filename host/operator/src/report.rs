@@ -1,7 +1,7 @@
 //! Writes how an environment and its migrations stand, where that isn't written already.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::ResourceExt as _;
@@ -12,15 +12,15 @@ use whimbrel_report::MigrationLine;
 
 use crate::api::{
     CHECKSUM_ANNOTATION, Condition, ConditionStatus, ConditionType, DeletionPolicy,
-    ENVIRONMENT_LABEL, Environment, EnvironmentStatus, Migration, MigrationSpec, MigrationStatus,
-    REQUESTED_AT, SOURCE_LABEL, Said, conditions,
+    ENVIRONMENT_LABEL, Environment, Migration, MigrationSpec, MigrationStatus, REQUESTED_AT,
+    SOURCE_LABEL, Said, conditions,
 };
 use crate::cluster::{annotation, as_json, now};
 use crate::definition::{belongs, only_environment};
 use crate::operator::Operator;
 use crate::reconcile::{
-    Found, Written, counts, environment_status, is_news, migration_status, object_name,
-    superfluous, written,
+    Found, Unseen, Written, Wrote, counts, environment_status, is_news, migration_status,
+    object_name, superfluous, written,
 };
 use crate::survey::Surveyed;
 
@@ -50,24 +50,32 @@ pub async fn report(
     said: &[Said],
     scope: Scope,
     reverting: &[MigrationName],
-    wrote: &mut Option<EnvironmentStatus>,
+    wrote: &mut Wrote,
 ) -> Result<(), kube::Error> {
     let meta = &object.metadata;
     let before = object.status.clone().unwrap_or_default();
     let mut written = Ok(());
     // What keeps a migration's object from being written keeps nothing from the environment's.
     if let (Some(surveyed), Scope::Everything) = (surveyed, scope) {
-        written = migrations(operator, surveyed, object, said, reverting).await;
+        written = migrations(
+            operator,
+            surveyed,
+            object,
+            said,
+            reverting,
+            &wrote.migrations,
+        )
+        .await;
     }
     let generation = meta.generation.unwrap_or_default();
     let request = annotation(meta, REQUESTED_AT);
     let found = surveyed.map(|surveyed| found(operator, surveyed));
     let after = environment_status(&before, said, found, generation, request, now());
-    if !is_news(object.status.as_ref(), wrote.as_ref(), &after) {
+    if !is_news(object.status.as_ref(), wrote.environment.as_ref(), &after) {
         return written;
     }
     // Its answer may be lost, and it written.
-    *wrote = Some(after.clone());
+    wrote.environment = Some(after.clone());
     let cluster = &operator.cluster;
     cluster
         .write_status(Kind::Environment, meta, &after)
@@ -102,6 +110,7 @@ async fn migrations(
     object: &Environment,
     said: &[Said],
     reverting: &[MigrationName],
+    unseen: &Mutex<Unseen>,
 ) -> Result<(), kube::Error> {
     let name = object.name_any();
     let mut lines: Lines<'_> = HashMap::new();
@@ -112,8 +121,8 @@ async fn migrations(
         }
     }
     match &object.spec.source_ref {
-        Some(source) => followed(operator, surveyed, object, &source.name, &lines).await,
-        None => own(operator, &name, &lines, &reverts(said), reverting).await,
+        Some(source) => followed(operator, surveyed, object, &source.name, &lines, unseen).await,
+        None => own(operator, &name, &lines, &reverts(said), reverting, unseen).await,
     }
 }
 
@@ -124,6 +133,7 @@ async fn followed(
     object: &Environment,
     source: &str,
     lines: &Lines<'_>,
+    unseen: &Mutex<Unseen>,
 ) -> Result<(), kube::Error> {
     let cluster = &operator.cluster;
     let name = object.name_any();
@@ -163,7 +173,7 @@ async fn followed(
             };
             let lines = lines.get(&(database, one.migration.clone()));
             let lines = lines.map(Vec::as_slice).unwrap_or_default();
-            match stands(operator, &found, lines, None) {
+            match stands(operator, &found, lines, None, unseen) {
                 Some(after) => write(operator, &found, &after, false).await,
                 None => Ok(()),
             }
@@ -199,6 +209,7 @@ async fn own(
     lines: &Lines<'_>,
     reverts: &[Said],
     reverting: &[MigrationName],
+    unseen: &Mutex<Unseen>,
 ) -> Result<(), kube::Error> {
     let stores = &operator.cluster.stores;
     let only = only_environment(&stores.environments.state());
@@ -214,7 +225,7 @@ async fn own(
             let of = of.map(Vec::as_slice).unwrap_or_default();
             let is_reverting = reverting.iter().any(|other| other.as_str() == name);
             let said = is_reverting.then_some(reverts);
-            if let Some(after) = stands(operator, &migration, of, said) {
+            if let Some(after) = stands(operator, &migration, of, said, unseen) {
                 changed.push((migration, after, is_reverting));
             }
         }
@@ -250,12 +261,13 @@ pub fn reverts(said: &[Said]) -> Vec<Said> {
     said.iter().map(of).collect()
 }
 
-/// How one migration stands, or what else is to be said of it; none where that is written already.
+/// How one migration stands, or what else is to be said of it, for it to be written; none where it is already.
 fn stands(
     operator: &Operator,
     migration: &Migration,
     lines: &[&MigrationLine],
     said: Option<&[Said]>,
+    unseen: &Mutex<Unseen>,
 ) -> Option<MigrationStatus> {
     let generation = migration.metadata.generation.unwrap_or_default();
     let before = migration.status.as_ref();
@@ -267,7 +279,14 @@ fn stands(
     for condition in &mut after.conditions {
         condition.message = operator.context.scrubber().scrub(&condition.message);
     }
-    (before != Some(&after)).then_some(after)
+    let uid = migration.metadata.uid.as_deref().unwrap_or_default();
+    let mut unseen = unseen.lock().unwrap_or_else(PoisonError::into_inner);
+    if !unseen.is_news(uid, before, &after) {
+        return None;
+    }
+    // It is written next.
+    unseen.add(uid, &after);
+    Some(after)
 }
 
 /// Writes how one migration stands, and tells of it.

@@ -18,7 +18,8 @@ use tokio::sync::Notify;
 use whimbrel_run::Stop;
 
 use crate::api::{
-    Approval, ENVIRONMENT_LABEL, Environment, GitSource, Migration, REQUESTED_AT, SOURCE_LABEL,
+    Approval, ENVIRONMENT_LABEL, Environment, FINALIZER, GitSource, Migration, REQUESTED_AT,
+    REVERT_FINALIZER, SOURCE_LABEL,
 };
 use crate::cluster::annotation;
 use crate::definition::refers;
@@ -29,13 +30,15 @@ use crate::operator::Operator;
 pub const PAGE: u32 = 500;
 
 /// What of an object is worth looking at it again: never what the operator itself writes into its status.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Face {
     uid: Option<String>,
     generation: Option<i64>,
     requested: Option<String>,
     is_deleted: bool,
     is_marked: bool,
+    /// Whether it has a finalizer of ours.
+    is_held: bool,
 }
 
 impl Face {
@@ -49,7 +52,24 @@ impl Face {
                 .labels
                 .as_ref()
                 .is_some_and(|labels| labels.contains_key(SOURCE_LABEL)),
+            is_held: meta.finalizers.as_ref().is_some_and(|all| {
+                all.iter()
+                    .any(|name| name == FINALIZER || name == REVERT_FINALIZER)
+            }),
         }
+    }
+
+    /// Whether it is worth a look, after what was known before. That a finalizer was added is the operator's own doing; that
+    /// it is gone is somebody else's, or was done before what it is for came back.
+    fn is_news(&self, known: Option<&Self>) -> bool {
+        known.is_none_or(|known| {
+            let is_let_go = known.is_held && !self.is_held;
+            let now = Self {
+                is_held: known.is_held,
+                ..self.clone()
+            };
+            is_let_go || now != *known
+        })
     }
 
     /// Whether the other one is what the same object was before: what it asks for is over. `metadata.generation` only grows.
@@ -128,7 +148,7 @@ pub async fn follow<K>(
                     let known = std::mem::take(&mut faces);
                     for object in std::mem::take(&mut listed) {
                         let (name, face) = (object.name_any(), Face::of(object.meta()));
-                        if known.get(&name) != Some(&face) {
+                        if face.is_news(known.get(&name)) {
                             changed(&object);
                         }
                         faces.insert(name, face);
@@ -141,10 +161,10 @@ pub async fn follow<K>(
                 }
                 Event::Apply(object) => {
                     let face = Face::of(object.meta());
-                    if faces.get(&object.name_any()) != Some(&face) {
+                    if face.is_news(faces.get(&object.name_any())) {
                         changed(&object);
-                        faces.insert(object.name_any(), face);
                     }
+                    faces.insert(object.name_any(), face);
                 }
                 Event::Delete(object) => {
                     faces.remove(&object.name_any());

@@ -15,12 +15,13 @@ use whimbrel_engine::{Publishing, publish_again};
 use whimbrel_project::DefinitionCache;
 use whimbrel_server::Pulse;
 
-use crate::api::{Environment, EnvironmentStatus, Execution, FINALIZER, Migration};
+use crate::api::{Environment, Execution, FINALIZER, Migration};
 use crate::approvals::{self, Told};
 use crate::definition::is_abstract;
 use crate::operator::Operator;
 use crate::reconcile::{
-    Action, Failures, Fate, Known, Observed, Question, Source, Waiting, is_retried, say, step,
+    Action, Failures, Fate, Known, Observed, Question, Source, Waiting, Wrote, is_retried, say,
+    step,
 };
 use crate::referenced::Referenced;
 use crate::report::{Scope, report};
@@ -42,8 +43,7 @@ struct Keeper {
     failures: u32,
     /// What was tried and failed.
     tried: Failures,
-    /// The environment's status as this process has written it last: the store may not know it yet.
-    wrote: Option<EnvironmentStatus>,
+    wrote: Wrote,
     publishing: Option<Publishing>,
     told: Told,
     referenced: Referenced,
@@ -80,7 +80,7 @@ pub async fn keep(
         cache: DefinitionCache::default(),
         failures: 0,
         tried: Failures::default(),
-        wrote: None,
+        wrote: Wrote::default(),
         publishing: None,
         told: Told::new(),
         referenced: Referenced::default(),

@@ -17,4 +17,4 @@ pub use leaving::{Age, Fate, Judged, Leaving, Reason, Told, fates, judged};
 pub use migrations::{Written, counts, migration_status, object_name, superfluous, written};
 pub use question::{Failures, Question};
 pub use say::{is_retried, say};
-pub use status::{Found, environment_status, is_news};
+pub use status::{Found, Unseen, Wrote, environment_status, is_news};

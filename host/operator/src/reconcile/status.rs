@@ -1,8 +1,10 @@
 //! What the status of an environment says, and when it is to be written.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
-use crate::api::{DatabaseStatus, EnvironmentStatus, Said, conditions};
+use crate::api::{DatabaseStatus, EnvironmentStatus, MigrationStatus, Said, conditions};
 
 /// What the databases of an environment were found to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,18 +46,68 @@ pub fn environment_status(
 /// Whether a status is to be written: it isn't what was seen, or not what this process wrote last. What was seen may be older
 /// than that, and nobody looks again because of a status.
 #[must_use]
-pub fn is_news(
-    seen: Option<&EnvironmentStatus>,
-    wrote: Option<&EnvironmentStatus>,
-    after: &EnvironmentStatus,
-) -> bool {
+pub fn is_news<S: PartialEq>(seen: Option<&S>, wrote: Option<&S>, after: &S) -> bool {
     seen != Some(after) || wrote.is_some_and(|wrote| wrote != after)
+}
+
+/// The statuses of migrations that this process has written and not seen yet, by the uid of their object. There may be
+/// thousands of migrations, and only those are kept that are on their way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Unseen(BTreeMap<String, MigrationStatus>);
+
+impl Unseen {
+    /// One is written now. Its answer may be lost.
+    pub fn add(&mut self, uid: &str, status: &MigrationStatus) {
+        self.0.insert(uid.to_owned(), status.clone());
+    }
+
+    /// Whether a status is to be written, as [`is_news`] says.
+    pub fn is_news(
+        &mut self,
+        uid: &str,
+        seen: Option<&MigrationStatus>,
+        after: &MigrationStatus,
+    ) -> bool {
+        let wrote = self.0.get(uid);
+        let is_news = is_news(seen, wrote, after);
+        if wrote.is_some() && wrote == seen {
+            self.0.remove(uid);
+        }
+        is_news
+    }
+}
+
+/// What this process has written last of an environment: the store may not know it yet.
+#[derive(Debug, Default)]
+pub struct Wrote {
+    /// Of itself.
+    pub environment: Option<EnvironmentStatus>,
+    /// Of its migrations.
+    pub migrations: std::sync::Mutex<Unseen>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_news;
-    use crate::api::EnvironmentStatus;
+    use super::{Unseen, is_news};
+    use crate::api::{EnvironmentStatus, MigrationStatus};
+
+    #[test]
+    fn a_written_status_is_remembered_until_it_is_seen() {
+        let status = |generation| MigrationStatus {
+            observed_generation: generation,
+            ..MigrationStatus::default()
+        };
+        let (one, other) = (status(1), status(2));
+        let mut unseen = Unseen::default();
+        assert!(!unseen.is_news("a", Some(&one), &one));
+        unseen.add("a", &other);
+        // What is seen is older than what was written.
+        assert!(unseen.is_news("a", Some(&one), &one));
+        assert!(!unseen.is_news("a", Some(&other), &other));
+        // Once it was seen, what is seen later counts.
+        assert!(!unseen.is_news("a", Some(&one), &one));
+        assert_eq!(unseen, Unseen::default());
+    }
 
     #[test]
     fn a_status_that_was_overwritten_since_it_was_seen_is_written_again() {
