@@ -119,6 +119,10 @@ def test_a_replica_that_was_paused_past_its_lease_begins_nothing(namespace, flee
     replicas.start("other")
     replicas.pause("one")
     eventually(lambda: replicas.holders() == ["other"], "the other one takes it", within=40)
+    # Who is paused while it looks at a database keeps what it holds there, and nobody could go on.
+    namespace.patch("Environment", "shop-0", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": "now"}}})
+    eventually(lambda: namespace.get("Environment", "shop-0")["status"].get("lastHandledRequest") == "now", "it has looked")
+    time.sleep(1)
     replicas.pause("other")
     namespace.apply("Migration", "0003-orders", {"environmentRef": {"name": "shop-0"}, "steps": ORDERS})
     replicas.go_on("one")

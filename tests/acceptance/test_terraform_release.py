@@ -34,7 +34,10 @@ def release(binary, folder, version=VERSION):
     )
 
 
-def test_terraform_installs_a_release(binary, terraform, tmp_path):
+def test_terraform_installs_a_release(binary, terraform, tmp_path, evidence):
+    # Copies of the product are nothing that it says.
+    evidence.set_apart(tmp_path / "mirror")
+    evidence.set_apart(terraform.folder / ".terraform")
     folder = tmp_path / "mirror" / WHIMBREL
     made = release(binary, folder)
     assert made.returncode == 0, made.stderr

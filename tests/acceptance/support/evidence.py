@@ -1,5 +1,6 @@
 """What the product leaves behind, kept until it is searched: what it said, what it wrote, what it recorded."""
 
+import hashlib
 import itertools
 import os
 import shutil
@@ -70,7 +71,13 @@ class Evidence:
     def search(self, canaries, cluster=None, databases=None):
         """Every place where a canary is seen: in files, and in what was recorded in databases of a cluster."""
         wanted = traces(canaries)
-        found = [find for where, content in self._files() for find in _look(wanted, where, content)]
+        found, known = [], set()
+        for where, content in self._files():
+            # The same is written in many places, and found in the first.
+            digest = hashlib.blake2b(content).digest()
+            if digest not in known:
+                known.add(digest)
+                found += _look(wanted, where, content)
         if cluster is not None:
             for where, content in self._records(cluster, databases):
                 found += _look(wanted, where, content)
