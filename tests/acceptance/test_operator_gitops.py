@@ -49,6 +49,16 @@ def test_a_push_is_applied_and_seen(namespace, operate, source, project, shop):
     assert migration["spec"]["steps"][0]["sql"].startswith("CREATE TABLE")
 
 
+def test_a_secret_of_a_source_that_changes_is_read(namespace, operate, source, http, shop):
+    """Although the source is looked at once in an hour."""
+    operate()
+    namespace.until("GitSource", "shop", "Ready")
+    namespace.apply("Secret", "git", {"password": "guessed"})
+    namespace.until("GitSource", "shop", "Ready", status="False", within=15)
+    namespace.apply("Secret", "git", {"password": http.password.value})
+    namespace.until("GitSource", "shop", "Ready", within=15)
+
+
 def test_how_old_a_source_is_known_to_be_is_measured(namespace, operate, source, http, shop):
     operator = operate()
 

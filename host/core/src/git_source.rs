@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::duration::Duration;
-use crate::environment::ValueSource;
+use crate::environment::{SecretReference, ValueSource};
 use crate::name::{EnvironmentName, PluginName, SourceName};
 use crate::project::{Material, PluginSpec};
 
@@ -80,6 +80,34 @@ pub struct GitVerify {
     pub since: Option<String>,
     /// Whose promotion records count, as SSH's `allowed_signers`; whose commits count if absent.
     pub promotion_signers: Option<Material>,
+}
+
+impl GitSource {
+    /// The secrets that reading its repository takes.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretReference> {
+        let (auth, verify) = (&self.auth, &self.verify);
+        let materials = [
+            &auth.token,
+            &auth.password,
+            &auth.ssh_key,
+            &auth.ssh_key_passphrase,
+            &auth.known_hosts,
+            &auth.ca_file,
+            &verify.allowed_signers,
+            &verify.openpgp_keys,
+            &verify.promotion_signers,
+        ];
+        let materials = materials.into_iter().flatten();
+        let secrets = materials.filter_map(|material| match material {
+            Material::Secret(reference) => Some(reference),
+            Material::File { .. } => None,
+        });
+        let username = auth.username.iter().filter_map(|value| match value {
+            ValueSource::Secret(reference) => Some(reference),
+            ValueSource::Literal(_) => None,
+        });
+        secrets.chain(username)
+    }
 }
 
 /// Which commits must be signed.

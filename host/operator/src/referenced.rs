@@ -1,4 +1,4 @@
-//! The `Secret`s that an environment refers to: each is watched by its name, and none besides.
+//! The `Secret`s that an environment or a source refers to: each is watched by its name, and none besides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use whimbrel_core::environment::{CLUSTER_BACKEND, Environment, ValueSource};
+use whimbrel_core::environment::{CLUSTER_BACKEND, Environment, SecretReference, ValueSource};
+use whimbrel_core::git_source::GitSource;
 use whimbrel_core::reference::references;
 
 use crate::cluster::Cluster;
@@ -17,15 +18,14 @@ use crate::watch;
 pub struct Referenced(BTreeMap<String, JoinHandle<()>>);
 
 impl Referenced {
-    /// Rings from now on whenever one that the environment refers to changes, and for no other.
+    /// Rings from now on whenever one of them changes, and for no other.
     pub fn watch(
         &mut self,
-        environment: &Environment,
+        wanted: BTreeSet<String>,
         cluster: &Cluster,
         timeout: Duration,
         bell: &Arc<Notify>,
     ) {
-        let wanted = secrets_of(environment);
         self.0.retain(|name, task| {
             let is_wanted = wanted.contains(name);
             if !is_wanted {
@@ -50,8 +50,13 @@ impl Drop for Referenced {
     }
 }
 
+/// The names of the `Secret`s that a source refers to.
+pub fn secrets_of_source(source: &GitSource) -> BTreeSet<String> {
+    names(source.secrets().cloned())
+}
+
 /// The names of the `Secret`s that an environment refers to.
-fn secrets_of(environment: &Environment) -> BTreeSet<String> {
+pub fn secrets_of(environment: &Environment) -> BTreeSet<String> {
     let databases = environment.databases.values();
     let own = databases.flat_map(|database| {
         let (username, password) = (database.username.as_ref(), database.password.as_ref());
@@ -65,7 +70,11 @@ fn secrets_of(environment: &Environment) -> BTreeSet<String> {
     let theirs = backends
         .flat_map(|backend| references(&backend.with))
         .map(|(_, reference)| reference);
-    own.chain(theirs)
+    names(own.chain(theirs))
+}
+
+fn names(references: impl Iterator<Item = SecretReference>) -> BTreeSet<String> {
+    references
         .filter(|reference| reference.backend == CLUSTER_BACKEND)
         .map(|reference| reference.path)
         .collect()

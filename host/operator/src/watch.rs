@@ -235,6 +235,8 @@ pub async fn secret(
         let version = match event {
             Ok(Event::Apply(found) | Event::InitApply(found)) => found.metadata.resource_version,
             Ok(Event::Delete(_)) => None,
+            // There is none.
+            Ok(Event::InitDone) if known.is_none() => None,
             Ok(Event::Init | Event::InitDone) => continue,
             Err(error) => {
                 tracing::warn!(%error, secret = %name, "the Secret can't be watched");

@@ -23,7 +23,7 @@ use crate::reconcile::{
     Action, Failures, Fate, Known, Observed, Question, Source, Waiting, Wrote, is_retried, say,
     step,
 };
-use crate::referenced::Referenced;
+use crate::referenced::{Referenced, secrets_of};
 use crate::report::{Scope, report};
 use crate::survey::{Surveyed, failed, selection, survey};
 
@@ -323,10 +323,10 @@ impl Keeper {
         match survey(&operator, &selection, &approvals, &pass.reverting).await {
             Ok((known, surveyed)) => {
                 pass.findings.take(&pass.reverting, &surveyed);
-                let environment = surveyed.opened.environment();
+                let secrets = secrets_of(surveyed.opened.environment());
                 let timeout = self.operator.settings.watch_timeout;
                 self.referenced
-                    .watch(environment, &self.operator.cluster, timeout, &self.bell);
+                    .watch(secrets, &self.operator.cluster, timeout, &self.bell);
                 let revision = revision(&surveyed);
                 let plan = (!surveyed.is_empty).then_some(surveyed.digest.as_str());
                 let (tried, of) = (&mut self.tried, &pass.question);
