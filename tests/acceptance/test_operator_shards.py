@@ -1,11 +1,13 @@
 """Several replicas of the operator: each has its share of the environments, and what one leaves another one goes on with."""
 
+import math
 import os
 import re
 import time
 
 import pytest
 from support.kubernetes import manifests
+from support.prometheus import value
 from support.replicas import Replicas
 from support.target import PostgresTarget, SqliteTarget
 from support.waiting import eventually
@@ -175,6 +177,23 @@ def test_lease_writes_that_are_refused_stop_what_is_new_and_nothing_that_runs(na
     assert slow.rows("SELECT touched, count(*) FROM people GROUP BY touched") == [(1, ROWS)]
 
 
+def test_clocks_that_are_wrong_decide_nothing(namespace, fleet, environments):
+    """A replica whose clock is years behind keeps its shard, and one whose clock is years ahead is followed when it is gone."""
+    replicas = fleet(1).start("one")
+    replicas.until_shared("one")
+    replicas.start("other")
+    lease = "whimbrel-operator-shard-0-of-1"
+    until = time.monotonic() + 9
+    while time.monotonic() < until:
+        namespace.patch("Lease", lease, {"spec": {"renewTime": "1970-01-01T00:00:00.000000Z"}})
+        assert replicas.holders() == ["one"]
+        time.sleep(0.4)
+    replicas.kill("one")
+    namespace.patch("Lease", lease, {"spec": {"renewTime": "2100-01-01T00:00:00.000000Z"}})
+    eventually(lambda: replicas.holders() == ["other"], "it is followed", within=20)
+    done_once(namespace, environments(1))
+
+
 def test_a_replica_that_ends_hands_over_at_once(namespace, fleet, environments):
     """Long before its Leases would end."""
     replicas = fleet(4, lease="60s").start("one", "other")
@@ -214,6 +233,42 @@ def test_a_queue_is_done_once_while_replicas_come_and_go(namespace, fleet, envir
     replicas.until_shared("one", within=60)
     targets |= environments(4, first=24)
     done_once(namespace, targets)
+
+
+def test_a_hundred_queued_environments_scale_the_replicas_and_back(namespace, fleet, environments, measured):
+    """By the rule of a HorizontalPodAutoscaler over what the replicas' own metrics say, as the manifest asks for it. What takes
+    minutes there takes seconds here: the highest of some seconds counts, and nobody waits before there are fewer again."""
+    [autoscaler] = manifests("autoscaler.yaml")
+    spec = autoscaler["spec"]
+    [metric] = [one["pods"] for one in spec["metrics"]]
+    assert metric["metric"]["name"] == "whimbrel_queue_depth"
+    targets = environments(100)
+    replicas = fleet(spec["maxReplicas"]).start("replica-0")
+    begun, counts, depths = time.monotonic(), [1], {}
+
+    def settle():
+        now = time.monotonic()
+        for name, replica in replicas.running.items():
+            depth = value(replica.get("/metrics")[1], "whimbrel_queue_depth")
+            depths[name] = [(at, one) for at, one in depths.get(name, []) if now - at < 5] + [(now, depth)]
+        highest = [max(one for _, one in depths[name]) for name in replicas.running]
+        current = len(replicas.running)
+        ratio = sum(highest) / current / float(metric["target"]["averageValue"])
+        # The algorithm's details: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
+        wanted = current if abs(ratio - 1) <= 0.1 else math.ceil(current * ratio)
+        wanted = min(max(wanted, spec["minReplicas"]), spec["maxReplicas"])
+        replicas.start(*(f"replica-{number}" for number in range(current, wanted)))
+        for number in range(wanted, current):
+            replicas.end(f"replica-{number}")
+        counts.append(len(replicas.running))
+        return counts[-1] == 1 and max(counts) > 1
+    eventually(settle, "there are as many replicas as in the beginning", within=240)
+    took = time.monotonic() - begun
+    done_once(namespace, targets)
+    assert max(counts) == spec["maxReplicas"]
+    workers = len(set().union(*map(actors, targets.values())))
+    measured(f"100 environments at once: one replica, {max(counts)} and one again in {took:.0f} s, all done once, by {workers} "
+             f"replicas")
 
 
 def test_how_much_faster_four_replicas_are(kubernetes, operate_in, project, measured):
