@@ -26,20 +26,23 @@ pub fn run(workspace: &Workspace) -> Result {
     Ok(())
 }
 
-/// Builds components and binary in the profile that tests use, so that both share everything.
+/// The profile that compiles soonest from nothing.
+const PROFILE: &str = "demo";
+
+/// Builds components and binary.
 fn build(workspace: &Workspace) -> Result<PathBuf> {
     println!("building the components and the binary");
     plugins::build(workspace)?;
     Call::cargo()
-        .args(["build", "-p", "whimbrel"])
+        .args(["build", "--profile", PROFILE, "-p", "whimbrel"])
         .within(workspace.root())
         .show_and_run()?;
-    Ok(workspace.target().join("debug"))
+    Ok(workspace.target().join(PROFILE))
 }
 
 /// A fresh copy of the example, in a folder that the next demo replaces.
 fn stage(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.target().join("demo/shop");
+    let folder = workspace.target().join("shop");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).doing("clearing the last demo")?;
     }
