@@ -39,6 +39,16 @@ def right(namespace, project, shop, tables):
     assert [count for _, count in applied] == [1] * len(tables)
 
 
+def story(namespace, source, project, shop):
+    """A first commit, and a second one."""
+    source()
+    right(namespace, project, shop, {"people"})
+    project.table("0002-orders")
+    project.commit("Orders")
+    source.push()
+    right(namespace, project, shop, {"people", "orders"})
+
+
 @pytest.mark.parametrize("fault", [
     lambda api: api.on("write", each="place").answer(500),
     lambda api: api.on("write", each="place").answer(409),
@@ -49,12 +59,7 @@ def test_a_push_is_applied_and_seen(namespace, operate, api, source, project, sh
     """Also what is written of the source itself, which is looked at once in an hour."""
     rule = fault(api)
     operator = operate()
-    source()
-    right(namespace, project, shop, {"people"})
-    project.table("0002-orders")
-    project.commit("Orders")
-    source.push()
-    right(namespace, project, shop, {"people", "orders"})
+    story(namespace, source, project, shop)
     assert rule.hit
     namespace.delete("Environment", "dev")
     eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go")
@@ -66,12 +71,7 @@ def test_killed_at_each_write_of_what_git_defines(namespace, operate, api, sourc
     life = Lifecycle(namespace, operate, shop)
     rule = getattr(api.on("write", each="content"), point)(life.killed)
     life.start()
-    source()
-    right(namespace, project, shop, {"people"})
-    project.table("0002-orders")
-    project.commit("Orders")
-    source.push()
-    right(namespace, project, shop, {"people", "orders"})
+    story(namespace, source, project, shop)
     assert len(rule.hit) > 5
     life.has_no_crash()
 
