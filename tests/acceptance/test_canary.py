@@ -246,6 +246,13 @@ def test_the_search_finds_what_was_recorded(cluster, evidence, tmp_path):
         planted.remove()
 
 
+@pytest.mark.parametrize("core", ["A" * 24, "jK" * 12])
+def test_no_two_forms_of_a_canary_are_the_same_bytes(core):
+    """One find would have two names; in hexadecimal a few letters, by chance, have no letter."""
+    traces = [trace for _, trace in Canary("planted", core, core).traces()]
+    assert len(traces) == len(set(traces))
+
+
 @pytest.mark.last
 def test_nothing_that_was_left_behind_holds_a_secret(whimbrel, project, betrayed, evidence):
     # So that there is something to search even when this test is run alone.

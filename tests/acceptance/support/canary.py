@@ -92,8 +92,10 @@ class Canary:
         """What gives it away: pairs of a form and the bytes that are in every text which says the secret so."""
         core = self.core.encode()
         yield "plain", core
-        yield "hex", core.hex().encode()
-        yield "hex in capitals", core.hex().upper().encode()
+        trace = core.hex().encode()
+        yield "hex", trace
+        if trace.upper() != trace:
+            yield "hex in capitals", trace.upper()
         for offset, first in enumerate(_FIRST_WHOLE):
             whole = (offset + len(core)) * 8 // 6
             trace = base64.b64encode(b"\0" * offset + core)[first:whole]
