@@ -153,7 +153,8 @@ def test_the_operator_may_only_do_what_it_needs(namespace):
                   "spec": {"resourceAttributes": asked}}
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         return namespace.cluster.call("POST", path, review, user="operator")["status"]["allowed"]
-    assert may("get", "secrets", namespace.name)
+    # What was granted a moment ago may not be known everywhere.
+    eventually(lambda: may("get", "secrets", namespace.name), "the operator has its Role")
     assert may("patch", "migrations", namespace.name, "whimbrel.dev")
     assert may("get", "namespaces", namespace.name) and not may("get", "namespaces", "default")
     assert not may("get", "secrets", "default")

@@ -240,6 +240,25 @@ def test_once_ready_it_stays_ready(serve, project, dev):
     server.end()
 
 
+def test_what_is_mended_while_it_fails_is_run(serve, project, postgres):
+    project.environment("dev", {"shop": postgres.url})
+    postgres.execute("CREATE TABLE gate (id int)")
+    project.migration("0001-people", PEOPLE)
+    server = serve()
+    server.phase("current")
+    with postgres.cluster.connect(postgres.name) as keeper:
+        keeper.execute("BEGIN; LOCK TABLE gate")
+        project.migration("0002-pets", "INSERT INTO gate VALUES (1); INSERT INTO nowhere VALUES (1)")
+        server.ring()
+        eventually(lambda: postgres.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), "it waits")
+        project.migration("0002-pets", PETS)
+        server.ring()
+        keeper.execute("ROLLBACK")
+    server.phase("current")
+    assert postgres.tables() == {"gate", "people", "pets"} and postgres.rows("SELECT * FROM gate") == []
+    server.end()
+
+
 def test_a_failed_migration_is_tried_again_when_something_changes(serve, project, dev):
     project.migration("0001-people", PEOPLE)
     project.migration("0002-pets", "CREATE TABLE pets AS SELECT * FROM nowhere")

@@ -45,8 +45,8 @@ struct Worker {
     guard: Guard,
     /// The plan that failed: it isn't tried again as long as it stays the same.
     held: Option<Digest>,
-    /// Whether the plan as it is next made is the one that failed.
-    hold: bool,
+    /// What failed and is still to be planned as it is after that, so that it is known again.
+    hold: Option<Arc<Desired>>,
     failures: u32,
     /// What became of publishing; none when it is still to be done by this process.
     publishing: Option<Publishing>,
@@ -70,7 +70,7 @@ pub(crate) async fn keep(
         pulse,
         guard,
         held: None,
-        hold: false,
+        hold: None,
         failures: 0,
         publishing: None,
         unpublished: None,
@@ -132,6 +132,15 @@ impl Worker {
         let Some(desired) = self.environment.desired() else {
             return Next::Retry;
         };
+        if let Some(failed) = self.hold.take()
+            && let Err(error) = self.hold(&failed).await
+            && failed.marker.is_some()
+            && failed.marker == desired.marker
+        {
+            self.failed(Phase::Retrying, &error);
+            self.hold = Some(failed);
+            return Next::Retry;
+        }
         let next = self.plan_and_run(&desired).await;
         if !matches!(next, Next::Again) {
             self.publish_rest().await;
@@ -201,6 +210,15 @@ impl Worker {
             .with_closing(Closing::default())
     }
 
+    /// Holds the plan of what failed. Of these definitions and no others: newer ones may be what mends it.
+    async fn hold(&mut self, failed: &Desired) -> Result<(), EngineError> {
+        let goal = whimbrel_core::plan::Goal::Apply;
+        let mut prepared = Prepared::new(&failed.opened, goal, Passing::default()).await?;
+        prepared.require_all()?;
+        self.held = Some(prepared.plan().digest());
+        Ok(())
+    }
+
     async fn plan_and_run(&mut self, desired: &Arc<Desired>) -> Next {
         let opened = &desired.opened;
         let goal = whimbrel_core::plan::Goal::Apply;
@@ -214,9 +232,6 @@ impl Worker {
         };
         let refusals = prepared.refusals();
         let digest = prepared.plan().digest();
-        if std::mem::take(&mut self.hold) && prepared.survey.failures.is_empty() {
-            self.held = Some(digest);
-        }
         let is_held = self.held == Some(digest);
         {
             let mut state = self.environment.lock();
@@ -336,7 +351,7 @@ impl Worker {
                     "failed; `whimbrel status` says where",
                 );
                 self.says(Phase::Failed, &error, hint);
-                self.hold = true;
+                self.hold = Some(Arc::clone(desired));
                 Next::Again
             }
         }

@@ -49,8 +49,8 @@ impl Worker {
                 let by = order.by.clone();
                 let next = self.run(&desired, admitted, order.by, Some(started)).await;
                 // An approval of before would cover it again.
-                if is_revert && matches!(next, Next::Again) && !self.hold {
-                    self.hold = true;
+                if is_revert && matches!(next, Next::Again) && self.hold.is_none() {
+                    self.hold = Some(desired);
                     let hint = "apply the plan by its digest to have it again".to_owned();
                     self.says(Phase::Held, &format!("reverted by {by}"), Some(hint));
                     // Of before.
