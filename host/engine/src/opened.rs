@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinSet};
 use whimbrel_core::environment::Environment;
 use whimbrel_core::history::History;
 use whimbrel_core::name::{MigrationName, TargetName};
@@ -57,8 +57,9 @@ pub struct Opened {
     pub plugins: Arc<Plugins>,
     /// What whoever opened it brought along.
     pub context: Context,
-    /// What the targets recorded while the definitions were read.
-    histories: Mutex<Option<Histories>>,
+    /// What the targets record, asked while the definitions were read, and perhaps not answered yet; nobody waits for it any
+    /// more once this is dropped.
+    asked: Mutex<JoinSet<Histories>>,
     /// Connections that read and may go on to write.
     pub(crate) sessions: Arc<Sessions>,
 }
@@ -102,13 +103,10 @@ impl Opened {
         let reading = tokio::task::spawn_blocking(move || opening.finish());
         let reaching = tokio::spawn(async move {
             let targets = Targets::list(&environment, &folder, resolver, &only).await?;
-            let sessions = Sessions::new(&targets);
-            let read = match meanwhile {
-                Meanwhile::Nothing => None,
-                Meanwhile::Read => Some(histories(&targets, None).await),
-                Meanwhile::ReadToRun => Some(histories(&targets, Some(&sessions)).await),
-            };
-            Ok::<_, ProjectError>((targets, read, sessions))
+            let sessions = Arc::new(Sessions::new(&targets));
+            let targets = Arc::new(targets);
+            let asked = ask(&targets, &sessions, meanwhile);
+            Ok::<_, ProjectError>((targets, asked, sessions))
         });
         let project = match ended(reading.await)? {
             Ok(project) => project,
@@ -118,18 +116,18 @@ impl Opened {
             }
         };
         tell(&project, context);
-        let (targets, histories, sessions) = ended(reaching.await)??;
+        let (targets, asked, sessions) = ended(reaching.await)??;
         if targets.is_empty() {
             let name = &targets.environment().name;
             context.notice(&format!("note: `{name}` has no databases"));
         }
         Ok(Self {
             project,
-            targets: Arc::new(targets),
+            targets,
             plugins,
             context: context.clone(),
-            histories: Mutex::new(histories),
-            sessions: Arc::new(sessions),
+            asked: Mutex::new(asked),
+            sessions,
         })
     }
 
@@ -160,17 +158,16 @@ impl Opened {
 
     /// What every target records: as it was read while the project was opened, the first time this is asked.
     pub async fn histories(&self) -> Histories {
-        match self.take_histories() {
-            Some(histories) => histories,
-            None => histories(&self.targets, None).await,
+        match self.take_asked().join_next().await {
+            Some(Ok(histories)) => histories,
+            // Nobody asked, or whoever did came to grief: asked again, that is said here.
+            None | Some(Err(_)) => histories(&self.targets, None).await,
         }
     }
 
-    fn take_histories(&self) -> Option<Histories> {
-        self.histories
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    fn take_asked(&self) -> JoinSet<Histories> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut asked)
     }
 
     /// A session that can't write.
@@ -231,6 +228,23 @@ impl Opened {
             }),
         }
     }
+}
+
+/// Asks the targets what they record; definitions needn't wait for their answers.
+fn ask(
+    targets: &Arc<Targets>,
+    sessions: &Arc<Sessions>,
+    meanwhile: Meanwhile,
+) -> JoinSet<Histories> {
+    let mut asked = JoinSet::new();
+    let (targets, sessions) = (Arc::clone(targets), Arc::clone(sessions));
+    let to_run = match meanwhile {
+        Meanwhile::Nothing => return asked,
+        Meanwhile::Read => None,
+        Meanwhile::ReadToRun => Some(sessions),
+    };
+    asked.spawn(async move { histories(&targets, to_run.as_deref()).await });
+    asked
 }
 
 /// A history that can't be read.
