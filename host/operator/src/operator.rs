@@ -1,7 +1,7 @@
 //! What all loops of an operator share, and which loops there are.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Settings {
     pub shards: NonZeroU16,
     /// After how long a replica that is gone is followed by another one.
     pub lease_duration: Duration,
+    /// How many environments are run at once, but for those that Jobs run.
+    pub runs: NonZeroUsize,
     /// What a Job's process is started with, besides what it is to run.
     pub run_arguments: Vec<String>,
     /// What signs promotion records.
@@ -57,6 +59,8 @@ pub struct Operator {
     pub pulses: Pulses,
     pub stop: Stop,
     pub turns: Semaphore,
+    /// How many more may be run.
+    pub runs: Arc<Semaphore>,
     pub measures: Measures,
     /// What this replica may work on.
     pub shards: Arc<Shards>,
@@ -84,6 +88,7 @@ impl Operator {
         Self {
             measures,
             shards,
+            runs: Arc::new(Semaphore::new(settings.runs.get())),
             cluster,
             context,
             settings,

@@ -1,6 +1,6 @@
 //! The arguments of `whimbrel operator`.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ pub(crate) struct Operator {
     /// After how long without a sign of life another replica takes what one has, from `1s`
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = lease_time)]
     pub(crate) lease_duration: Duration,
+    /// How many environments to run at once, each with a connection to every one of its databases; the others wait. Jobs
+    /// aren't counted
+    #[arg(long, value_name = "NUMBER", default_value = "32", value_parser = runs)]
+    pub(crate) runs: NonZeroUsize,
     /// Let objects refer to the operator's own variables and files with `env` and `file`
     #[arg(long)]
     pub(crate) local_secrets: bool,
@@ -52,6 +56,15 @@ fn shards(text: &str) -> Result<NonZeroU16, String> {
         .ok()
         .filter(|number: &NonZeroU16| number.get() <= 256);
     number.ok_or_else(|| "expected a number from 1 to 256".to_owned())
+}
+
+/// A number of runs: each has connections of its own.
+fn runs(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &NonZeroUsize| number.get() <= 1_000);
+    number.ok_or_else(|| "expected a number from 1 to 1000".to_owned())
 }
 
 /// A time for which a Lease holds: whole seconds are what its object says.

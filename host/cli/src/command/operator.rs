@@ -36,6 +36,7 @@ pub(crate) async fn run(
         watch_timeout: arguments.watch_timeout,
         shards: arguments.shards,
         lease_duration: arguments.lease_duration,
+        runs: arguments.runs,
         has_local_secrets: arguments.local_secrets,
         run_arguments: run_arguments(arguments, global),
         signing: signing_key(output.scrubber())?,

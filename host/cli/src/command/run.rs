@@ -87,6 +87,7 @@ async fn found(arguments: &Run, global: &Global, output: &Output) -> Result<Foun
         watch_timeout: Duration::ZERO,
         shards: std::num::NonZeroU16::MIN,
         lease_duration: Duration::ZERO,
+        runs: std::num::NonZeroUsize::MIN,
     };
     let context = context(output).with_actor(format!("{} (operator)", whimbrel_engine::actor()));
     let reverts = &arguments.reverts;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::ResourceExt as _;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use whimbrel_core::name::MigrationName;
 use whimbrel_engine::{Publishing, publish_again};
 use whimbrel_project::DefinitionCache;
@@ -62,6 +62,8 @@ struct Pass {
     /// What is to be reverted.
     reverting: Vec<MigrationName>,
     findings: Findings,
+    /// Leave to run, of which there are so many at once.
+    leave: Option<OwnedSemaphorePermit>,
 }
 
 /// Keeps an environment until its object is gone or the operator ends.
@@ -122,6 +124,7 @@ impl Keeper {
             surveyed: None,
             reverting: Vec::new(),
             findings: Findings::default(),
+            leave: None,
         };
         let done = self.act(&mut pass).await;
         if let Some(surveyed) = pass.surveyed.take() {
@@ -214,12 +217,14 @@ impl Keeper {
                 Action::Run if pass.object.spec.execution == Execution::Job => {
                     self.run_by_job(pass, &observed).await?;
                 }
+                Action::Run if pass.leave.is_none() => self.take_leave(pass, observed).await?,
                 Action::Run => {
                     if !self.operator.cluster.is_current(&pass.object).await? {
                         return Ok(true);
                     }
                     self.report(pass, &observed, Scope::Environment).await?;
                     self.run(pass).await;
+                    pass.leave = None;
                 }
                 Action::Report => {
                     if let (Known::Current, Some(surveyed)) = (&pass.known, &pass.surveyed)

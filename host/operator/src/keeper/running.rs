@@ -1,6 +1,7 @@
 //! Runs the plan of an environment, and ends a run that is not to go on.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use whimbrel_core::name::MigrationName;
@@ -10,7 +11,8 @@ use whimbrel_run::Stop;
 use super::leaving::Findings;
 use super::{Keeper, Pass};
 use crate::api::Environment;
-use crate::reconcile::Known;
+use crate::reconcile::{Known, Observed, Waiting};
+use crate::report::Scope;
 use crate::survey::{Surveyed, failed};
 
 /// How long a run may go on after its object was deleted, before it is cancelled: a database that hangs must not hold up the
@@ -24,6 +26,53 @@ pub(super) fn revision(surveyed: &Surveyed) -> Option<String> {
 }
 
 impl Keeper {
+    /// Takes leave to run, and waits for it where it must: without connections, so that what waits costs no database
+    /// anything, and with another look after it. There is none when there is nothing to wait for any more.
+    pub(super) async fn take_leave(
+        &mut self,
+        pass: &mut Pass,
+        observed: Observed,
+    ) -> Result<(), kube::Error> {
+        let runs = Arc::clone(&self.operator.runs);
+        pass.leave = Arc::clone(&runs).try_acquire_owned().ok();
+        if pass.leave.is_some() {
+            return Ok(());
+        }
+        let message = "as many others are run as may be at once".to_owned();
+        let on = Waiting::Time;
+        let observed = Observed {
+            known: Known::Waiting { on, message },
+            ..observed
+        };
+        self.report(pass, &observed, Scope::Environment).await?;
+        pass.known = Known::Nothing;
+        if let Some(before) = pass.surveyed.take() {
+            before.close().await;
+        }
+        // Others' runs may take as long as they like.
+        self.pulse.run();
+        let waits = self.operator.measures.wait();
+        let leave = tokio::select! {
+            leave = runs.acquire_owned() => leave.ok(),
+            () = self.until_vain(&pass.object) => None,
+        };
+        drop(waits);
+        self.pulse.beat(Duration::ZERO);
+        pass.leave = leave;
+        Ok(())
+    }
+
+    /// Until the operator ends, the environment isn't its any more, or somebody has deleted it.
+    async fn until_vain(&self, object: &Environment) {
+        while !self.is_gone(object) {
+            tokio::select! {
+                () = self.operator.stop.requested() => return,
+                () = self.operator.shards.lost(&self.name) => return,
+                () = self.bell.notified() => {}
+            }
+        }
+    }
+
     /// Runs the plan to its end, or to the next safe point when the object is deleted meanwhile.
     pub(super) async fn run(&mut self, pass: &mut Pass) {
         let Some(surveyed) = &mut pass.surveyed else {
