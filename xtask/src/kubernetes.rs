@@ -2,66 +2,70 @@
 //! `bin/kube-apiserver`, `bin/kube-controller-manager` and `bin/helm` of the tools' folder. Whoever has them already says where
 //! with `KUBEBUILDER_ASSETS`, `KUBE_CONTROLLER_MANAGER` and `HELM`.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use crate::command::Call;
-use crate::failure::{Doing, Result};
-use crate::real_parts::link;
-use crate::requirement;
+use crate::failure::Result;
+use crate::go::{self, Program};
 use crate::workspace::Workspace;
 
 /// What of Kubernetes says its version: clients refuse a server that says none.
 const VERSION: &str = "k8s.io/component-base/version";
 
-/// A program: the variable by which a tester names their own, its folder of `tests/real-parts`, which names its modules, its
-/// name, and its package.
-const PROGRAMS: [(&str, &str, &str, &str); 4] = [
-    (
+const PROGRAMS: [Program; 4] = [
+    program(
         "KUBEBUILDER_ASSETS",
         "etcd",
         "etcd",
         "go.etcd.io/etcd/server/v3",
     ),
-    (
+    program(
         "KUBEBUILDER_ASSETS",
         "kubernetes",
         "kube-apiserver",
         "k8s.io/kubernetes/cmd/kube-apiserver",
     ),
-    (
+    program(
         "KUBE_CONTROLLER_MANAGER",
         "kubernetes-controllers",
         "kube-controller-manager",
         "k8s.io/kubernetes/cmd/kube-controller-manager",
     ),
-    ("HELM", "helm", "helm", "helm.sh/helm/v4/cmd/helm"),
+    program("HELM", "helm", "helm", "helm.sh/helm/v4/cmd/helm"),
 ];
+
+const fn program(
+    variable: &'static str,
+    modules: &'static str,
+    name: &'static str,
+    package: &'static str,
+) -> Program {
+    Program {
+        variable,
+        modules,
+        name,
+        package,
+        tags: "",
+        has_c: false,
+    }
+}
+
+/// Where the API server and its store are.
+pub fn folder(workspace: &Workspace) -> PathBuf {
+    let given = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    given.unwrap_or_else(|| workspace.tools().join("bin"))
+}
 
 /// Makes sure that all are there. Compiling them takes about ten minutes on two cores.
 pub fn present(workspace: &Workspace) -> Result {
     let folder = workspace.tools().join("kubernetes");
-    for (variable, modules, name, package) in PROGRAMS {
-        if std::env::var_os(variable).is_some() {
-            continue;
-        }
-        let modules = workspace.root().join("tests/real-parts").join(modules);
-        let program = folder.join(name);
-        let wanted = std::fs::read_to_string(modules.join("go.mod")).doing("reading go.mod")?;
-        let built = folder.join(format!("{name}.mod"));
-        let is_there =
-            program.is_file() && std::fs::read_to_string(&built).is_ok_and(|text| text == wanted);
-        if !is_there {
-            requirement::programs(&[("go", "golang-go")])?;
-            std::fs::create_dir_all(&folder).doing("making the folder of Kubernetes")?;
-            build(&modules, &program, package, &wanted)?;
-            std::fs::write(&built, wanted).doing("noting what was built")?;
-        }
-        link(workspace, name, &program)?;
+    for program in &PROGRAMS {
+        go::present(workspace, &folder, program, flags)?;
     }
     Ok(())
 }
 
-fn build(modules: &Path, program: &Path, package: &str, wanted: &str) -> Result {
+/// What the linker is told: the version of Kubernetes, where it is one of its programs.
+fn flags(wanted: &str) -> String {
     let mut flags = "-s -w".to_owned();
     if let Some(version) = version(wanted) {
         let minor = version.split('.').nth(1).unwrap_or_default();
@@ -69,20 +73,7 @@ fn build(modules: &Path, program: &Path, package: &str, wanted: &str) -> Result 
             " -X {VERSION}.gitVersion={version} -X {VERSION}.gitMajor=1 -X {VERSION}.gitMinor={minor}"
         ));
     }
-    Call::new("go")
-        .args([
-            "build",
-            "-trimpath",
-            "-mod=readonly",
-            "-ldflags",
-            &flags,
-            "-o",
-        ])
-        .arg(program)
-        .arg(package)
-        .within(modules)
-        .env("CGO_ENABLED", "0")
-        .show_and_run()
+    flags
 }
 
 /// The version of Kubernetes that a `go.mod` asks for.

@@ -15,6 +15,8 @@ mod coverage;
 mod demo;
 mod failure;
 mod git;
+mod gitea;
+mod go;
 mod kubernetes;
 mod payloads;
 mod plugins;

@@ -1,5 +1,5 @@
 //! The real secret stores and the Prometheus that tests start: installed once into the cache, found there by the tests
-//! themselves. What Git hosts send is in `payloads`, an API server of Kubernetes in `kubernetes`.
+//! themselves. What Git hosts send is in `payloads`, a Git host in `gitea`, an API server of Kubernetes in `kubernetes`.
 //!
 //! `bin/bao`, `bin/moto_server`, `bin/prometheus` and its companions of the tools' folder lead to them. Whoever has an
 //! OpenBao or a Vault of their own says so with `BAO_BIN` or `VAULT_ADDR`, whoever has a moto with `MOTO_SERVER`, a
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Call;
 use crate::failure::{Doing, Failure, Result};
+use crate::gitea;
 use crate::kubernetes;
 use crate::payloads;
 use crate::python::Environment;
@@ -21,6 +22,7 @@ pub fn present(workspace: &Workspace) -> Result {
     moto(workspace)?;
     prometheus(workspace)?;
     payloads::present(workspace)?;
+    gitea::present(workspace)?;
     kubernetes::present(workspace)
 }
 
