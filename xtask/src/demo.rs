@@ -33,11 +33,28 @@ const PROFILE: &str = "demo";
 fn build(workspace: &Workspace) -> Result<PathBuf> {
     println!("building the components and the binary");
     plugins::build(workspace)?;
-    Call::cargo()
+    let mut build = Call::cargo()
         .args(["build", "--profile", PROFILE, "-p", "whimbrel"])
-        .within(workspace.root())
-        .show_and_run()?;
+        .within(workspace.root());
+    if has_openssl() {
+        build = build.env("OPENSSL_NO_VENDOR", "1");
+    }
+    build.show_and_run()?;
     Ok(workspace.target().join(PROFILE))
+}
+
+/// Whether the machine has OpenSSL's headers, which Debian installs in seconds: compiling it takes minutes. What is shipped
+/// has its own, and so has the demo's where nobody may install without being asked.
+fn has_openssl() -> bool {
+    let is_there = || {
+        Call::new("pkg-config")
+            .args(["--exists", "openssl"])
+            .works()
+    };
+    is_there()
+        || (requirement::may_install()
+            && requirement::install(&["pkg-config", "libssl-dev"]).is_ok()
+            && is_there())
 }
 
 /// A fresh copy of the example, in a folder that the next demo replaces.
