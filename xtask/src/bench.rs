@@ -4,7 +4,7 @@ use crate::command::Call;
 use crate::failure::Result;
 use crate::requirement;
 use crate::workspace::Workspace;
-use crate::{plugins, postgresql, real_parts};
+use crate::{kubernetes, plugins, postgresql, real_parts};
 
 /// Runs the benchmark with the arguments given to `cargo xtask bench`.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result {
@@ -28,6 +28,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result {
         .args(arguments)
         .env("WHIMBREL_BIN", workspace.target().join("release/whimbrel"))
         .env("SQLX_BIN", sqlx(workspace)?)
+        .env("KUBEBUILDER_ASSETS", kubernetes::folder(workspace))
         .within(workspace.root())
         .run()
 }

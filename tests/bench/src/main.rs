@@ -8,6 +8,7 @@
 )]
 
 mod failure;
+mod kubernetes;
 mod machine;
 mod measure;
 mod options;

@@ -86,3 +86,10 @@ fn seconds(stat: &str, first: usize) -> f64 {
     };
     (field(first) + field(first + 1)) / TICKS_PER_SECOND
 }
+
+/// What so many of a hundred times stay below, in milliseconds; the times are sorted.
+pub fn milliseconds(sorted: &[Duration], hundredths: usize) -> f64 {
+    // The nearest rank: of a hundred, the ninety-ninth, and not the slowest.
+    let place = (sorted.len() * hundredths).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
+}

@@ -1,4 +1,4 @@
-//! `whimbrel serve`, started for a measurement, and the few requests that one needs.
+//! `whimbrel serve` or `whimbrel operator`, started for a measurement, and the few requests that one needs.
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -35,7 +35,8 @@ impl Server {
     /// Starts one that looks at a repository's `main` once an hour, and waits until it listens.
     pub fn follow(program: &OsStr, folder: &Path, source: &str, url: &str) -> Result<Self> {
         let source = format!("{source}={url}@main");
-        Self::serve(program, folder, &["--interval", "1h", "--source", &source])
+        let arguments = ["--interval", "1h", "--source", &source];
+        Self::listening("serve", program, folder, &arguments, &[])
     }
 
     /// The same, but webhooks are let in as well.
@@ -48,34 +49,48 @@ impl Server {
         );
         std::fs::write(&config, text).doing("writing the source's document")?;
         let config = config.display().to_string();
-        Self::serve(program, folder, &["--config", &config])
+        let variables = [("BENCH_SECRET", OsStr::new(SECRET))];
+        Self::listening("serve", program, folder, &["--config", &config], &variables)
     }
 
-    fn serve(program: &OsStr, folder: &Path, arguments: &[&str]) -> Result<Self> {
+    /// Starts an operator of the namespace that a kubeconfig names, and waits until it listens.
+    pub fn operator(program: &OsStr, folder: &Path, config: &Path) -> Result<Self> {
+        let variables = [("KUBECONFIG", config.as_os_str())];
+        Self::listening("operator", program, folder, &[], &variables)
+    }
+
+    fn listening(
+        word: &str,
+        program: &OsStr,
+        folder: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &OsStr)],
+    ) -> Result<Self> {
+        let doing = format!("starting whimbrel {word}");
         let mut process = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args([word, "--listen", "127.0.0.1:0"])
             .args(arguments)
+            .envs(variables.iter().copied())
             .env("WHIMBREL_CACHE", folder.join("cache"))
-            .env("BENCH_SECRET", SECRET)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .doing("starting whimbrel serve")?;
+            .doing(doing)?;
         let mut line = String::new();
         if let Some(output) = process.stdout.take() {
             BufReader::new(output)
                 .read_line(&mut line)
-                .doing("reading where whimbrel serve listens")?;
+                .doing(format!("reading where whimbrel {word} listens"))?;
         }
         let address = line.trim().strip_prefix("listening on ").map(str::to_owned);
         let Some(address) = address else {
             // It is over already, or of no use.
             let _ = process.kill();
-            return Err(Failure::new(
-                "whimbrel serve doesn't say where it listens".to_owned(),
-            ));
+            return Err(Failure::new(format!(
+                "whimbrel {word} doesn't say where it listens"
+            )));
         };
         Ok(Self { process, address })
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Stage, note, ratio};
 use crate::failure::{Doing, Failure, Result};
-use crate::measure::in_turns;
+use crate::measure::{in_turns, milliseconds};
 use crate::project::{Project, Shape};
 use crate::report::Report;
 use crate::repository::Repository;
@@ -264,11 +264,4 @@ fn resting(
     std::thread::sleep(Duration::from_secs(20));
     let share = 100.0 * (server.processor()? - before) / begun.elapsed().as_secs_f64();
     Ok((server.memory()? / 1e6, share))
-}
-
-/// What so many of a hundred times stay below.
-fn milliseconds(sorted: &[Duration], hundredths: usize) -> f64 {
-    // The nearest rank: of a hundred, the ninety-ninth, and not the slowest.
-    let place = (sorted.len() * hundredths).div_ceil(100).saturating_sub(1);
-    sorted.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
 }

@@ -8,6 +8,7 @@ mod gitops;
 mod idle;
 mod metrics;
 mod noop;
+mod operator;
 mod sandbox;
 mod secrets;
 mod terraform;
@@ -43,6 +44,7 @@ pub const ALL: &[(&str, Benchmark)] = &[
     ("metrics", metrics::run),
     ("gitops", gitops::run),
     ("terraform", terraform::run),
+    ("operator", operator::run),
 ];
 
 impl Stage {
