@@ -18,16 +18,40 @@ from support.proxy import Proxy
 from support.proxy import find_or_build as find_or_build_proxy
 from support.server import Server
 from support.target import PostgresTarget, SqliteTarget
+from support.workers import forget, is_shared, machine
 
 
 # What tests have measured, for the end of the output.
 MEASURED = pytest.StashKey[list]()
+# What the processes of a run call it.
+RUN = pytest.StashKey[str]()
 
 
 @pytest.fixture
 def measured(request):
     """Takes a line that the terminal shows after all tests, whether they pass or not."""
     return request.config.stash.setdefault(MEASURED, []).append
+
+
+def pytest_sessionfinish(session):
+    """Hands over what was measured to the process that has the terminal."""
+    if is_shared():
+        session.config.workeroutput["measured"] = session.config.stash.get(MEASURED, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Takes it there."""
+    measured = getattr(node, "workeroutput", {}).get("measured", [])
+    node.config.stash.setdefault(MEASURED, []).extend(measured)
+    node.config.stash[RUN] = node.workerinput["testrunuid"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """A test of time has the machine for itself."""
+    with machine(alone=item.get_closest_marker("performance") is not None):
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -48,8 +72,14 @@ def pytest_collection_modifyitems(items):
 def evidence(tmp_path_factory):
     """What the product leaves behind in the whole run."""
     SUITE.watch(tmp_path_factory.getbasetemp())
-    yield SUITE
+    return SUITE
+
+
+def pytest_unconfigure(config):
+    """Nothing of it is left."""
     SUITE.remove()
+    if run := config.stash.get(RUN, None):
+        forget(run)
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +89,16 @@ def binary():
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def cluster(evidence):
     """A private PostgreSQL server."""
     cluster = Cluster()
     yield cluster
-    cluster.stop()
+    try:
+        # The last test looks at what its own process left behind, and others have left something, too.
+        if is_shared():
+            evidence.hold(cluster)
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,9 @@ pub const FEATURES: &str = "whimbrel/crash-points,whimbrel-run/crash-points,whim
 /// The least share of the host's lines, in percent, that the tests must reach.
 pub const COVERAGE_FLOOR: f64 = 90.0;
 
+/// The most processes that share the acceptance suite.
+const MOST_PROCESSES: usize = 4;
+
 /// Where the acceptance suite's results go, from the root of the clone.
 const RESULTS: &str = "pytest_results.json";
 
@@ -133,12 +136,21 @@ fn build(workspace: &Workspace) -> Result<Programs> {
     })
 }
 
+/// How many processes share the acceptance suite, each with servers of its own.
+fn processes() -> String {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    processors.min(MOST_PROCESSES).to_string()
+}
+
 fn acceptance(workspace: &Workspace, python: &Path, programs: &Programs) -> Result {
     let results = workspace.root().join(RESULTS);
     let _ = std::fs::remove_file(&results);
     let ran = Call::new(python)
         .args(["-m", "pytest", "--json-report"])
         .arg(format!("--json-report-file={RESULTS}"))
+        // Most of its time it waits; tests of time have the machine for themselves (`support/workers.py`).
+        .args(["--numprocesses", &processes(), "--dist", "loadfile"])
+        .arg("--no-loadscope-reorder")
         .env("WHIMBREL_BIN", &programs.product)
         .env("FAULTY_PROXY_BIN", &programs.proxy)
         .env("IDLE_PROVIDER_BIN", &programs.idle_provider)
