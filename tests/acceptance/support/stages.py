@@ -5,10 +5,12 @@ folder in the URL, and on PostgreSQL the password of a user who may enter this d
 """
 
 import subprocess
+import tempfile
 from pathlib import Path
 
 from psycopg import sql
 from support.canary import Canary
+from support.evidence import SUITE
 from support.git_server import key
 from support.product import Whimbrel, environment
 from support.project import Project
@@ -49,7 +51,8 @@ class Stage:
         self.folder = Path(folder) / name
         self.folder.mkdir(parents=True)
         self.url = url
-        self.route = self.folder / "route"
+        # A socket's path has to be short, and a test's folder may be deep.
+        self.route = Path(tempfile.mkdtemp(prefix="way-", dir=SUITE.folder)) / name
         self._close()
         self.key = key(self.folder / "key")
         self.signer = f"{name}@example.com {self.key.with_suffix('.pub').read_text()}"
