@@ -94,10 +94,7 @@ fn cold(stage: &Stage, cluster: &mut Cluster, count: usize) -> Result<Cold> {
     let begun = Instant::now();
     let first = Server::operator(&stage.whimbrel, config.parent().unwrap_or(&config), &config)?;
     cluster.wait("all are applied", PATIENCE, |cluster| {
-        Ok(
-            cluster.status("Environment", "dev")?["applied"] == json!(count)
-                && is_ready(cluster, "dev")?,
-        )
+        Ok(says(cluster, "applied", &json!(count))? && is_ready(cluster, "dev")?)
     })?;
     let applied = begun.elapsed();
     drop(first);
@@ -110,7 +107,7 @@ fn cold(stage: &Stage, cluster: &mut Cluster, count: usize) -> Result<Cold> {
     })?;
     let listed = Instant::now();
     cluster.wait("all was looked at", PATIENCE, |cluster| {
-        Ok(cluster.status("Environment", "dev")?["lastHandledRequest"] == "now")
+        says(cluster, "lastHandledRequest", &json!("now"))
     })?;
     let reconciled = listed.elapsed();
     let memory = operator.memory()? / f64::from(1 << 20);
@@ -136,7 +133,7 @@ fn changes(stage: &Stage, cluster: &Cluster, operator: &Server, report: &mut Rep
     );
     let applied = json!(FEW + CHANGES);
     cluster.wait("all say so", PATIENCE, |cluster| {
-        Ok(cluster.status("Environment", "dev")?["applied"] == applied)
+        says(cluster, "applied", &applied)
     })?;
     report.told(
         "memory after a hundred more",
@@ -296,6 +293,11 @@ fn migration(environment: &str, database: &str, sql: &str) -> Json {
 fn deed(number: usize) -> (String, Json) {
     let sql = format!("INSERT INTO deeds VALUES ({number})");
     (format!("m-{number:05}"), migration("dev", "shop", &sql))
+}
+
+/// Whether the status of `dev` says this.
+fn says(cluster: &Cluster, field: &str, value: &Json) -> Result<bool> {
+    Ok(cluster.status("Environment", "dev")?.get(field) == Some(value))
 }
 
 fn is_ready(cluster: &Cluster, name: &str) -> Result<bool> {
