@@ -78,13 +78,12 @@ pub fn unpack(package: &str, folder: &Path) -> Result {
 
 /// Whether Debian packages can be installed without asking anybody for a password.
 pub fn may_install() -> bool {
-    let is_root = || {
-        Call::new("id")
-            .arg("-u")
-            .text()
-            .is_ok_and(|user| user.trim() == "0")
-    };
-    program("apt-get").is_some() && (is_root() || Call::new("sudo").args(["-n", "true"]).works())
+    let may = || Call::new("sudo").args(["-n", "true"]).works();
+    program("apt-get").is_some() && (is_root().unwrap_or_default() || may())
+}
+
+fn is_root() -> Result<bool> {
+    Ok(Call::new("id").arg("-u").text()?.trim() == "0")
 }
 
 /// Installs Debian packages, as root or through sudo.
@@ -103,7 +102,7 @@ fn apt(arguments: &[&str], packages: &str) -> Result {
             "this machine has no apt-get; install what Debian's packages {packages} hold, then run this again"
         )));
     }
-    let root = Call::new("id").arg("-u").text()?.trim() == "0";
+    let root = is_root()?;
     if !root && program("sudo").is_none() {
         return Err(Failure::new(format!(
             "neither root nor sudo; run `apt-get install {packages}` as root, then this again"
