@@ -4,17 +4,17 @@ import os
 import signal
 
 import pytest
-from support.terraform import WHIMBREL, Terraform
+from support.terraform import WHIMBREL, Terraform, drivers
 from support.waiting import eventually
 
 ADDRESS = "whimbrel_environment.shop"
 ROWS = 3000
 
 
-@pytest.fixture
-def terraform(binary, tmp_path):
-    """Terraform with the product as its provider."""
-    return Terraform(tmp_path / "terraform", binary, WHIMBREL)
+@pytest.fixture(params=drivers())
+def terraform(request, binary, tmp_path):
+    """Terraform, or OpenTofu, with the product as its provider."""
+    return Terraform(tmp_path / "terraform", binary, WHIMBREL, request.param)
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 """Single migrations as resources of Terraform."""
 
 import pytest
-from support.terraform import WHIMBREL, Terraform
+from support.terraform import WHIMBREL, Terraform, drivers
 
 ADDRESS = "whimbrel_migration.people"
 
 
-@pytest.fixture
-def terraform(binary, tmp_path):
-    """Terraform with the product as its provider."""
-    return Terraform(tmp_path / "terraform", binary, WHIMBREL)
+@pytest.fixture(params=drivers())
+def terraform(request, binary, tmp_path):
+    """Terraform, or OpenTofu, with the product as its provider."""
+    return Terraform(tmp_path / "terraform", binary, WHIMBREL, request.param)
 
 
 def reached(target):
@@ -95,9 +95,10 @@ def test_many_at_once_are_each_applied_once(terraform, target):
 
 
 def test_a_password_is_in_no_state(terraform, cluster, postgres, tmp_path):
+    user = f"shop_of_{postgres.name}"
     with cluster.connect(postgres.name) as connection:
-        connection.execute("CREATE ROLE shop LOGIN PASSWORD 'canary-tf-5e1f' SUPERUSER")
-    words = '  username = "shop"\n  password_wo = var.password\n'
+        connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD 'canary-tf-5e1f' SUPERUSER")
+    words = f'  username = "{user}"\n  password_wo = var.password\n'
     provider = (
         '  database {\n    environment = "dev"\n    name = "main"\n    password = var.password\n  }\n'
     )

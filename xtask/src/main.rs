@@ -18,6 +18,7 @@ mod git;
 mod gitea;
 mod go;
 mod kubernetes;
+mod opentofu;
 mod payloads;
 mod plugins;
 mod postgresql;
@@ -41,7 +42,8 @@ cargo xtask <command>
 
   demo       builds everything and shows the product on SQLite files, with examples/shop
   test       installs what the tests need and runs all of them, with coverage
-  tools      installs the real parts that tests start: OpenBao, an AWS Secrets Manager, Prometheus, payloads of Git hosts
+  tools      installs the real parts that tests start: OpenBao, an AWS Secrets Manager, Prometheus, payloads of Git hosts;
+             `tools opentofu` that one, which tests take beside Terraform
   plugins    builds the first-party components for the binary to embed
   provider   what a registry of Terraform gets: `pages`, or `release VERSION [--binary FILE] [--into FOLDER]`
   bench      measures the product against its bars: [--only NAME] [--json FILE]
@@ -70,6 +72,7 @@ fn dispatch(arguments: &[String]) -> Result {
     match name {
         "demo" => demo::run(&workspace),
         "test" => test::run(&workspace),
+        "tools" if rest == ["opentofu"] => opentofu::present(&workspace),
         "tools" => real_parts::present(&workspace),
         "plugins" => plugins::build(&workspace).map(|_| ()),
         "provider" => provider::run(&workspace, rest),

@@ -1,5 +1,6 @@
 //! The real secret stores and the Prometheus that tests start: installed once into the cache, found there by the tests
-//! themselves. What Git hosts send is in `payloads`, a Git host in `gitea`, an API server of Kubernetes in `kubernetes`.
+//! themselves. What Git hosts send is in `payloads`, a Git host in `gitea`, an API server of
+//! Kubernetes in `kubernetes`, what drives a Terraform provider in `opentofu`.
 //!
 //! `bin/bao`, `bin/moto_server`, `bin/prometheus` and its companions of the tools' folder lead to them. Whoever has an
 //! OpenBao or a Vault of their own says so with `BAO_BIN` or `VAULT_ADDR`, whoever has a moto with `MOTO_SERVER`, a
@@ -11,6 +12,7 @@ use crate::command::Call;
 use crate::failure::{Doing, Failure, Result};
 use crate::gitea;
 use crate::kubernetes;
+use crate::opentofu;
 use crate::payloads;
 use crate::python::Environment;
 use crate::requirement;
@@ -23,6 +25,7 @@ pub fn present(workspace: &Workspace) -> Result {
     prometheus(workspace)?;
     payloads::present(workspace)?;
     gitea::present(workspace)?;
+    opentofu::present_without_terraform(workspace)?;
     kubernetes::present(workspace)
 }
 

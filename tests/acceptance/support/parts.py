@@ -6,12 +6,17 @@ import socket
 from pathlib import Path
 
 
-def program(variable, name):
-    """The program that a variable names, the one that `cargo xtask tools` installed, or one on PATH."""
+def there(variable, name):
+    """The program that a variable names, the one that `cargo xtask tools` installed, or one on PATH; None if there is none."""
     if given := os.environ.get(variable):
         return given
     cache = Path(os.environ.get("WHIMBREL_CACHE", Path.home() / ".cache/whimbrel"))
-    found = shutil.which(name, path=os.pathsep.join([str(cache / "tools/bin"), os.environ.get("PATH", "")]))
+    return shutil.which(name, path=os.pathsep.join([str(cache / "tools/bin"), os.environ.get("PATH", "")]))
+
+
+def program(variable, name):
+    """The same; that there is none is an error."""
+    found = there(variable, name)
     if not found:
         raise RuntimeError(f"{name} is missing: `cargo xtask tools` installs it, {variable} says where another one is")
     return found

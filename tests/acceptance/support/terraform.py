@@ -1,4 +1,4 @@
-"""The real `terraform`, and providers that it starts or finds running."""
+"""The real `terraform` and the real `tofu`, and providers that they start or find running."""
 
 import json
 import os
@@ -9,13 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.evidence import SUITE
-from support.parts import program
+from support.parts import program, there
 from support.product import ROOT, Ended, target_folder
 
 # What configurations call the provider of the tests.
 IDLE = "terraform.example/whimbrel/idle"
 # The product as a provider.
 WHIMBREL = "registry.terraform.io/whimbrel/whimbrel"
+# What drives providers, and the variable by which a tester names their own.
+DRIVERS = {"terraform": "TERRAFORM_BIN", "tofu": "TOFU"}
+
+
+def drivers():
+    """What drives providers here: Terraform where the machine has it, and OpenTofu where `cargo xtask tools` has put it."""
+    return [name for name, variable in DRIVERS.items() if there(variable, name)] or ["tofu"]
+
+
+def driver(name):
+    """The program of one of them."""
+    return program(DRIVERS[name], name)
 
 
 def find_or_build():
@@ -36,12 +48,12 @@ class Run(Ended):
 
 
 class Terraform:
-    """Runs terraform in a folder, with one provider."""
+    """Runs terraform, or what does as it does, in a folder, with one provider."""
 
-    def __init__(self, folder, provider, address=IDLE):
+    def __init__(self, folder, provider, address=IDLE, by=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.program = program("TERRAFORM_BIN", "terraform")
+        self.program = driver(by or drivers()[0])
         self.provider = provider
         self.address = address
         self.things = folder / "things"
