@@ -1,7 +1,8 @@
 """Plan: what would run, for people, programs and pull requests. It never writes."""
 
+import pytest
 from support.answers import digest, planned
-from support.product import OK, PENDING, REFUSED
+from support.product import OK, PENDING, REFUSED, USAGE
 
 
 def test_a_plan_says_what_would_run_in_order(whimbrel, project, dev):
@@ -98,3 +99,10 @@ def test_an_unknown_environment_is_named_with_the_nearest(whimbrel, project, dev
     ended = whimbrel.run("plan", "--environment", "dew", code=None)
     assert ended.code in (1, 64)
     assert "dev" in ended.err
+
+
+@pytest.mark.parametrize("command", [["apply", "--plan"], ["revert", "0001-people", "--plan"], ["run", "--plan"], ["approve"]])
+def test_what_names_no_plan_is_refused_before_anything_is_read(outside, command):
+    for nonsense in ("nonsense", "sha256:12", "5f3c"):
+        ended = outside.run(*command, nonsense, "--environment", "dev", code=USAGE)
+        assert nonsense in ended.err and "as `whimbrel plan` shows it on its last line" in ended.err

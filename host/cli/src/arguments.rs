@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
+use whimbrel_core::digest::DigestPrefix;
 use whimbrel_core::gate::Gate;
 use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 use whimbrel_server::client::Place;
@@ -215,7 +216,7 @@ pub(crate) struct Passing {
 pub(crate) struct Apply {
     /// Only if the plan is still the one with this digest
     #[arg(long, value_name = "DIGEST")]
-    pub(crate) plan: Option<String>,
+    pub(crate) plan: Option<DigestPrefix>,
     #[command(flatten)]
     pub(crate) passing: Passing,
     #[command(flatten)]
@@ -227,7 +228,7 @@ pub(crate) struct Apply {
 #[derive(Debug, Args)]
 pub(crate) struct Approve {
     /// The plan's digest, as `whimbrel plan` shows it
-    pub(crate) digest: String,
+    pub(crate) digest: DigestPrefix,
     /// Who approves; Git's user.email if absent
     #[arg(long = "as", value_name = "WHO", env = "WHIMBREL_APPROVER")]
     pub(crate) approver: Option<String>,
@@ -261,7 +262,7 @@ pub(crate) struct Revert {
     pub(crate) to: Option<String>,
     /// Only if the plan is still the one with this digest
     #[arg(long, value_name = "DIGEST")]
-    pub(crate) plan: Option<String>,
+    pub(crate) plan: Option<DigestPrefix>,
     /// Show the plan and run nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,5 +1,6 @@
 //! A run as the command line shows it: what `apply` and `revert` share.
 
+use whimbrel_core::digest::DigestPrefix;
 use whimbrel_engine::{Opened, Outcome, Prepared, publish};
 use whimbrel_report::{OutcomeView, TargetOutcome};
 use whimbrel_run::Stop;
@@ -17,11 +18,14 @@ pub(crate) const RUN_FORMATS: [Format; 3] = [Format::Text, Format::Json, Format:
 pub(crate) async fn run(
     opened: &Opened,
     prepared: Prepared,
-    named: Option<&str>,
+    named: Option<&DigestPrefix>,
     output: &Output,
 ) -> Result<Exit, CliError> {
     let format = output.format(&RUN_FORMATS)?;
-    let Some(admitted) = prepared.admit(opened, named).await? else {
+    let Some(admitted) = prepared
+        .admit(opened, named.map(DigestPrefix::as_str))
+        .await?
+    else {
         return Ok(Exit::Success);
     };
     let stop = Stop::default();

@@ -46,6 +46,57 @@ impl FromStr for Digest {
     }
 }
 
+/// What a person names a plan by: its digest, or at least the first twelve digits of it, with or without `sha256:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestPrefix(String);
+
+/// The text names no plan.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "expected a plan's digest, or at least {LEAST_DIGITS} digits of it, as `whimbrel plan` shows it on its last line"
+)]
+pub struct DigestPrefixError;
+
+/// Fewer could be another plan's.
+const LEAST_DIGITS: usize = 12;
+
+/// How many a whole one has.
+const DIGITS: usize = 64;
+
+impl DigestPrefix {
+    /// As it was named.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it names this one.
+    #[must_use]
+    pub fn names(&self, digest: &Digest) -> bool {
+        digest
+            .hex()
+            .starts_with(&digits(&self.0).to_ascii_lowercase())
+    }
+}
+
+impl FromStr for DigestPrefix {
+    type Err = DigestPrefixError;
+
+    fn from_str(text: &str) -> Result<Self, DigestPrefixError> {
+        let digits = digits(text);
+        let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if hexadecimal && (LEAST_DIGITS..=DIGITS).contains(&digits.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(DigestPrefixError)
+        }
+    }
+}
+
+fn digits(text: &str) -> &str {
+    text.strip_prefix("sha256:").unwrap_or(text)
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "sha256:{}", self.hex())
@@ -74,7 +125,7 @@ impl<'de> Deserialize<'de> for Digest {
 
 #[cfg(test)]
 mod tests {
-    use super::Digest;
+    use super::{Digest, DigestPrefix};
 
     #[test]
     fn reads_what_it_prints() {
@@ -88,5 +139,34 @@ mod tests {
     fn refuses_anything_else() {
         assert!("sha256:12".parse::<Digest>().is_err());
         assert!("md5:00".parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn twelve_digits_name_it() {
+        let digest = Digest::of(b"whimbrel");
+        let named = |text: &str| {
+            text.parse::<DigestPrefix>()
+                .map(|prefix| prefix.names(&digest))
+        };
+        let whole = digest.to_string();
+        for text in [
+            &whole,
+            &digest.hex(),
+            &digest.short(),
+            &digest.short().to_uppercase(),
+        ] {
+            assert_eq!(named(text), Ok(true), "{text}");
+        }
+        assert_eq!(named("000000000000"), Ok(false));
+        for text in [
+            "",
+            "sha256:",
+            "nonsense",
+            "sha256:12",
+            "whatever it is",
+            &format!("{whole}0"),
+        ] {
+            assert!(named(text).is_err(), "{text}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use whimbrel_core::digest::DigestPrefix;
 use whimbrel_core::gate::{Gate, GateInput, Refusal, evaluate};
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Goal, Plan};
@@ -11,9 +12,6 @@ use whimbrel_project::{GateOptions, Planner, Plugins, ProjectError, Survey, gate
 
 use crate::error::{EngineError, Unread};
 use crate::opened::Opened;
-
-/// The first characters of a digest that name a plan.
-const DIGEST_PREFIX: usize = 12;
 
 /// How gates are passed. Nothing is passed by default.
 #[derive(Clone, Debug, Default)]
@@ -91,11 +89,10 @@ impl Prepared {
     /// It is another one, or nothing was named.
     pub fn require(&self, digest: &str) -> Result<(), EngineError> {
         let found = self.plan().digest();
-        let wanted = digest.strip_prefix("sha256:").unwrap_or(digest);
-        if wanted.len() < DIGEST_PREFIX || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(EngineError::NoDigest(digest.to_owned()));
-        }
-        if found.hex().starts_with(&wanted.to_ascii_lowercase()) {
+        let wanted: DigestPrefix = digest
+            .parse()
+            .map_err(|_| EngineError::NoDigest(digest.to_owned()))?;
+        if wanted.names(&found) {
             return Ok(());
         }
         Err(EngineError::PlanChanged {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use whimbrel_core::digest::DigestPrefix;
 use whimbrel_core::name::MigrationName;
 
 use crate::metrics::MetricsArguments;
@@ -14,7 +15,7 @@ pub(crate) struct Run {
     pub(crate) namespace: Option<String>,
     /// Only if the plan is still the one with this digest
     #[arg(long, value_name = "DIGEST")]
-    pub(crate) plan: Option<String>,
+    pub(crate) plan: Option<DigestPrefix>,
     /// The plan is that of reverting this migration; may be given again
     #[arg(long = "revert", value_name = "NAME")]
     pub(crate) reverts: Vec<MigrationName>,

@@ -24,7 +24,7 @@ pub(crate) async fn run(
         prepare_revert(&opened, names, Passing::default()).await?
     };
     prepared.require_all()?;
-    prepared.require(&arguments.digest)?;
+    prepared.require(arguments.digest.as_str())?;
     if let Some(blocked) = EngineError::blocked(prepared.plan()) {
         return Err(blocked.into());
     }

@@ -47,5 +47,5 @@ async fn revert(
         show(&opened, &prepared, output).await?;
         return Ok(Exit::Success);
     }
-    run_plan(&opened, prepared, arguments.plan.as_deref(), output).await
+    run_plan(&opened, prepared, arguments.plan.as_ref(), output).await
 }

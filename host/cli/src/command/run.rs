@@ -44,7 +44,7 @@ async fn brought(
     let Found {
         opened, prepared, ..
     } = found;
-    match run_plan(&opened, prepared, arguments.plan.as_deref(), output).await {
+    match run_plan(&opened, prepared, arguments.plan.as_ref(), output).await {
         // A second Pod of the same Job may have been at it: what it has done is not another plan.
         Err(refused) if refused.exit() == Exit::Refused => {
             match self::found(arguments, global, output).await {
