@@ -95,6 +95,18 @@ impl Server {
         Ok(Self { process, address })
     }
 
+    /// Asks it to end, as a supervisor does, and waits until it has: it gives back what it holds.
+    pub fn end(mut self) -> Result {
+        let doing = "ending what was started";
+        if let Some(id) = i32::try_from(self.process.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        {
+            rustix::process::kill_process(id, rustix::process::Signal::TERM).doing(doing)?;
+        }
+        self.process.wait().map(drop).doing(doing)
+    }
+
     /// Sends one request on a connection of its own; gives the status and the body.
     pub fn request(&self, method: &str, path: &str) -> Result<(u16, String)> {
         self.send(method, path, &[], b"")
