@@ -7,6 +7,7 @@ use whimbrel_report::metrics::Metrics;
 use whimbrel_signal::metric::{FetchResult, Gauge, Name, Provider, WebhookResult};
 
 use crate::server::Server;
+use crate::settings::SourceSettings;
 
 /// The metrics of the process, with the gauges that are read off when somebody asks.
 pub(crate) struct Measures {
@@ -17,11 +18,15 @@ pub(crate) struct Measures {
 
 impl Measures {
     /// For these sources.
-    pub(crate) fn new<'s>(metrics: Metrics, sources: impl Iterator<Item = &'s String>) -> Self {
+    pub(crate) fn new(metrics: Metrics, sources: &BTreeMap<String, SourceSettings>) -> Self {
         let meter = metrics.meter();
+        if sources.values().any(SourceSettings::has_webhook) {
+            meter.webhooks();
+        }
         Self {
             queue: meter.gauge(Name::QueueDepth, &[]),
             lags: sources
+                .keys()
                 .map(|name| (name.clone(), meter.gauge(Name::SyncLag, &[name])))
                 .collect(),
             metrics,

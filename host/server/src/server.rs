@@ -72,7 +72,7 @@ impl Server {
                     .is_none_or(|tls| tls.client_authority.is_none()),
             tokens,
             context,
-            measures: Measures::new(metrics, settings.sources.keys()),
+            measures: Measures::new(metrics, &settings.sources),
             stop,
             answers: Answers::new(limits.answers),
             streams: Arc::new(Semaphore::new(limits.streams)),

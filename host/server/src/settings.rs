@@ -93,6 +93,16 @@ pub struct SourceSettings {
     pub hosted: Option<Hosted>,
 }
 
+impl SourceSettings {
+    /// Whether a Git host may ring.
+    #[must_use]
+    pub fn has_webhook(&self) -> bool {
+        self.hosted
+            .as_ref()
+            .is_some_and(|hosted| hosted.receiver.is_some())
+    }
+}
+
 /// A source with a document: what opens it, who may ring, and where results are shown.
 #[derive(Clone)]
 pub struct Hosted {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::Registry;
 
-use super::meter::{Room, tidy};
+use super::meter::tidy;
+use super::room::Room;
 use super::series::{Child, OTHER, Sort, Table};
 use super::word::Dropped;
 use crate::limits::{

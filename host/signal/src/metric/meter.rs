@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +11,7 @@ use prometheus::proto::MetricFamily;
 use super::custom::Customs;
 use super::family::{Family, Folding, Kind, Label, Name};
 use super::gauge::Gauge;
+use super::room::Room;
 use super::series::{Child, OTHER, Sort, Table};
 use super::word::{
     Dropped, ErrorClass, FetchResult, PluginResult, Provider, RunResult, SecretOperation,
@@ -35,39 +35,6 @@ pub(super) struct Inner {
     customs: Customs,
     /// What counts from zero already.
     begun: Mutex<HashSet<(Name, String)>>,
-}
-
-/// How many series there may be, and how many there are.
-pub(super) struct Room {
-    limit: usize,
-    taken: AtomicUsize,
-}
-
-impl Room {
-    pub(super) const fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            taken: AtomicUsize::new(0),
-        }
-    }
-
-    /// Takes so many, if they are to be had.
-    pub(super) fn take(&self, count: usize) -> bool {
-        let update = |taken: usize| {
-            let sum = taken.saturating_add(count);
-            (sum <= self.limit).then_some(sum)
-        };
-        self.taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, update)
-            .is_ok()
-    }
-
-    pub(super) fn give_back(&self, count: usize) {
-        let update = |taken: usize| Some(taken.saturating_sub(count));
-        let _ = self
-            .taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
-    }
 }
 
 impl Default for Meter {
@@ -183,6 +150,15 @@ impl Meter {
     /// A repository was fetched.
     pub fn fetch(&self, source: &str, result: FetchResult) {
         self.add(Name::GitFetches, &[source, result.as_str()], 1.0);
+    }
+
+    /// Begins to count webhooks from zero, as [`Self::environment`] does: who lets them in wants to be told of the first.
+    pub fn webhooks(&self) {
+        for (provider, result) in
+            (Provider::ALL.iter()).flat_map(|p| WebhookResult::ALL.iter().map(move |r| (p, r)))
+        {
+            self.add(Name::Webhooks, &[provider.as_str(), result.as_str()], 0.0);
+        }
     }
 
     /// A webhook was delivered.

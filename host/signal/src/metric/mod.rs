@@ -9,6 +9,7 @@ mod custom;
 mod family;
 mod gauge;
 mod meter;
+mod room;
 mod series;
 mod word;
 

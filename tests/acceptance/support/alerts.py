@@ -1,0 +1,48 @@
+"""The alerts and the dashboard that are shipped, for tests that have less time than people."""
+
+import json
+import re
+
+from support.product import ROOT
+
+ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
+DASHBOARD = ROOT / "deploy/grafana/whimbrel.json"
+
+# How long what has happened is told.
+WINDOW = 12
+
+
+def in_seconds(**limits):
+    """The rules for impatient ones: no delays, short windows, and a day that lasts twenty seconds. `limits` are other
+    numbers to wait for, by the names of alerts."""
+    rules = re.sub(r"(?m)^        for: \w+\n", "", ALERTS.read_text())
+    rules = re.sub(r"\[\d+m\]", f"[{WINDOW}s]", rules)
+    rules = rules.replace("86400", "20")
+    for name, limit in limits.items():
+        rules, count = re.subn(rf"(- alert: {name}\n        expr: .* )\d+\n", rf"\g<1>{limit}\n", rules)
+        assert count == 1, name
+    return rules
+
+
+def alerts():
+    """The alerts by name, with their expressions."""
+    return dict(re.findall(r"(?m)^      - alert: (\w+)\n        expr: (.+)$", ALERTS.read_text()))
+
+
+def panels():
+    """The expressions of the dashboard, by the titles of their panels."""
+    shown = {}
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        for target in panel.get("targets", []):
+            expression = target["expr"].replace("$environment", ".*")
+            expression = expression.replace("$__rate_interval", "5s").replace("$__range", "1m")
+            shown.setdefault(panel["title"], []).append(expression)
+    return shown
+
+
+def empty(prometheus):
+    """The panels that have had no data for some expression, ever since the test began."""
+    return {
+        title for title, expressions in panels().items()
+        if not all(prometheus.query(f"last_over_time(({expression})[10m:1s])") for expression in expressions)
+    }
