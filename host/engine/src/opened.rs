@@ -8,7 +8,7 @@ use whimbrel_core::history::History;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::Goal;
 use whimbrel_database::Session;
-use whimbrel_database::history::{HistoryError, read_without_definitions};
+use whimbrel_database::history::{HistoryError, read_without_definitions_of};
 use whimbrel_project::{
     Control, Histories, OpenProject, Opening, Planner, Plugins, ProjectError, Sessions, Survey,
     Targets, histories, survey_of,
@@ -177,8 +177,17 @@ impl Opened {
 
     /// What a target records, without the definitions, which are by far its biggest part.
     pub async fn history(&self, target: &TargetName) -> Result<History, ProjectError> {
+        self.history_of(target, &[]).await
+    }
+
+    /// What a target records of these migrations alone, of all if there are none.
+    pub async fn history_of(
+        &self,
+        target: &TargetName,
+        only: &[MigrationName],
+    ) -> Result<History, ProjectError> {
         let mut session = self.read_only(target).await?;
-        let history = read_without_definitions(session.as_mut()).await;
+        let history = read_without_definitions_of(session.as_mut(), only).await;
         history.map_err(|source| unreadable(target, source))
     }
 

@@ -92,11 +92,12 @@ async fn together(
         .collect()
 }
 
+/// How migrations stand is read of them alone, once they are known by name; a plan is about everything that is there.
 const fn meanwhile(question: EngineQuestion) -> Meanwhile {
-    if question.changes() {
-        Meanwhile::ReadToRun
-    } else {
-        Meanwhile::Read
+    match question {
+        EngineQuestion::Status => Meanwhile::Nothing,
+        EngineQuestion::Plan => Meanwhile::Read,
+        EngineQuestion::Apply | EngineQuestion::Revert => Meanwhile::ReadToRun,
     }
 }
 
@@ -158,9 +159,9 @@ fn any(all: &[&Wanted]) -> (StopFlag, tokio::task::JoinHandle<()>) {
 
 /// Those that are there; what isn't is reverted already.
 async fn applied(asked: &Asked, all: &[&Wanted]) -> Result<Vec<MigrationName>, Fault> {
-    let histories = histories(asked).await?;
+    let known = records(asked, all).await?;
     let is_there = |name: &MigrationName| {
-        let mut records = histories.values().flat_map(|history| &history.records);
+        let mut records = known.values().flat_map(|history| &history.records);
         records.any(|record| &record.name == name)
     };
     let names = all.iter().map(|one| &one.migration.name);
@@ -170,15 +171,21 @@ async fn applied(asked: &Asked, all: &[&Wanted]) -> Result<Vec<MigrationName>, F
 async fn told(asked: &Asked, all: &[&Wanted], known: Option<Known>) -> Result<Vec<Json>, Fault> {
     let known = match known {
         Some(known) => known,
-        None => histories(asked).await?,
+        None => records(asked, all).await?,
     };
     let each = all.iter();
     let each = each.map(|one| answer::migration(&asked.opened, &one.migration, known.values()));
     Ok(each.collect())
 }
 
-async fn histories(asked: &Asked) -> Result<Known, Fault> {
-    let read = asked.opened.histories().await.into_iter();
-    let read = read.map(|(target, history)| Ok((target, history.map_err(of_project)?)));
-    read.collect()
+/// What targets record of them, now.
+async fn records(asked: &Asked, all: &[&Wanted]) -> Result<Known, Fault> {
+    let names = all.iter().map(|one| one.migration.name.clone());
+    let names: Vec<_> = names.collect();
+    let mut known = Known::new();
+    for target in asked.opened.names() {
+        let history = asked.opened.history_of(&target, &names).await;
+        known.insert(target, history.map_err(of_project)?);
+    }
+    Ok(known)
 }

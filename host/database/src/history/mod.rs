@@ -21,7 +21,8 @@ pub use journal::{
 };
 pub use lease::{LeaseRecord, lease_insert, lease_remove};
 pub use read::{
-    HistoryError, Locked, read, read_definition, read_events, read_locked, read_without_definitions,
+    HistoryError, Locked, read, read_definition, read_events, read_locked,
+    read_without_definitions, read_without_definitions_of,
 };
 pub(crate) use read::{check_version, exists};
 pub use record::{

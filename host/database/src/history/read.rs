@@ -44,7 +44,9 @@ pub enum HistoryError {
 ///
 /// See [`HistoryError`].
 pub async fn read(session: &mut dyn Session) -> Result<History, HistoryError> {
-    Ok(read_with(session, "definition", Vec::new()).await?.history)
+    Ok(read_with(session, "definition", &[], Vec::new())
+        .await?
+        .history)
 }
 
 /// What a target records, as its lock's holder reads it.
@@ -64,7 +66,7 @@ pub struct Locked {
 /// See [`HistoryError`].
 pub async fn read_locked(session: &mut dyn Session) -> Result<Locked, HistoryError> {
     let leases = lease::select(session.dialect());
-    read_with(session, "definition", vec![leases]).await
+    read_with(session, "definition", &[], vec![leases]).await
 }
 
 /// The same with `null` in place of the definitions, which are by far the biggest part: for `status`.
@@ -73,7 +75,27 @@ pub async fn read_locked(session: &mut dyn Session) -> Result<Locked, HistoryErr
 ///
 /// See [`HistoryError`].
 pub async fn read_without_definitions(session: &mut dyn Session) -> Result<History, HistoryError> {
-    Ok(read_with(session, "'null'", Vec::new()).await?.history)
+    read_without_definitions_of(session, &[]).await
+}
+
+/// The same of these migrations alone, of all if there are none: a history may have thousands of others. More than a statement
+/// has parameters for are no fewer than all.
+///
+/// # Errors
+///
+/// See [`HistoryError`].
+pub async fn read_without_definitions_of(
+    session: &mut dyn Session,
+    only: &[MigrationName],
+) -> Result<History, HistoryError> {
+    let only = if only.len() > MAXIMUM_NAMES {
+        &[]
+    } else {
+        only
+    };
+    Ok(read_with(session, "'null'", only, Vec::new())
+        .await?
+        .history)
 }
 
 /// Reads one recorded definition.
@@ -130,32 +152,56 @@ pub async fn read_events(
     )
 }
 
+/// How many migrations are asked for by name at most.
+const MAXIMUM_NAMES: usize = 100;
+
 const EVENT: &str = "id, kind, migration, run, actor, revision, plan, at, details";
 
 async fn read_with(
     session: &mut dyn Session,
     definition: &str,
+    only: &[MigrationName],
     more: Vec<Command>,
 ) -> Result<Locked, HistoryError> {
     let dialect = session.dialect();
     let table = |name| table(dialect, name);
     let select = |sql: String| Command::with(sql, Vec::new());
+    let names = || {
+        only.iter()
+            .map(|name| Value::Text(name.to_string()))
+            .collect()
+    };
+    let among = |column: &str| {
+        let places: Vec<_> = (1..=only.len()).map(|place| format!("${place}")).collect();
+        match only {
+            [] => String::new(),
+            _ => format!("WHERE {column} IN ({})", places.join(", ")),
+        }
+    };
     let mut questions = vec![
         select(format!(
             "SELECT o.version, o.manager, o.project, o.environment, l.epoch FROM {} o CROSS JOIN {} l",
             table("owner"),
             table("lock")
         )),
-        select(format!(
-            "SELECT name, sequence, state, checksum, {definition} AS definition, parameters, plugins, revision, run, \
-                 actor, started, finished, duration_milliseconds, rows, error, undo FROM {} ORDER BY sequence",
-            table("migration")
-        )),
-        select(format!(
-            "SELECT migration, direction, position, hash, state, batch, checkpoint, rows_done, rows_total, probe, \
-                 undo FROM {} ORDER BY migration, direction, position",
-            table("journal")
-        )),
+        Command::with(
+            format!(
+                "SELECT name, sequence, state, checksum, {definition} AS definition, parameters, plugins, revision, run, \
+                 actor, started, finished, duration_milliseconds, rows, error, undo FROM {} {} ORDER BY sequence",
+                table("migration"),
+                among("name")
+            ),
+            names(),
+        ),
+        Command::with(
+            format!(
+                "SELECT migration, direction, position, hash, state, batch, checkpoint, rows_done, rows_total, probe, \
+                 undo FROM {} {} ORDER BY migration, direction, position",
+                table("journal"),
+                among("migration")
+            ),
+            names(),
+        ),
         select(format!(
             "SELECT {EVENT} FROM {} WHERE kind = 'approved' ORDER BY id",
             table("event")

@@ -12,9 +12,9 @@ use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::MigrationName;
 use whimbrel_database::history::{
     Finished, JournalKey, NewEvent, NewRecord, event_insert, journal_clear, journal_insert,
-    owner_set, read, read_definition, read_events, read_without_definitions, record_accept,
-    record_delete, record_fail, record_finish, record_insert, record_insert_with_event,
-    record_rename, record_replace, record_state,
+    owner_set, read, read_definition, read_events, read_without_definitions,
+    read_without_definitions_of, record_accept, record_delete, record_fail, record_finish,
+    record_insert, record_insert_with_event, record_rename, record_replace, record_state,
 };
 use whimbrel_database::session::{begin, commit, rollback};
 use whimbrel_database::{Command, Session};
@@ -344,5 +344,47 @@ async fn owner_and_approvals_are_part_of_the_history() {
             "inside a transaction, too"
         );
         session.run(&[rollback(dialect)]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_few_are_read_without_the_others() {
+    for dialect in BOTH {
+        let target = Target::new(dialect, "few");
+        let mut session = target.session().await;
+        take(session.as_mut(), "me").await;
+        let session = session.as_mut();
+        let names = ["1", "2", "3"];
+        let mut commands = Vec::new();
+        for text in names {
+            commands.push(record_insert(
+                dialect,
+                &record(text, MigrationState::Applying),
+            ));
+            commands.push(journal_insert(dialect, &entry(text, 0)));
+        }
+        run(session, commands).await;
+        let whole = read_without_definitions(session).await.unwrap();
+        assert_eq!((whole.records.len(), whole.journal.len()), (3, 3));
+        let few = [name("3"), name("1"), name("4")];
+        let few = read_without_definitions_of(session, &few).await.unwrap();
+        assert_eq!(
+            few.records,
+            [whole.records[0].clone(), whole.records[2].clone()]
+        );
+        assert_eq!(
+            few.journal,
+            [whole.journal[0].clone(), whole.journal[2].clone()]
+        );
+        assert_eq!((few.owner, few.epoch), (whole.owner.clone(), whole.epoch));
+        // More than can be asked for by name are asked for as all.
+        let many: Vec<_> = (1..=1_000)
+            .map(|number| name(&number.to_string()))
+            .collect();
+        let all = read_without_definitions_of(session, &many).await.unwrap();
+        assert_eq!(all.records, whole.records);
+        // None is none in particular.
+        let all = read_without_definitions_of(session, &[]).await.unwrap();
+        assert_eq!(all, whole);
     }
 }
