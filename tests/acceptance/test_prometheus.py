@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from support.alerts import ALERTS, alerts, empty, in_seconds
+from support.alerts import ALERTS, alerts, empty_panels, in_seconds
 from support.hostile import hostile
 from support.parts import program
 from support.product import DRIFT, FAILED, LOCKED
@@ -127,4 +127,4 @@ def test_every_panel_has_data_and_every_alert_fires_and_clears(scene, project, s
     run("apply")
     eventually(lambda: not prometheus.firing(), "everything is quiet", within=60)
     assert fired == set(alerts()) - ELSEWHERE
-    assert empty(prometheus) <= SHOWN_ELSEWHERE
+    assert empty_panels(prometheus) <= SHOWN_ELSEWHERE

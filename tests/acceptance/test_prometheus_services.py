@@ -1,7 +1,7 @@
 """Alerts and panels that take a service, or two processes at odds: a real Prometheus scrapes each, and what is told clears."""
 
 import pytest
-from support.alerts import empty, in_seconds
+from support.alerts import empty_panels, in_seconds
 from support.git_host import push
 from support.product import LOCKED, UNKNOWN
 from support.prometheus import Prometheus, Served
@@ -20,8 +20,8 @@ def watch(tmp_path):
     """Starts a Prometheus with the shipped rules in seconds."""
     started = []
 
-    def start(*targets, **limits):
-        server = Prometheus(tmp_path / "prometheus", list(targets), in_seconds(**limits))
+    def start(target, **limits):
+        server = Prometheus(tmp_path / "prometheus", target, in_seconds(**limits))
         started.append(server)
         eventually(server.is_scraped, "it is scraped")
         return server
@@ -57,11 +57,12 @@ def test_webhooks_that_nobody_vouches_for(hosted, watch):
     server = hosted.serve()
     prometheus = watch(server.place)
     push("1" * 40, hosted.secret).send(server, status=202)
+    eventually(lambda: prometheus.query('whimbrel_webhook_requests_total{result="accepted"} > 0'), "it is counted")
     assert "WhimbrelWebhooksUnverified" not in prometheus.firing()
     push("1" * 40, "another secret").send(server, status=403)
     is_told(prometheus, "WhimbrelWebhooksUnverified")
     is_quiet(prometheus, "WhimbrelWebhooksUnverified")
-    assert not empty(prometheus) & {"Sync lag", "Fetches", "Webhooks", "Queue"}
+    assert not empty_panels(prometheus) & {"Sync lag", "Fetches", "Webhooks", "Queue"}
     hosted.end(server)
 
 
@@ -76,7 +77,7 @@ def test_a_lease_that_cannot_be_renewed(project, cluster, openbao, before_openba
     prometheus = watch(server.place, WhimbrelSecretLeaseEnding=4)
     server.phase("current", within=120)
     assert shop.rows("SELECT count(*) FROM people WHERE n = 1") == [(ROWS,)]
-    assert not empty(prometheus) & {"Leases", "Progress"}
+    assert not empty_panels(prometheus) & {"Leases", "Progress"}
     assert "WhimbrelSecretLeaseEnding" not in prometheus.firing()
     before_openbao.inject("/v1/sys/leases/renew", {"status": 503})
     is_told(prometheus, "WhimbrelSecretLeaseEnding")
@@ -162,5 +163,5 @@ def test_environments_that_wait_and_watches_that_are_silent(namespace, api, oper
     is_told(prometheus, "WhimbrelWatchSilent")
     api.back()
     is_quiet(prometheus, "WhimbrelWatchSilent")
-    assert not empty(prometheus) & {"Queue", "Watches"}
+    assert not empty_panels(prometheus) & {"Queue", "Watches"}
     operator.end()

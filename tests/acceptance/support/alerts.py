@@ -40,7 +40,7 @@ def panels():
     return shown
 
 
-def empty(prometheus):
+def empty_panels(prometheus):
     """The panels that have had no data for some expression, ever since the test began."""
     return {
         title for title, expressions in panels().items()

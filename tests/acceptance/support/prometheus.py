@@ -94,15 +94,15 @@ class Pushgateway(_Server):
 
 
 class Prometheus(_Server):
-    """A Prometheus that scrapes addresses every second, with these rules."""
+    """A Prometheus that scrapes one address every second, with these rules."""
 
-    def __init__(self, folder, targets, rules):
+    def __init__(self, folder, target, rules):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "rules.yml").write_text(rules)
         (folder / "prometheus.yml").write_text(json.dumps({
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": ["rules.yml"],
-            "scrape_configs": [{"job_name": "whimbrel", "static_configs": [{"targets": [targets] if isinstance(targets, str) else targets}]}],
+            "scrape_configs": [{"job_name": "whimbrel", "static_configs": [{"targets": [target]}]}],
         }))
         port = free_port()
         arguments = [program("PROMETHEUS", "prometheus"), "--config.file=prometheus.yml",
