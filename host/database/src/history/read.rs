@@ -78,8 +78,8 @@ pub async fn read_without_definitions(session: &mut dyn Session) -> Result<Histo
     read_without_definitions_of(session, &[]).await
 }
 
-/// The same of these migrations alone, of all if there are none: a history may have thousands of others. More than a statement
-/// has parameters for are no fewer than all.
+/// The same of these migrations alone: a history may have thousands of others. Without names, or with more than a hundred, it
+/// is read whole.
 ///
 /// # Errors
 ///
