@@ -13,6 +13,7 @@ pub mod history;
 pub mod lock;
 mod ownership;
 pub mod probe;
+mod ramp;
 pub mod session;
 
 mod postgres;
@@ -26,6 +27,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use heartbeat::{Heartbeat, Heartbeats};
 pub use lock::{Fence, Holder, LockError, LockSettings};
 pub use ownership::owned_by_login;
+pub use ramp::Ramp;
 pub use session::{
     Backend, Canceller, Command, CommandError, DatabaseError, Done, Session, SessionSettings,
     connect,

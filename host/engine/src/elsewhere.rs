@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use whimbrel_core::name::{DatabaseName, MigrationName};
 use whimbrel_core::plan::{Plan, TargetPlan};
 use whimbrel_database::history::read_without_definitions;
-use whimbrel_project::Targets;
+use whimbrel_project::{ProjectError, Targets};
 
 use crate::error::EngineError;
-use crate::opened::{Opened, unreadable};
+use crate::opened::Opened;
 
 /// By database that isn't among the targets: what is needed of it, and by which migration.
 type Needed = BTreeMap<DatabaseName, Vec<(MigrationName, MigrationName)>>;
@@ -30,7 +30,8 @@ pub async fn require_dependencies(opened: &Opened, plan: &Plan) -> Result<(), En
         for target in targets.iter() {
             let (_, mut session) = targets.connect_read_only(&target.name).await?;
             let history = read_without_definitions(session.as_mut()).await;
-            let history = history.map_err(|source| unreadable(&target.name, source))?;
+            let history =
+                history.map_err(|source| ProjectError::unreadable(&target.name, source))?;
             let missing = needed.iter().find(|(name, _)| {
                 let record = history.record(name);
                 !record.is_some_and(|record| record.state.is_complete())

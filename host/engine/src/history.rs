@@ -1,10 +1,11 @@
 //! What happened to the targets of an environment.
 
 use whimbrel_database::history::read_events;
+use whimbrel_project::ProjectError;
 use whimbrel_report::{HistoryView, TargetEvents};
 
 use crate::error::EngineError;
-use crate::opened::{Opened, unreadable};
+use crate::opened::Opened;
 
 /// The newest events of every target, so many of each at most.
 ///
@@ -18,7 +19,7 @@ pub async fn history(opened: &Opened, limit: u32) -> Result<HistoryView, EngineE
     for target in opened.names() {
         let mut session = opened.read_only(&target).await?;
         let events = read_events(session.as_mut(), limit).await;
-        let events = events.map_err(|source| unreadable(&target, source))?;
+        let events = events.map_err(|source| ProjectError::unreadable(&target, source))?;
         view.targets.push(TargetEvents { target, events });
     }
     Ok(view)

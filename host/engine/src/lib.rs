@@ -38,7 +38,7 @@ pub use ending::{Ending, ending};
 pub use error::EngineError;
 pub use estimate::estimates;
 pub use history::history;
-pub use opened::{Meanwhile, Opened, plugins, plugins_of, unreadable};
+pub use opened::{Meanwhile, Opened, plugins, plugins_of};
 pub use outcome::Outcome;
 pub use prepared::{Passing, Prepared};
 pub use presence::Wanted;

@@ -8,10 +8,10 @@ use whimbrel_core::history::History;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::Goal;
 use whimbrel_database::Session;
-use whimbrel_database::history::{HistoryError, read_without_definitions_of};
+use whimbrel_database::history::read_without_definitions;
 use whimbrel_project::{
-    Control, Histories, OpenProject, Opening, Planner, Plugins, ProjectError, Sessions, Survey,
-    Targets, histories, survey_of,
+    Control, Histories, Idle, OpenProject, Opening, Planner, Plugins, ProjectError, Sessions,
+    Survey, Targets, histories, histories_of, survey_of,
 };
 use whimbrel_run::{Access, Stop};
 
@@ -150,9 +150,8 @@ impl Opened {
         Arc::new(Planner::new(&self.project, targets, plugins, goal))
     }
 
-    /// Reads and plans every target.
-    pub async fn survey(&self, planner: &Planner) -> Survey {
-        let histories = self.histories().await;
+    /// Plans every target against these histories.
+    pub(crate) async fn survey(&self, planner: &Planner, histories: Histories) -> Survey {
         survey_of(planner, &self.targets, self.project.revision(), histories).await
     }
 
@@ -163,6 +162,12 @@ impl Opened {
             // Nobody asked, or whoever did came to grief: asked again, that is said here.
             None | Some(Err(_)) => histories(&self.targets, None).await,
         }
+    }
+
+    /// What every target records of these migrations alone, of all if there are none. It is asked now, over connections that
+    /// are kept for whoever asks next.
+    pub async fn histories_of(&self, only: &[MigrationName], idle: &Idle) -> Histories {
+        histories_of(&self.targets, only, idle).await
     }
 
     fn take_asked(&self) -> JoinSet<Histories> {
@@ -177,18 +182,9 @@ impl Opened {
 
     /// What a target records, without the definitions, which are by far its biggest part.
     pub async fn history(&self, target: &TargetName) -> Result<History, ProjectError> {
-        self.history_of(target, &[]).await
-    }
-
-    /// What a target records of these migrations alone, of all if there are none.
-    pub async fn history_of(
-        &self,
-        target: &TargetName,
-        only: &[MigrationName],
-    ) -> Result<History, ProjectError> {
         let mut session = self.read_only(target).await?;
-        let history = read_without_definitions_of(session.as_mut(), only).await;
-        history.map_err(|source| unreadable(target, source))
+        let history = read_without_definitions(session.as_mut()).await;
+        history.map_err(|source| ProjectError::unreadable(target, source))
     }
 
     /// What every deed on a target needs.
@@ -254,14 +250,6 @@ fn ask(
     };
     asked.spawn(async move { histories(&targets, to_run.as_deref()).await });
     asked
-}
-
-/// A history that can't be read.
-pub fn unreadable(target: &TargetName, source: HistoryError) -> ProjectError {
-    ProjectError::History {
-        target: target.clone(),
-        source: Box::new(source),
-    }
 }
 
 /// What a task gave; it only ends otherwise by a panic, which is passed on.

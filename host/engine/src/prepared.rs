@@ -8,7 +8,9 @@ use whimbrel_core::digest::DigestPrefix;
 use whimbrel_core::gate::{Gate, GateInput, Refusal, evaluate};
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Goal, Plan};
-use whimbrel_project::{GateOptions, Planner, Plugins, ProjectError, Survey, gate_input};
+use whimbrel_project::{
+    GateOptions, Histories, Planner, Plugins, ProjectError, Survey, gate_input,
+};
 
 use crate::error::{EngineError, Unread};
 use crate::opened::Opened;
@@ -40,9 +42,32 @@ impl Prepared {
     /// # Errors
     /// What the gates look at can't be read.
     pub async fn new(opened: &Opened, goal: Goal, passing: Passing) -> Result<Self, EngineError> {
+        let histories = opened.histories().await;
+        Self::of(opened, goal, passing, histories).await
+    }
+
+    /// Plans what is to be added against histories that need say no more than how the project's own migrations stand:
+    /// nothing that [`Goal::Add`] comes to depends on others.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub async fn to_add(
+        opened: &Opened,
+        passing: Passing,
+        histories: Histories,
+    ) -> Result<Self, EngineError> {
+        Self::of(opened, Goal::Add, passing, histories).await
+    }
+
+    async fn of(
+        opened: &Opened,
+        goal: Goal,
+        passing: Passing,
+        histories: Histories,
+    ) -> Result<Self, EngineError> {
         let plugins = Arc::clone(&opened.plugins);
         let planner = opened.planner(Arc::clone(&plugins), goal);
-        let survey = opened.survey(&planner).await;
+        let survey = opened.survey(&planner, histories).await;
         if let Some(metrics) = opened.context.metrics() {
             let environment = opened.environment().name.as_str();
             if opened.targets.is_complete() && survey.failures.is_empty() {

@@ -10,7 +10,7 @@ use whimbrel_core::template::{Values, expand_url};
 use whimbrel_database::{Endpoint, Session, SessionSettings, connect};
 use whimbrel_secrets::{Lent, Readings, Resolver};
 
-use crate::ConnectError;
+use crate::{ConnectError, Idle};
 
 /// How long to wait before credentials that were refused are read anew: a rotation reaches both sides in a moment.
 const REFUSED_WAIT: Duration = Duration::from_millis(500);
@@ -42,14 +42,16 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
+    /// Connects, or takes one of the connections that are kept.
     pub(crate) async fn connect(
         &self,
         spec: &DatabaseSpec,
         values: &Values,
         settings: &SessionSettings,
+        idle: Option<&Idle>,
     ) -> Result<Connected, ConnectError> {
         let readings = self.resolver.begin();
-        let result = self.attempt(spec, values, settings, &readings).await;
+        let result = self.attempt(spec, values, settings, &readings, idle).await;
         let (result, readings) = match result {
             Err(ConnectError::Database(error)) if error.is_authentication() => {
                 // The credentials may have been rotated between reading and using them: read them once more, past
@@ -57,7 +59,7 @@ impl Dial {
                 let again = readings.again().await;
                 give_back(&readings.lent()).await;
                 tokio::time::sleep(REFUSED_WAIT).await;
-                let result = self.attempt(spec, values, settings, &again).await;
+                let result = self.attempt(spec, values, settings, &again, idle).await;
                 (result, again)
             }
             other => (other, readings),
@@ -82,8 +84,12 @@ impl Dial {
         values: &Values,
         settings: &SessionSettings,
         readings: &Readings,
+        idle: Option<&Idle>,
     ) -> Result<(Endpoint, Box<dyn Session>), ConnectError> {
         let endpoint = self.endpoint(spec, values, readings).await?;
+        if let Some(session) = idle.and_then(|idle| idle.take(&endpoint, settings)) {
+            return Ok((endpoint, session));
+        }
         let session = connect(&endpoint, settings).await?;
         Ok((endpoint, session))
     }

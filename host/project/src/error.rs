@@ -134,6 +134,15 @@ pub enum ProjectError {
 }
 
 impl ProjectError {
+    /// A target's history can't be read.
+    #[must_use]
+    pub fn unreadable(target: &TargetName, source: HistoryError) -> Self {
+        Self::History {
+            target: target.clone(),
+            source: Box::new(source),
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

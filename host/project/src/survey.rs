@@ -7,13 +7,14 @@ use futures::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
 use whimbrel_core::history::History;
 use whimbrel_core::lineage::Revision;
-use whimbrel_core::name::TargetName;
+use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::{Blocker, BlockerCode, Goal, Plan, TargetPlan};
 use whimbrel_core::statement::Dialect;
+use whimbrel_database::Ramp;
 use whimbrel_database::history;
 
 use crate::planner::reverts;
-use crate::{Planner, ProjectError, Sessions, Targets};
+use crate::{Idle, Planner, ProjectError, Sessions, Targets};
 
 /// What was found on the targets, and what would be done to them.
 #[derive(Debug)]
@@ -32,12 +33,28 @@ pub type Histories = BTreeMap<TargetName, Result<History, ProjectError>>;
 /// Reads the history of every target, within the policy's bounds. Needs no definition of a migration, so that these can
 /// be read meanwhile. Connections of servers are kept for the run that follows, if there is one.
 pub async fn histories(targets: &Targets, keep: Option<&Sessions>) -> Histories {
-    let names = targets.iter().map(|target| (target.name.clone(), ()));
-    let names: Vec<_> = names.collect();
-    at_once(targets, names, |name, ()| async move {
+    at_once(targets, names(targets), |name, ()| async move {
         read(targets, &name, false, keep).await
     })
     .await
+}
+
+/// The same of these migrations alone, as far as [`history::read_without_definitions_of`] goes by names, over connections that
+/// are kept for whoever asks next.
+pub async fn histories_of(targets: &Targets, only: &[MigrationName], idle: &Idle) -> Histories {
+    at_once(targets, names(targets), |name, ()| async move {
+        match read_of(targets, &name, only, Some(idle)).await {
+            // The connection that was kept may be gone by now.
+            Err(ProjectError::History { .. }) => read_of(targets, &name, only, None).await,
+            read => read,
+        }
+    })
+    .await
+}
+
+fn names(targets: &Targets) -> Vec<(TargetName, ())> {
+    let names = targets.iter().map(|target| (target.name.clone(), ()));
+    names.collect()
 }
 
 /// The same for many targets, as many at once as the policy allows.
@@ -48,6 +65,7 @@ async fn at_once<T, R, F: Future<Output = R>>(
 ) -> BTreeMap<TargetName, R> {
     let policy = &targets.environment().policy;
     let servers = servers(targets, policy.per_server.map(|bound| bound.get() as usize));
+    let ramp = &Ramp::default();
     stream::iter(items)
         .map(|(name, item)| {
             let server = targets
@@ -62,7 +80,7 @@ async fn at_once<T, R, F: Future<Output = R>>(
                     Some(server) => server.acquire().await.ok(),
                     None => None,
                 };
-                (name, work.await)
+                (name, ramp.begin(work).await)
             }
         })
         .buffer_unordered(policy.concurrency.get() as usize)
@@ -177,7 +195,7 @@ async fn read(
     };
     let mut connected = match keep {
         Some(_) => targets.connect_lent(name).await?,
-        None => targets.connect_lent_read_only(name).await?,
+        None => targets.connect_lent_read_only(name, None).await?,
     };
     let session = connected.session.as_mut();
     let history = if definitions {
@@ -185,12 +203,25 @@ async fn read(
     } else {
         history::read_without_definitions(session).await
     };
-    let history = history.map_err(|source| ProjectError::History {
-        target: name.clone(),
-        source: Box::new(source),
-    })?;
+    let history = history.map_err(|source| ProjectError::unreadable(name, source))?;
     if let Some(keep) = keep {
         keep.keep(name, connected);
+    }
+    Ok(history)
+}
+
+async fn read_of(
+    targets: &Targets,
+    name: &TargetName,
+    only: &[MigrationName],
+    idle: Option<&Idle>,
+) -> Result<History, ProjectError> {
+    let mut connected = targets.connect_lent_read_only(name, idle).await?;
+    let session = connected.session.as_mut();
+    let history = history::read_without_definitions_of(session, only).await;
+    let history = history.map_err(|source| ProjectError::unreadable(name, source))?;
+    if let Some(idle) = idle {
+        idle.keep(connected, targets.settings().read_only());
     }
     Ok(history)
 }

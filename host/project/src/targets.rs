@@ -11,10 +11,10 @@ use whimbrel_core::template::Values;
 use whimbrel_database::{Command, Endpoint, Session, SessionSettings};
 use whimbrel_secrets::Resolver;
 
-use crate::ProjectError;
 use crate::dial::{Connected, Dial};
 use crate::instances::instances;
 use crate::parameters::read_parameters;
+use crate::{Idle, ProjectError};
 
 /// One database of an environment.
 #[derive(Clone, Debug)]
@@ -151,7 +151,7 @@ impl Targets {
     /// # Errors
     /// As for [`Targets::connect`].
     pub async fn connect_lent(&self, name: &TargetName) -> Result<Connected, ProjectError> {
-        self.open(name, &self.settings()).await
+        self.open(name, &self.settings(), None).await
     }
 
     /// Connects for reading only.
@@ -162,19 +162,20 @@ impl Targets {
         &self,
         name: &TargetName,
     ) -> Result<(Endpoint, Box<dyn Session>), ProjectError> {
-        let connected = self.connect_lent_read_only(name).await?;
+        let connected = self.connect_lent_read_only(name, None).await?;
         Ok((connected.endpoint, connected.session))
     }
 
-    /// Connects for reading only, and tells what was lent for it.
+    /// Connects for reading only, or takes a connection that was kept, and tells what was lent for it.
     ///
     /// # Errors
     /// As for [`Targets::connect`].
     pub(crate) async fn connect_lent_read_only(
         &self,
         name: &TargetName,
+        idle: Option<&Idle>,
     ) -> Result<Connected, ProjectError> {
-        self.open(name, &self.settings().read_only()).await
+        self.open(name, &self.settings().read_only(), idle).await
     }
 
     /// What the policy makes of a session.
@@ -191,11 +192,12 @@ impl Targets {
         &self,
         name: &TargetName,
         settings: &SessionSettings,
+        idle: Option<&Idle>,
     ) -> Result<Connected, ProjectError> {
         let target = self.get(name)?;
         let spec = self.spec(&name.database)?;
         self.dial
-            .connect(spec, &target.values, settings)
+            .connect(spec, &target.values, settings, idle)
             .await
             .map_err(|source| ProjectError::Connect {
                 target: name.clone(),
@@ -250,7 +252,7 @@ impl Targets {
         let settings = self.settings().read_only();
         let dialed = self
             .dial
-            .connect(of, &self.environment.parameters, &settings)
+            .connect(of, &self.environment.parameters, &settings, None)
             .await;
         let mut connected = dialed.map_err(|source| ProjectError::Connect {
             target: TargetName::single(for_each.of.clone()),

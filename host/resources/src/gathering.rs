@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
-/// How long the first of them waits for others.
-const WAIT: Duration = Duration::from_millis(2);
+/// How long nobody else must have come until those who are there are answered.
+const LULL: Duration = Duration::from_millis(4);
+
+/// The longest that the first of them waits for others.
+const WAIT: Duration = Duration::from_millis(40);
 
 /// Questions of one kind.
 struct Kind<Q, A> {
@@ -52,7 +55,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gathering<Q, A> {
             (kind.waiting.len() == 1).then(|| Arc::clone(&kind.answering))
         };
         if let Some(turn) = turn {
-            tokio::time::sleep(WAIT).await;
+            self.lull(&alike).await;
             let turn = turn.lock().await;
             let gathered = {
                 let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,6 +72,19 @@ impl<Q: Send + 'static, A: Send + 'static> Gathering<Q, A> {
             }
         }
         receiver.await.ok()
+    }
+
+    /// Until nobody else comes.
+    async fn lull(&self, alike: &str) {
+        let waiting = || {
+            let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kinds.get(alike).map_or(0, |kind| kind.waiting.len())
+        };
+        let (begun, mut before) = (Instant::now(), 0);
+        while begun.elapsed() < WAIT && waiting() > before {
+            before = waiting();
+            tokio::time::sleep(LULL).await;
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use serde_json::Value as Json;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_engine::{Context, Selection};
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
+use whimbrel_project::Idle;
 
 use crate::gathering::Gathering;
-use crate::migrations::{self, Wanted};
+use crate::migrations::{self, Kind, Wanted};
 use crate::project;
 use crate::request::Request;
 use crate::sealed::Sealed;
@@ -30,6 +31,8 @@ pub struct Here {
     pub(crate) places: Arc<dyn Places>,
     pub(crate) context: Context,
     pub(crate) sealed: Sealed,
+    /// Connections between two questions: Terraform asks about each resource by itself.
+    pub(crate) idle: Idle,
     gathering: Gathering<Wanted, Result<Json, Fault>>,
 }
 
@@ -41,6 +44,7 @@ impl Here {
             places,
             context,
             sealed: Sealed::default(),
+            idle: Idle::default(),
             gathering: Gathering::default(),
         }
     }
@@ -66,12 +70,17 @@ impl Here {
             }
             // Terraform asks about ten at a time, and opening a database costs more than a question.
             Request::Migration(terms, migration) => {
-                let together = format!("{question:?} {terms:?}");
+                let kind = Kind::of(question);
+                let together = format!("{kind:?} {terms:?}");
                 let engine = self.clone();
                 let answering = move |all: Vec<Wanted>| {
-                    async move { migrations::answers(&engine, question, &terms, all).await }.boxed()
+                    async move { migrations::answers(&engine, kind, &terms, all).await }.boxed()
                 };
-                let wanted = Wanted { migration, stop };
+                let wanted = Wanted {
+                    question,
+                    migration,
+                    stop,
+                };
                 let answer = self.gathering.ask(together, wanted, answering).await;
                 answer.unwrap_or_else(|| {
                     let message = "whoever was to answer ended before";

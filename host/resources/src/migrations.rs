@@ -10,6 +10,7 @@ use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{EngineError, Meanwhile, Prepared, prepare_revert};
 use whimbrel_plugin::{EngineQuestion, StopFlag};
+use whimbrel_project::Histories;
 
 use crate::answer;
 use crate::failure::{fault, of_project, of_unread};
@@ -17,45 +18,84 @@ use crate::here::Here;
 use crate::opened::Asked;
 use crate::request::{MigrationRequest, Terms};
 
-/// A migration, and what asks to stop working on it.
+/// What can be answered together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// How migrations stand, and what adding them would come to.
+    Look,
+    /// Add them.
+    Apply,
+    /// Take them back.
+    Revert,
+}
+
+impl Kind {
+    /// The kind of a question.
+    pub const fn of(question: EngineQuestion) -> Self {
+        match question {
+            EngineQuestion::Plan | EngineQuestion::Status => Self::Look,
+            EngineQuestion::Apply => Self::Apply,
+            EngineQuestion::Revert => Self::Revert,
+        }
+    }
+
+    /// A look reads the histories of the named alone, once it knows them.
+    const fn meanwhile(self) -> Meanwhile {
+        match self {
+            Self::Look => Meanwhile::Nothing,
+            Self::Apply | Self::Revert => Meanwhile::ReadToRun,
+        }
+    }
+}
+
+/// A migration, what is asked about it, and what asks to stop working on it.
 pub struct Wanted {
+    /// What is asked.
+    pub question: EngineQuestion,
     /// The migration.
     pub migration: MigrationRequest,
     /// Raised when it should stop.
     pub stop: StopFlag,
 }
 
+impl Wanted {
+    /// Whether this answers it, even though what all were asked about can't be done.
+    fn is_answered_by(&self, answer: &Json) -> bool {
+        match self.question {
+            EngineQuestion::Apply => answer.get("state") == Some(&"applied".into()),
+            EngineQuestion::Revert => answer.get("state") == Some(&"pending".into()),
+            EngineQuestion::Plan => false,
+            EngineQuestion::Status => true,
+        }
+    }
+}
+
 type Answer = Result<Json, Fault>;
 
 /// Answers each, in order. What is wrong with one is nothing to the others.
-pub async fn answers(
-    here: &Here,
-    question: EngineQuestion,
-    terms: &Terms,
-    wanted: Vec<Wanted>,
-) -> Vec<Answer> {
+pub async fn answers(here: &Here, kind: Kind, terms: &Terms, wanted: Vec<Wanted>) -> Vec<Answer> {
     let names: BTreeSet<_> = wanted.iter().map(|one| &one.migration.name).collect();
     let mut answers: Vec<Option<Answer>> = Vec::new();
     if wanted.len() > 1 && names.len() == wanted.len() {
         let all: Vec<&Wanted> = wanted.iter().collect();
-        answers = together(here, question, terms, &all).await;
+        answers = together(here, kind, terms, &all).await;
     }
     answers.resize_with(wanted.len(), || None);
     let mut each = Vec::with_capacity(wanted.len());
     for (one, answer) in wanted.iter().zip(answers) {
         each.push(match answer {
             Some(answer) => answer,
-            None => alone(here, question, terms, one).await,
+            None => alone(here, kind, terms, one).await,
         });
     }
     each
 }
 
-async fn alone(here: &Here, question: EngineQuestion, terms: &Terms, one: &Wanted) -> Answer {
-    let asked = Asked::migrations(here, terms, &[&one.migration], meanwhile(question)).await?;
-    let done = deed(&asked, question, terms, &[one]).await;
+async fn alone(here: &Here, kind: Kind, terms: &Terms, one: &Wanted) -> Answer {
+    let asked = Asked::migrations(here, terms, &[&one.migration], kind.meanwhile()).await?;
+    let done = deed(here, &asked, kind, terms, &[one]).await;
     let answer = match done {
-        Ok(known) => told(&asked, &[one], known).await,
+        Ok(known) => told(here, &asked, &[one], known).await,
         Err(fault) => Err(fault),
     };
     asked.close().await;
@@ -63,42 +103,23 @@ async fn alone(here: &Here, question: EngineQuestion, terms: &Terms, one: &Wante
 }
 
 /// The same for all; none of what one alone has to be asked about.
-async fn together(
-    here: &Here,
-    question: EngineQuestion,
-    terms: &Terms,
-    all: &[&Wanted],
-) -> Vec<Option<Answer>> {
+async fn together(here: &Here, kind: Kind, terms: &Terms, all: &[&Wanted]) -> Vec<Option<Answer>> {
     let migrations: Vec<_> = all.iter().map(|one| &one.migration).collect();
-    let asked = Asked::migrations(here, terms, &migrations, meanwhile(question)).await;
+    let asked = Asked::migrations(here, terms, &migrations, kind.meanwhile()).await;
     let Ok(asked) = asked else {
         return Vec::new();
     };
-    let done = deed(&asked, question, terms, all).await;
+    let done = deed(here, &asked, kind, terms, all).await;
     let is_done = done.is_ok();
-    let answers = told(&asked, all, done.ok().flatten()).await;
+    let answers = told(here, &asked, all, done.ok().flatten()).await;
     asked.close().await;
     let Ok(answers) = answers else {
         return Vec::new();
     };
-    let is_so = |answer: &Json| match question {
-        EngineQuestion::Apply => answer.get("state") == Some(&"applied".into()),
-        EngineQuestion::Revert => answer.get("state") == Some(&"pending".into()),
-        EngineQuestion::Plan | EngineQuestion::Status => false,
-    };
-    let answers = answers.into_iter();
+    let answers = all.iter().zip(answers);
     answers
-        .map(|answer| (is_done || is_so(&answer)).then_some(Ok(answer)))
+        .map(|(one, answer)| (is_done || one.is_answered_by(&answer)).then_some(Ok(answer)))
         .collect()
-}
-
-/// How migrations stand is read of them alone, once they are known by name; a plan is about everything that is there.
-const fn meanwhile(question: EngineQuestion) -> Meanwhile {
-    match question {
-        EngineQuestion::Status => Meanwhile::Nothing,
-        EngineQuestion::Plan => Meanwhile::Read,
-        EngineQuestion::Apply | EngineQuestion::Revert => Meanwhile::ReadToRun,
-    }
 }
 
 /// What targets record.
@@ -106,18 +127,22 @@ type Known = BTreeMap<TargetName, History>;
 
 /// Does what is ordered, or finds out whether it could be done: then it gives what was read for it.
 async fn deed(
+    here: &Here,
     asked: &Asked,
-    question: EngineQuestion,
+    kind: Kind,
     terms: &Terms,
     all: &[&Wanted],
 ) -> Result<Option<Known>, Fault> {
-    let prepared = match question {
-        EngineQuestion::Status => return Ok(None),
-        EngineQuestion::Plan | EngineQuestion::Apply => {
-            Prepared::new(&asked.opened, Goal::Add, terms.passing()).await
+    let is_planned = |one: &&Wanted| one.question == EngineQuestion::Plan;
+    let prepared = match kind {
+        Kind::Look if !all.iter().any(is_planned) => return Ok(None),
+        Kind::Look => {
+            let histories = histories(here, asked, all).await;
+            Prepared::to_add(&asked.opened, terms.passing(), histories).await
         }
-        EngineQuestion::Revert => {
-            let names = applied(asked, all).await?;
+        Kind::Apply => Prepared::new(&asked.opened, Goal::Add, terms.passing()).await,
+        Kind::Revert => {
+            let names = applied(here, asked, all).await?;
             if names.is_empty() {
                 return Ok(None);
             }
@@ -125,7 +150,7 @@ async fn deed(
         }
     };
     let mut prepared = prepared.map_err(|error| fault(&error))?;
-    if question.changes() {
+    if kind != Kind::Look {
         let stop = any(all);
         let done = asked.run(prepared, None, &stop.0).await;
         stop.1.abort();
@@ -158,8 +183,8 @@ fn any(all: &[&Wanted]) -> (StopFlag, tokio::task::JoinHandle<()>) {
 }
 
 /// Those that are there; what isn't is reverted already.
-async fn applied(asked: &Asked, all: &[&Wanted]) -> Result<Vec<MigrationName>, Fault> {
-    let known = records(asked, all).await?;
+async fn applied(here: &Here, asked: &Asked, all: &[&Wanted]) -> Result<Vec<MigrationName>, Fault> {
+    let known = records(here, asked, all).await?;
     let is_there = |name: &MigrationName| {
         let mut records = known.values().flat_map(|history| &history.records);
         records.any(|record| &record.name == name)
@@ -168,10 +193,15 @@ async fn applied(asked: &Asked, all: &[&Wanted]) -> Result<Vec<MigrationName>, F
     Ok(names.filter(|name| is_there(name)).cloned().collect())
 }
 
-async fn told(asked: &Asked, all: &[&Wanted], known: Option<Known>) -> Result<Vec<Json>, Fault> {
+async fn told(
+    here: &Here,
+    asked: &Asked,
+    all: &[&Wanted],
+    known: Option<Known>,
+) -> Result<Vec<Json>, Fault> {
     let known = match known {
         Some(known) => known,
-        None => records(asked, all).await?,
+        None => records(here, asked, all).await?,
     };
     let each = all.iter();
     let each = each.map(|one| answer::migration(&asked.opened, &one.migration, known.values()));
@@ -179,13 +209,14 @@ async fn told(asked: &Asked, all: &[&Wanted], known: Option<Known>) -> Result<Ve
 }
 
 /// What targets record of them, now.
-async fn records(asked: &Asked, all: &[&Wanted]) -> Result<Known, Fault> {
+async fn records(here: &Here, asked: &Asked, all: &[&Wanted]) -> Result<Known, Fault> {
+    let read = histories(here, asked, all).await.into_iter();
+    read.map(|(target, history)| Ok((target, history.map_err(of_project)?)))
+        .collect()
+}
+
+async fn histories(here: &Here, asked: &Asked, all: &[&Wanted]) -> Histories {
     let names = all.iter().map(|one| one.migration.name.clone());
     let names: Vec<_> = names.collect();
-    let mut known = Known::new();
-    for target in asked.opened.names() {
-        let history = asked.opened.history_of(&target, &names).await;
-        known.insert(target, history.map_err(of_project)?);
-    }
-    Ok(known)
+    asked.opened.histories_of(&names, &here.idle).await
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 use uuid::Uuid;
 use whimbrel_core::name::TargetName;
+use whimbrel_database::Ramp;
 use whimbrel_signal::Signal;
 use whimbrel_signal::metric::RunResult;
 
@@ -61,13 +62,15 @@ impl RunReport {
 pub(crate) struct Permits {
     semaphores: Vec<Arc<Semaphore>>,
     held: Mutex<Vec<OwnedSemaphorePermit>>,
+    ramp: Arc<Ramp>,
 }
 
 impl Permits {
-    fn new(semaphores: Vec<Arc<Semaphore>>) -> Self {
+    fn new(semaphores: Vec<Arc<Semaphore>>, ramp: Arc<Ramp>) -> Self {
         Self {
             semaphores,
             held: Mutex::new(Vec::new()),
+            ramp,
         }
     }
 
@@ -79,6 +82,11 @@ impl Permits {
                 held.push(permit);
             }
         }
+    }
+
+    /// Begins with the target, a few of the run at a time.
+    pub(crate) async fn begin<T>(&self, beginning: impl Future<Output = T>) -> T {
+        self.ramp.begin(beginning).await
     }
 
     /// Gives the permits to others while something is waited for.
@@ -116,6 +124,7 @@ async fn run_as(request: Request, run: Uuid) -> RunReport {
     let dependencies = Arc::new(Dependencies::of(&request.plan));
     let all = Arc::new(Semaphore::new(to_usize(request.policy.concurrency.get())));
     let mut servers: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
+    let ramp = Arc::new(Ramp::default());
     let mut tasks = JoinSet::new();
     for (place, target) in work.iter().cloned().enumerate() {
         let mut semaphores = Vec::new();
@@ -127,8 +136,8 @@ async fn run_as(request: Request, run: Uuid) -> RunReport {
         }
         semaphores.push(Arc::clone(&all));
         let (request, dependencies) = (request.clone(), Arc::clone(&dependencies));
+        let permits = Permits::new(semaphores, Arc::clone(&ramp));
         let work = async move {
-            let permits = Permits::new(semaphores);
             permits.acquire().await;
             let report = one(&request, &target, run, &dependencies, &permits).await;
             (place, report)

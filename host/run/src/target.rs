@@ -81,7 +81,8 @@ impl TargetRun<'_> {
 
     /// One connection's work; with it, whether anything was committed over it.
     async fn once(&self, done: &mut Vec<Done>, first: bool) -> (Result<(), RunError>, bool) {
-        let held = match hold(&self.request.access, self.target, self.run).await {
+        let holding = hold(&self.request.access, self.target, self.run);
+        let held = match self.permits.begin(holding).await {
             Ok(held) => held,
             Err(error) => return (Err(error), false),
         };

@@ -9,7 +9,8 @@ use whimbrel_core::plan::DesiredMigration;
 use whimbrel_core::template::expand_sql;
 use whimbrel_database::Session;
 use whimbrel_database::history::read_without_definitions;
-use whimbrel_engine::{Meanwhile, Opened, unreadable};
+use whimbrel_engine::{Meanwhile, Opened};
+use whimbrel_project::ProjectError;
 use whimbrel_report::{bad, good, hint, plural};
 use whimbrel_run::administration::{self, Accepted};
 use whimbrel_run::{Stop, failing_check};
@@ -112,7 +113,7 @@ async fn verify(
 ) -> Result<usize, CliError> {
     let mut session = opened.read_only(target).await?;
     let history = read_without_definitions(session.as_mut()).await;
-    let history = history.map_err(|source| unreadable(target, source))?;
+    let history = history.map_err(|source| ProjectError::unreadable(target, source))?;
     let desired = opened.project.desired(&target.database);
     for record in &history.records {
         let item = desired

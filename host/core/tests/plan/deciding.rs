@@ -1,8 +1,8 @@
 //! What is to be done to a target: applied, reverted, renamed, or nothing because something blocks.
 
-use whimbrel_core::history::{History, MigrationState, Owner};
+use whimbrel_core::history::{History, MigrationState, Owner, Record};
 use whimbrel_core::lineage::{Absence, Lineage};
-use whimbrel_core::plan::{BlockerCode, Decision, Goal, RevertReason, decide};
+use whimbrel_core::plan::{BlockerCode, Decision, DesiredMigration, Goal, RevertReason, decide};
 
 use super::{
     applied, apply, codes, desired, desired_as, history, lineage, name, owner, record, run,
@@ -142,6 +142,49 @@ fn what_is_added_leaves_everything_else_alone() {
     assert_eq!(add(twin).decisions, [apply("2")]);
     let edited = add(desired_as("1", "another", &[]));
     assert_eq!(codes(&edited), [BlockerCode::Edited]);
+}
+
+#[test]
+fn what_is_added_depends_on_no_record_but_its_own() {
+    let items = [
+        desired("1"),
+        desired_as("2", "SELECT 2", &["1"]),
+        desired_as("3", "SELECT 3", &["1", "2"]),
+        desired("4"),
+    ];
+    let states = [
+        None,
+        Some(MigrationState::Applied),
+        Some(MigrationState::Applying),
+        Some(MigrationState::Failed),
+        Some(MigrationState::Reverting),
+    ];
+    let add = |wanted: &[DesiredMigration], there: &History| {
+        decide(wanted, there, &Lineage::default(), &owner(), &Goal::Add)
+    };
+    for number in 0..states.len().pow(4) {
+        // The digits of the number say how each of the four stands.
+        let digits = [1, 5, 25, 125].map(|unit| number / unit % states.len());
+        for edited in [false, true] {
+            let records = items.iter().enumerate().filter_map(|(place, item)| {
+                let was = desired_as(item.migration.name.as_str(), "before", &[]);
+                let item = if edited { &was } else { item };
+                let state = states[digits[place]]?;
+                Some(record(item, i64::try_from(place).unwrap(), state))
+            });
+            let there = history(records.collect());
+            for chosen in 0..16_usize {
+                let wanted = items.iter().enumerate();
+                let wanted = wanted.filter(|(place, _)| chosen >> place & 1 == 1);
+                let wanted: Vec<_> = wanted.map(|(_, item)| item.clone()).collect();
+                let is_wanted =
+                    |record: &&Record| wanted.iter().any(|item| item.migration.name == record.name);
+                let own = there.records.iter().filter(is_wanted).cloned();
+                let own = history(own.collect());
+                assert_eq!(add(&wanted, &there), add(&wanted, &own));
+            }
+        }
+    }
 }
 
 #[test]
