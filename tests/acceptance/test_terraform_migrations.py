@@ -1,6 +1,15 @@
 """Single migrations as resources of Terraform."""
 
+import os
+import signal
+import socket
+import zipfile
+
+import psycopg
+import psycopg.sql
 import pytest
+from support.canary import Canary
+from support.evidence import Evidence
 from support.terraform import WHIMBREL, Terraform, drivers
 
 ADDRESS = "whimbrel_migration.people"
@@ -94,25 +103,53 @@ def test_many_at_once_are_each_applied_once(terraform, target):
     assert terraform.actions() == {}
 
 
-def test_a_password_is_in_no_state(terraform, cluster, postgres, tmp_path):
+def test_a_password_is_in_no_state(terraform, cluster, postgres):
+    """Nor in a plan, in any form, nor in what the provider logs."""
+    canary = Canary.hatch("a password of Terraform")
     user = f"shop_of_{postgres.name}"
     with cluster.connect(postgres.name) as connection:
-        connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD 'canary-tf-5e1f' SUPERUSER")
+        quoted = psycopg.sql.Literal(canary.value)
+        connection.execute(psycopg.sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} SUPERUSER").format(
+            psycopg.sql.Identifier(user), quoted))
     words = f'  username = "{user}"\n  password_wo = var.password\n'
     provider = (
         '  database {\n    environment = "dev"\n    name = "main"\n    password = var.password\n  }\n'
     )
     variable = 'variable "password" {\n  ephemeral = true\n}\n'
-    terraform.variables["TF_VAR_password"] = "canary-tf-5e1f"
+    terraform.variables["TF_VAR_password"] = canary.value
     own = f'  environment = "dev"\n  url = "postgres://localhost/{postgres.name}?host={cluster.folder}"\n'
     text = migration(postgres, more=words).replace(reached(postgres), own)
     terraform.write(text + variable, provider=provider)
-    terraform.plan()
-    terraform.apply()
-    assert terraform.actions() == {}
-    for file in terraform.folder.rglob("*"):
-        if file.is_file() and file.name != "main.tf":
-            assert b"canary-tf-5e1f" not in file.read_bytes(), file
+    log = terraform.folder / "log"
+    terraform.plan(TF_LOG_PROVIDER="trace", TF_LOG_PATH=str(log))
+    left = Evidence()
+    left.watch(terraform.folder)
+    try:
+        assert zipfile.is_zipfile(terraform.folder / "plan")
+        terraform.apply(TF_LOG_PROVIDER="trace", TF_LOG_PATH=str(log))
+        assert terraform.actions() == {}
+        assert log.stat().st_size > 0
+        assert left.search([canary]) == []
+        # What is looked for would be found.
+        with zipfile.ZipFile(terraform.folder / "planted", "w", zipfile.ZIP_DEFLATED) as planted:
+            planted.writestr("inside", canary.value * 9)
+        assert len(left.search([canary])) > 0
+    finally:
+        left.remove()
+
+
+def test_an_interrupt_ends_a_look_at_a_database_that_does_not_answer(terraform):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgres://127.0.0.1:{silent.getsockname()[1]}/shop"
+        terraform.write(
+            'resource "whimbrel_migration" "people" {\n  environment = "dev"\n  name = "0001-people"\n'
+            f'  url = "{url}"\n  up = "SELECT 1"\n  down = "SELECT 1"\n}}\n', provider="")
+        planning = terraform.start("plan", "-no-color")
+        connection, _ = silent.accept()
+        with connection:
+            os.killpg(planning.pid, signal.SIGINT)
+            ended = terraform.end(planning, ["plan"], code=1)
+    assert "asked to stop" in ended.err, ended
 
 
 def test_an_environment_has_one_owner(terraform, whimbrel, project, dev):

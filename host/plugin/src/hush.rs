@@ -17,6 +17,9 @@ const SHORTEST: usize = 4;
 /// In answers that are errors, only what looks like a token: the rest is what a person must read.
 const SHORTEST_TOKEN: usize = 8;
 
+/// How many bytes beyond those that are kept of a text are looked at, so that the cut parts no secret that would be found whole.
+pub const BEYOND: usize = 64 << 10;
+
 /// What stands for words when more was heard than can be looked for.
 const WITHHELD: &str = "[withheld: the call has heard too much to tell secrets from words]";
 

@@ -9,18 +9,18 @@ use whimbrel_signal::Scrubber;
 use whimbrel_signal::metric::{self, Origin};
 
 use crate::call::{Call, Level, LogSink, MetricSink};
-use crate::capability::{Denied, wasi};
+use crate::capability::{Denied, cut_line, wasi};
 use crate::ceiling::Ceiling;
 use crate::desk::Desk;
 use crate::egress::Outgoing;
 use crate::engine::EngineAccess;
 use crate::grants::{Grants, Need};
-use crate::hush::Hush;
+use crate::hush::{BEYOND, Hush};
 use crate::limits::Limits;
 use crate::live::LiveSecrets;
 use crate::meter::Meter;
 use crate::session::Session;
-use crate::tail::{LogTail, Tail, Verdict};
+use crate::tail::{LogTail, Tail, Verdict, last};
 
 /// What a call may do with its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,7 +256,7 @@ impl State {
                 .unwrap_or_else(SystemTime::now),
             plugin,
             log: LogTail::new(limits.log_lines, limits.tail_lines),
-            stderr: Tail::new(limits.tail_bytes),
+            stderr: Tail::new(limits.tail_bytes + BEYOND),
             table,
             wasi: None,
             limits: limits.clone(),
@@ -324,15 +324,14 @@ impl State {
     }
 
     /// Takes a log line of the guest.
-    pub fn say(&mut self, level: Level, message: &str, fields: &[(String, String)]) {
-        if !self.hush.is_on() {
-            return self.pass(level, message, fields);
+    pub fn say(&mut self, level: Level, mut message: String, mut fields: Vec<(String, String)>) {
+        if self.hush.is_on() {
+            message = self.hush.clean(&message);
+            for (name, value) in &mut fields {
+                (*name, *value) = (self.hush.clean(name), self.hush.clean(value));
+            }
         }
-        let message = self.hush.clean(message);
-        let fields: Vec<_> = fields
-            .iter()
-            .map(|(name, value)| (self.hush.clean(name), self.hush.clean(value)))
-            .collect();
+        cut_line(&mut message, &mut fields, self.limits.log_bytes);
         self.pass(level, &message, &fields);
     }
 
@@ -359,8 +358,8 @@ impl State {
 
     /// The end of standard output and error.
     pub fn stderr(&mut self) -> String {
-        let text = self.stderr.text();
-        self.hush.clean(&text)
+        let text = self.hush.clean(&self.stderr.text());
+        last(&text, self.limits.tail_bytes).to_owned()
     }
 
     /// Rows that the host saw change.

@@ -75,6 +75,15 @@ impl Pollable for Tail {
     async fn ready(&mut self) {}
 }
 
+/// The last bytes of a text, from the beginning of a character.
+pub fn last(text: &str, limit: usize) -> &str {
+    let begin = text.len().saturating_sub(limit);
+    let begin = (begin..=text.len()).find(|index| text.is_char_boundary(*index));
+    begin
+        .and_then(|begin| text.get(begin..))
+        .unwrap_or_default()
+}
+
 /// The last log lines, and how many there were.
 #[derive(Debug)]
 pub struct LogTail {
@@ -128,7 +137,7 @@ impl LogTail {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogTail, Tail, Verdict};
+    use super::{LogTail, Tail, Verdict, last};
     use bytes::Bytes;
     use wasmtime_wasi::p2::OutputStream;
 
@@ -143,6 +152,13 @@ mod tests {
         stream.write(Bytes::from("x")).unwrap();
         assert_eq!(tail.text(), "6789x");
         assert!(stream.check_write().unwrap() > 0 && stream.flush().is_ok());
+    }
+
+    #[test]
+    fn the_last_of_a_text_begins_with_a_character() {
+        assert_eq!(last("aéb", 3), "éb");
+        assert_eq!(last("aéb", 2), "b");
+        assert_eq!(last("aéb", 9), "aéb");
     }
 
     #[test]

@@ -309,6 +309,20 @@ async fn words_are_scrubbed_wherever_they_come_out() {
 }
 
 #[tokio::test]
+async fn a_line_that_is_cut_off_shows_no_part_of_a_secret() {
+    let limits = Limits {
+        log_bytes: 16,
+        ..Limits::default()
+    };
+    let store = Setup::new().limits(limits).store().await;
+    store.scrubber.register("known-value");
+    let words = json!({ "text": "0123456789known-value" });
+    store.read("log", words).await.unwrap();
+    assert!(store.log().contains("0123456789[redac"), "{}", store.log());
+    assert!(!store.log().contains("known"), "{}", store.log());
+}
+
+#[tokio::test]
 async fn a_login_outlives_calls_traps_and_nothing_else() {
     let store = plain().await;
     assert_eq!(store.value("session", Json::Null).await.unwrap(), "none");

@@ -190,7 +190,7 @@ async fn what_a_document_escapes_is_found_too() {
     let shop = careless();
     shop.migration(
         "1-a",
-        "  steps:\n    - { sql: \"SELECT '\\x67hp_canary4711canary4711canary4711canary'\", revert: \"\" }\n",
+        "  # whimbrel: written by hand\n  steps:\n    - { sql: \"SELECT '\\x67hp_canary4711canary4711canary4711canary'\", revert: \"\" }\n",
     );
     shop.write(
         "environments/dev.yaml",

@@ -98,6 +98,28 @@ impl ResourceEngine for Here {
         request: Json,
         stop: StopFlag,
     ) -> BoxFuture<'static, Result<Json, Fault>> {
-        self.clone().answer(question, request, stop).boxed()
+        let answering = self.clone().answer(question, request, stop.clone());
+        if question.changes() {
+            // It ends at its own safe points.
+            return answering.boxed();
+        }
+        async move {
+            // Who looks may go away: what was asked comes to its end by itself and gives back what was lent for it.
+            let answering = tokio::spawn(answering);
+            tokio::select! {
+                biased;
+                answer = answering => answer.unwrap_or_else(|error| Err(lost(&error))),
+                () = stop.stopped() => {
+                    let message = "it was asked to stop while it looked";
+                    Err(Fault::new(FaultClass::Cancelled, "engine.stopped", message))
+                }
+            }
+        }
+        .boxed()
     }
+}
+
+fn lost(error: &tokio::task::JoinError) -> Fault {
+    let message = format!("whoever was to answer ended before: {error}");
+    Fault::new(FaultClass::Internal, "engine.lost", message)
 }

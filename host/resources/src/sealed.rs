@@ -42,12 +42,22 @@ impl Sealed {
             fault.pointer = Some(pointer.to_owned());
             fault
         };
+        // Which backend is meant is known to an environment's own document, and sent as it is it would be the password.
+        let is_foreign = |text: &str| text.starts_with("ref+");
+        let foreign =
+            "references of other tools aren't read here: write `secret://BACKEND/PATH#KEY`";
         let Some(token) = value.get("$sealed").and_then(Json::as_str) else {
+            if value.as_str().is_some_and(is_foreign) {
+                return Err(wrong(foreign));
+            }
             let source = serde_json::from_value(value.clone());
             return source.map_err(|_| wrong("expected a text or a secret reference"));
         };
         let known = (self.0)(token);
         let known = known.ok_or_else(|| wrong("this call has no such sealed value"))?;
+        if is_foreign(known.expose_secret()) {
+            return Err(wrong(foreign));
+        }
         if known.expose_secret().starts_with("secret://") {
             let reference: SecretReference = known
                 .expose_secret()
@@ -97,6 +107,7 @@ mod tests {
         let sealed = Sealed::new(|token| match token {
             "0" => Some("hunter2".into()),
             "1" => Some("secret://env/PASSWORD".into()),
+            "3" => Some("ref+vault://shop#/password".into()),
             _ => None,
         });
         let read = |value| sealed.source("/p", &value);
@@ -119,5 +130,11 @@ mod tests {
         let fault = read(json!({ "$sealed": "2" })).unwrap_err();
         assert_eq!(fault.pointer.as_deref(), Some("/p"));
         assert!(read(json!(3)).is_err());
+        for foreign in [
+            json!("ref+vault://shop#/password"),
+            json!({ "$sealed": "3" }),
+        ] {
+            assert!(read(foreign).unwrap_err().message.contains("secret://"));
+        }
     }
 }

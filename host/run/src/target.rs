@@ -94,14 +94,27 @@ impl TargetRun<'_> {
         {
             result = Err(RunError::CredentialsEnded);
         }
-        if result.is_ok() {
-            result = held.nothing_is_owned_by_a_lent_user().await;
-        }
+        result = Self::unowned(&held, result).await;
         let committed = held.writer.commits() > before;
         reach(point::UNLOCK_BEFORE);
         held.release().await;
         reach(point::UNLOCK_AFTER);
         (result, committed)
+    }
+
+    /// What was made belongs to nobody who is about to be dropped. That it does is an error where there is no other, and where
+    /// the connection would only be followed by another one, of another user.
+    async fn unowned(held: &Held, result: Result<(), RunError>) -> Result<(), RunError> {
+        match (result, held.nothing_is_owned_by_a_lent_user().await) {
+            (Ok(()), owned) => owned,
+            (Err(RunError::CredentialsEnded), Err(owned @ RunError::Owned { .. })) => Err(owned),
+            (Err(error), Err(owned @ RunError::Owned { .. })) => {
+                tracing::warn!("{owned}");
+                Err(error)
+            }
+            // Whoever was taken away can't be asked any more, and owned nothing.
+            (Err(error), _) => Err(error),
+        }
     }
 
     async fn planned(

@@ -209,6 +209,27 @@ async fn what_a_lent_user_owns_is_told_after_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_first_of_several_lent_users_owns_is_told_too() {
+    let mut stage = stage(20).await;
+    let mut forgetful = Lender::new(&stage, Duration::from_millis(120));
+    forgetful.forgetful = true;
+    stage.lender = Some(Arc::new(forgetful));
+    PostgresServer::shared().psql(
+        &stage.endpoint().database(),
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+    );
+    let mine = "DO $$ BEGIN EXECUTE 'SET LOCAL ROLE NONE'; EXECUTE 'CREATE TABLE mine (id integer)'; END $$";
+    stage.migrations.insert(0, migration("0", &[mine]));
+    let error = stage.fail().await;
+    assert!(matches!(error, RunError::Owned { .. }), "{error}");
+    // It was told as soon as that user's time was over: nobody else went on.
+    assert_eq!(
+        stage.lender.as_ref().unwrap().lent.load(Ordering::Relaxed),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_end_before_anything_is_done_are_not_asked_for_for_ever() {
     let mut stage = stage(0).await;
     stage.migrations = vec![migration("1", &["SELECT 1 / 0"])];

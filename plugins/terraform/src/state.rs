@@ -70,7 +70,7 @@ pub fn valid(_kind: &str, config: &Json) -> Result<(), Vec<Fault>> {
 }
 
 fn is_reference(text: &str) -> bool {
-    text.starts_with("secret://") || text.starts_with("ref+")
+    text.starts_with("secret://")
 }
 
 /// Fills in what the configuration leaves out.

@@ -1,16 +1,20 @@
 """What the product leaves behind, kept until it is searched: what it said, what it wrote, what it recorded."""
 
 import hashlib
+import io
 import itertools
 import os
 import shutil
 import tempfile
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from support.canary import LENT, traces
 
+# How a zip archive begins.
+_ARCHIVE = b"PK\x03\x04"
 # Characters shown around a find.
 _AROUND = 60
 
@@ -104,6 +108,8 @@ class Evidence:
                         yield str(file), content
                         if ".git/objects/" in str(file):
                             yield from _inflated(file, content)
+                        elif content.startswith(_ARCHIVE):
+                            yield from _members(file, content)
 
     def _records(self, cluster, databases):
         """Whimbrel's own tables, as JSON: `bytea` in there is hexadecimal."""
@@ -125,6 +131,16 @@ def _inflated(file, content):
     try:
         yield f"{file} (inflated)", zlib.decompress(content)
     except zlib.error:
+        return
+
+
+def _members(file, content):
+    """Terraform's plans are archives."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield f"{file} ({name})", archive.read(name)
+    except (zipfile.BadZipFile, zlib.error):
         return
 
 

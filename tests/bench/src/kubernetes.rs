@@ -237,11 +237,11 @@ impl Cluster {
         Ok(listed.doing(format!("listing {kind}"))?.items)
     }
 
-    /// How many requests about the product's kinds the API server has answered.
+    /// How many requests about objects of any kind the API server has answered.
     pub fn requests(&self) -> Result<f64> {
         let text = self.read("/metrics")?;
         let lines = text.lines().filter(|line| {
-            line.starts_with("apiserver_request_total") && line.contains("group=\"whimbrel.dev\"")
+            line.starts_with("apiserver_request_total") && !line.contains("resource=\"\"")
         });
         Ok(lines
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())

@@ -182,14 +182,13 @@ impl Server {
         std::fs::read_to_string(&file).doing(format!("reading {file}"))
     }
 
-    /// The value of the first sample that begins so.
-    pub fn metric(&self, sample: &str) -> Result<f64> {
+    /// The value of the first sample that begins so, if there is one.
+    pub fn metric(&self, sample: &str) -> Result<Option<f64>> {
         let (_, text) = self.request("GET", "/metrics")?;
-        let found = text.lines().find_map(|line| {
+        Ok(text.lines().find_map(|line| {
             let value = line.strip_prefix(sample)?.rsplit(' ').next()?;
             value.parse::<f64>().ok()
-        });
-        Ok(found.unwrap_or_default())
+        }))
     }
 
     /// Waits until the environment `dev` stands as asked.

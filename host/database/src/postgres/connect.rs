@@ -76,11 +76,17 @@ async fn open(
     if let Some(password) = &endpoint.password {
         config.password(password.expose_secret());
     }
-    let (client, connection) = config
-        .connect(tls.clone())
-        .await
-        .map_err(|error| error::of_connecting(&error))?;
+    // The driver's own timeout ends when there is a connection: who accepts one and says nothing is waited for without end.
+    let connecting = tokio::time::timeout(settings.connect_timeout, config.connect(tls.clone()));
+    let connected = connecting.await.map_err(|_| silent(settings))?;
+    let (client, connection) = connected.map_err(|error| error::of_connecting(&error))?;
     Ok(PostgresSession::start(client, connection, tls.clone()))
+}
+
+fn silent(settings: &SessionSettings) -> DatabaseError {
+    let seconds = settings.connect_timeout.as_secs_f64();
+    let what = format!("nobody answered as a PostgreSQL server does within {seconds} s");
+    DatabaseError::new(ErrorKind::Connection, "", what)
 }
 
 /// Settings go along with the connection, so that they are what RESET goes back to.

@@ -59,7 +59,8 @@ impl environment::Host for State {
         if !self.grants.environment.contains(&name) {
             // Who looks in several places for credentials finds nothing here, as if it weren't set.
             let hint = "a variable isn't granted: add it to the plugin's `environment` grant if it is meant";
-            self.say(Level::Debug, hint, &[("variable".to_owned(), name)]);
+            let fields = vec![("variable".to_owned(), name)];
+            self.say(Level::Debug, hint.to_owned(), fields);
             return Ok(None);
         }
         let Some(value) = std::env::var_os(&name) else {

@@ -3,6 +3,7 @@
 use wasmtime::Result;
 
 use crate::bindings::imports::whimbrel::observe::log;
+use crate::hush::BEYOND;
 use crate::instance::State;
 
 impl log::Host for State {
@@ -12,16 +13,20 @@ impl log::Host for State {
         mut message: String,
         mut fields: Vec<(String, String)>,
     ) -> Result<()> {
-        let limit = self.limits.log_bytes;
-        let mut left = limit - cut(&mut message, limit);
-        fields.retain_mut(|(name, value)| {
-            left -= cut(name, left);
-            left -= cut(value, left);
-            left > 0
-        });
-        self.say(level.into(), &message, &fields);
+        cut_line(&mut message, &mut fields, self.limits.log_bytes + BEYOND);
+        self.say(level.into(), message, fields);
         Ok(())
     }
+}
+
+/// Cuts a line with its fields off at a number of bytes.
+pub fn cut_line(message: &mut String, fields: &mut Vec<(String, String)>, limit: usize) {
+    let mut left = limit - cut(message, limit);
+    fields.retain_mut(|(name, value)| {
+        left -= cut(name, left);
+        left -= cut(value, left);
+        left > 0
+    });
 }
 
 /// Cuts a text off at a number of bytes, between characters, and gives the bytes that are left of it.

@@ -56,7 +56,7 @@ impl State {
     fn complain(&mut self, message: &'static str) {
         // Complaints share the set with the series: no series begins with an exclamation mark.
         if self.series.insert(format!("!{message}")) {
-            self.say(Level::Warn, message, &[]);
+            self.say(Level::Warn, message.to_owned(), Vec::new());
         }
     }
 }

@@ -11,6 +11,8 @@ mod sources;
 mod sql;
 pub mod wasi;
 
+pub use log::cut_line;
+
 use crate::bindings::imports::whimbrel::types::types;
 use crate::grants::Need;
 use crate::instance::State;

@@ -136,7 +136,7 @@ fn burst(stage: &Stage, report: &mut Report) -> Result {
         kinds.iter().try_fold(0.0, |sum, kind| {
             let sample =
                 format!("whimbrel_git_fetch_total{{result=\"{kind}\",source=\"{SOURCE}\"}}");
-            Ok::<f64, Failure>(sum + scene.server.metric(&sample)?)
+            Ok::<f64, Failure>(sum + scene.server.metric(&sample)?.unwrap_or_default())
         })
     };
     // The receiver is compiled.

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P521_SHA512};
 use tempfile::TempDir;
 
 use super::{Stage, note, ratio};
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Failure, Result};
 use crate::measure::{in_turns, timed};
 use crate::project::{Project, Shape, table};
 use crate::report::Report;
@@ -21,7 +22,7 @@ const TURNS: usize = 3;
 /// What go-plugin asks a provider with.
 const COOKIE: (&str, &str) = (
     "TF_PLUGIN_MAGIC_COOKIE",
-    "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d2991ca9872b2",
+    "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2",
 );
 
 /// A folder with a configuration, and how terraform is run there.
@@ -122,14 +123,19 @@ fn whimbrel_apply(stage: &Stage, dialect: &str) -> Result<Duration> {
     project.run("apply")
 }
 
-/// From the start of the process to the line that Terraform waits for.
+/// From the start of the process to the line that Terraform waits for, with a certificate as Terraform has one.
 fn handshake(stage: &Stage, report: &mut Report) -> Result {
+    let client = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512)
+        .and_then(|key| CertificateParams::new(["localhost".to_owned()])?.self_signed(&key))
+        .doing("making a certificate")?
+        .pem();
     let once = || {
         let begun = Instant::now();
         let mut provider = Command::new(&stage.whimbrel)
             .arg("terraform-provider")
             .env(COOKIE.0, COOKIE.1)
             .env("PLUGIN_PROTOCOL_VERSIONS", "6")
+            .env("PLUGIN_CLIENT_CERT", &client)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -141,8 +147,17 @@ fn handshake(stage: &Stage, report: &mut Report) -> Result {
             out.read_line(&mut line).doing("reading the handshake")?;
         }
         let took = begun.elapsed();
+        // What refuses is quick, too.
+        let is_ready =
+            line.starts_with("1|6|unix|") && line.trim_end().rsplit('|').next() != Some("");
         provider.kill().doing("ending the provider")?;
         provider.wait().doing("ending the provider")?;
+        if !is_ready {
+            return Err(Failure::new(format!(
+                "the provider isn't ready: `{}`",
+                line.trim_end()
+            )));
+        }
         Ok(took)
     };
     let mut times = (0..11).map(|_| once()).collect::<Result<Vec<_>>>()?;
