@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 const LIST: &str = "tests/real-parts/payloads.txt";
 
 /// What tests read: the name under which they find it, the package that it is of, and where it is in that.
-const PARTS: [(&str, &str, &str); 7] = [
+const PARTS: [(&str, &str, &str); 10] = [
     (
         "github.json",
         "@octokit/webhooks-examples",
@@ -36,6 +36,21 @@ const PARTS: [(&str, &str, &str); 7] = [
         "gitea-openapi.json",
         "code.gitea.io/gitea",
         "templates/swagger/v1_openapi3_json.tmpl",
+    ),
+    (
+        "gitlab-client",
+        "gitlab.com/gitlab-org/api/client-go/v2",
+        ".",
+    ),
+    (
+        "bitbucket-cloud.d.ts",
+        "@coderabbitai/bitbucket",
+        "dist/cloud/openapi/openapi-typescript.d.ts",
+    ),
+    (
+        "bitbucket-data-center.d.ts",
+        "@coderabbitai/bitbucket",
+        "dist/server/openapi/openapi-typescript.d.ts",
     ),
     (
         "flux-gitrepository.yaml",
