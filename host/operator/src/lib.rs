@@ -119,7 +119,7 @@ pub async fn operate(
         Arc::clone(&limits),
         stop.clone(),
         guard,
-        Measures::new(metrics.meter().clone()),
+        Measures::new(metrics.clone()),
     ));
     let is_ready = Arc::new(AtomicBool::new(false));
     let probed = Probed {

@@ -166,7 +166,7 @@ pub async fn find(
         Arc::new(Limits::default()),
         Stop::default(),
         guard,
-        Measures::new(metrics.meter().clone()),
+        Measures::new(metrics),
     ));
     if let Some(of) = &object.spec.source_ref {
         source::read_once(&operator, &of.name).await?;

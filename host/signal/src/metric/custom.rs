@@ -227,15 +227,15 @@ impl Customs {
         Err(Dropped::PluginBudget)
     }
 
-    /// Takes every series of an object away.
-    pub(super) fn forget(&self, label: &str, value: &str) {
-        let Some(place) = GIVEN.iter().position(|given| *given == label) else {
-            return;
-        };
-        let value = tidy(value);
+    /// Takes every series of an environment's databases away of which this is so: of all but those that are kept.
+    pub(super) fn forget(&self, is_gone: impl Fn(&str, &str) -> bool) {
         let known = self.lock();
         for metric in known.metrics.values() {
-            for (plugin, count) in metric.table.forget(place, &value, 2) {
+            let is_gone = |values: &[&str]| match values {
+                [environment, database, ..] => is_gone(environment, database),
+                _ => false,
+            };
+            for (plugin, count) in metric.table.forget(is_gone, 2) {
                 if let Some(room) = known.plugins.get(&plugin) {
                     room.give_back(count * metric.lines);
                 }

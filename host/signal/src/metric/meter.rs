@@ -1,7 +1,7 @@
 //! What everything that measures in one process shares.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -215,22 +215,47 @@ impl Meter {
     /// Takes every series of an environment away.
     pub fn forget_environment(&self, environment: &str) {
         self.begun().remove(&(Name::Runs, environment.to_owned()));
-        self.forget("environment", environment);
-        self.0.customs.forget("environment", environment);
+        let environment = tidy(environment);
+        self.forget(["environment"], |[of]| of == environment);
+        self.0.customs.forget(|of, _| of == environment);
+    }
+
+    /// Takes every series of an environment's databases away, but of these.
+    pub fn keep_databases(&self, environment: &str, databases: &BTreeSet<String>) {
+        let environment = tidy(environment);
+        let databases: BTreeSet<Cow<'_, str>> = databases.iter().map(|name| tidy(name)).collect();
+        let is_gone = |of: &str, database: &str| of == environment && !databases.contains(database);
+        self.forget(["environment", "database"], |[of, database]| {
+            is_gone(of, database)
+        });
+        self.0.customs.forget(is_gone);
     }
 
     /// Takes every series of a repository away.
     pub fn forget_source(&self, source: &str) {
-        self.forget("source", source);
+        let source = tidy(source);
+        self.forget(["source"], |[of]| of == source);
     }
 
-    fn forget(&self, label: &str, value: &str) {
-        let value = tidy(value);
+    /// Takes every series away that has these labels and of whose values this is so.
+    fn forget<const LABELS: usize>(
+        &self,
+        labels: [&str; LABELS],
+        is_gone: impl Fn([&str; LABELS]) -> bool,
+    ) {
         for name in Name::ALL {
             let family = name.family();
-            let place = family.labels.iter().position(|l| l.name() == label);
-            if let (Some(place), Some(table)) = (place, self.table(*name)) {
-                let gone = table.forget(place, &value, place).into_values().sum();
+            let place = |label| family.labels.iter().position(|l| l.name() == label);
+            let places = labels.map(place);
+            if let (true, Some(table)) = (places.iter().all(Option::is_some), self.table(*name)) {
+                let of = |values: &[&str]| {
+                    is_gone(places.map(|place| {
+                        place
+                            .and_then(|place| values.get(place).copied())
+                            .unwrap_or_default()
+                    }))
+                };
+                let gone = table.forget(of, 0).into_values().sum();
                 self.give_back(&family, gone);
             }
         }

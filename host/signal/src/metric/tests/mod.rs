@@ -4,13 +4,14 @@
 
 mod business;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
     Change, Custom, Dropped, ErrorClass, Measurement, Meter, MetricFamily, Name, OTHER, Origin,
     RunResult,
 };
-use crate::limits::MIGRATION_SERIES;
+use crate::limits::{CUSTOM_SERIES, MIGRATION_SERIES};
 
 /// What a series shows, by its labels in order of their names, or the count of a histogram.
 fn shown(meter: &Meter, name: &str) -> Vec<(String, f64)> {
@@ -241,6 +242,43 @@ fn what_is_forgotten_leaves_room() {
     meter.fetch("shop", super::FetchResult::Changed);
     assert_eq!(dropped(&meter, Dropped::SeriesBudget), 1.0);
     meter.forget_source("shop");
+}
+
+#[test]
+fn what_a_database_had_leaves_room() {
+    let meter = Meter::with_budget(4);
+    let custom = Measurement::Custom(Custom {
+        name: "x".to_owned(),
+        labels: Vec::new(),
+        change: Change::Add(1.0),
+    });
+    let say = |environment: &str, database: &str| {
+        meter.rows(environment, database, 1);
+        let origin = Origin {
+            environment,
+            database,
+            plugin: "p",
+        };
+        meter.custom(&origin, &custom);
+    };
+    // More than there is room for at once, of the plugin as well.
+    for number in 0..2 * CUSTOM_SERIES {
+        let database = number.to_string();
+        say("dev", &database);
+        say("prod", "0");
+        meter.keep_databases("dev", &BTreeSet::from([database.clone()]));
+        for name in ["whimbrel_rows_total", "whimbrel_custom_x_total"] {
+            let shown: Vec<_> = shown(&meter, name).into_iter().map(|of| of.0).collect();
+            let dev = shown.iter().filter(|of| of.contains("environment=dev"));
+            assert_eq!(dev.count(), 1, "{shown:?}");
+            assert!(shown.iter().any(|of| of.contains("environment=prod")));
+        }
+    }
+    assert_eq!(dropped(&meter, Dropped::SeriesBudget), 0.0);
+    assert_eq!(dropped(&meter, Dropped::PluginBudget), 0.0);
+    // The room of the one that is gone is had by another one.
+    meter.keep_databases("dev", &BTreeSet::new());
+    assert_eq!(shown(&meter, "whimbrel_rows_total").len(), 1);
 }
 
 #[test]
