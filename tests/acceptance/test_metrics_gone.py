@@ -2,7 +2,7 @@
 
 import pytest
 from support.hostile import hostile
-from support.prometheus import samples, value
+from support.prometheus import lint, samples, value
 from support.target import SqliteTarget
 from support.waiting import eventually
 
@@ -136,7 +136,12 @@ def test_of_an_environment_of_a_cluster(namespace, operate, sqlite):
         "environmentRef": {"name": "dev"}, "steps": [{"sql": "CREATE TABLE people (id integer)"}]})
     namespace.until("Migration", "0001-people", "Succeeded")
     namespace.until("Environment", "dev", "Ready")
-    assert value(operator.get("/metrics")[1], "whimbrel_migrations", environment="dev", state="applied") == 1
+    shown = operator.get("/metrics")[1]
+    assert lint(shown) == ""
+    of_it = {"environment": "dev", "environment_namespace": namespace.name}
+    assert value(shown, "whimbrel_migrations", **of_it, state="applied") == 1
+    assert value(shown, "whimbrel_runs_total", **of_it, result="succeeded") == 1
+    assert value(shown, "whimbrel_build_info", environment_namespace=namespace.name) is None
     namespace.delete("Environment", "dev")
     eventually(lambda: 'environment="dev"' not in operator.get("/metrics")[1], "nothing is left of `dev`")
     operator.end()

@@ -120,6 +120,9 @@ pub async fn find(
     let clients = Clients::new(&configuration, settings.watch_timeout)?;
     let client = clients.objects.clone();
     let namespace = settings.namespace.clone();
+    if let Some(metrics) = context.metrics() {
+        metrics.meter().of_namespace(&namespace);
+    }
     let context = crate::surroundings(context, &clients, &settings);
     let of = |kind| resource(kind);
     let environments = Writer::new(of(Kind::Environment));

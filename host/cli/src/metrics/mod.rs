@@ -185,6 +185,7 @@ impl<'a> Measured<'a> {
         let push = push::Push {
             gateway,
             environment: &about.environment,
+            namespace: metrics.meter().namespace(),
             credentials,
             authorities: self.arguments.metrics_push_ca.as_deref(),
             // What a failed run can't tell anew stays as it was known before.

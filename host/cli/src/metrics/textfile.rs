@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use whimbrel_report::metrics::Metrics;
+use whimbrel_signal::metric::NAMESPACE;
 
 use super::limits::FORMER;
 
@@ -41,7 +42,7 @@ pub(super) fn write(
     }
     let mut text = metrics.render().to_string();
     if !text.contains(LAST_SUCCESS)
-        && let Some(line) = former(file, environment)
+        && let Some(line) = former(file, environment, metrics.meter().namespace())
     {
         text.push_str(&format!(
             "# HELP {LAST_SUCCESS} When every database of the environment was last brought, or found, to be as defined.\n\
@@ -77,14 +78,15 @@ fn readable(file: &File) -> io::Result<()> {
 }
 
 /// When the environment was last up to date, as the file of the run before says.
-fn former(file: &Path, environment: &str) -> Option<String> {
+fn former(file: &Path, environment: &str, namespace: Option<&str>) -> Option<String> {
     let found = File::open(file).ok()?;
     if !found.metadata().ok()?.is_file() {
         return None;
     }
     let mut text = String::new();
     found.take(FORMER).read_to_string(&mut text).ok()?;
-    let start = format!("{LAST_SUCCESS}{{environment=\"{environment}\"}} ");
+    let of = namespace.map_or_else(String::new, |name| format!(",{NAMESPACE}=\"{name}\""));
+    let start = format!("{LAST_SUCCESS}{{environment=\"{environment}\"{of}}} ");
     let line = text.lines().find(|line| line.starts_with(&start))?;
     let value: f64 = line.strip_prefix(&start)?.trim().parse().ok()?;
     value.is_finite().then(|| line.to_owned())
@@ -111,6 +113,23 @@ mod tests {
         write(&file, &Metrics::new(), "prod", Turn::Last).unwrap();
         let third = std::fs::read_to_string(&file).unwrap();
         assert!(!third.contains(LAST_SUCCESS), "{third}");
+        // Of a cluster's environment it is another line.
+        let of_a_cluster = || {
+            let metrics = Metrics::new();
+            metrics.meter().of_namespace("team-a");
+            metrics
+        };
+        write(&file, &well, "dev", Turn::First).unwrap();
+        write(&file, &of_a_cluster(), "dev", Turn::First).unwrap();
+        let fourth = std::fs::read_to_string(&file).unwrap();
+        assert!(!fourth.contains(LAST_SUCCESS), "{fourth}");
+        let well = of_a_cluster();
+        well.meter().up_to_date("dev");
+        write(&file, &well, "dev", Turn::First).unwrap();
+        write(&file, &of_a_cluster(), "dev", Turn::First).unwrap();
+        let fifth = std::fs::read_to_string(&file).unwrap();
+        let line = r#"{environment="dev",environment_namespace="team-a"} "#;
+        assert!(fifth.lines().last().unwrap().contains(line), "{fifth}");
         let left = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, 1, "nothing half-written is left");
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::Registry;
 
+use super::cluster::NAMESPACE;
 use super::meter::tidy;
 use super::room::Room;
 use super::series::{Child, OTHER, Sort, Table};
@@ -112,7 +113,8 @@ pub fn check_custom(name: &str, labels: &[(String, String)]) -> Result<(), Dropp
     if !is_name(name) {
         return Err(Dropped::Name);
     }
-    let is_taken = |label: &str| GIVEN.contains(&label) || ["le", "quantile"].contains(&label);
+    let is_taken =
+        |label: &str| GIVEN.contains(&label) || [NAMESPACE, "le", "quantile"].contains(&label);
     let twice = |place: usize, label: &str| labels.iter().take(place).any(|(l, _)| l == label);
     let mut each = labels.iter().enumerate();
     if labels.len() > LABELS

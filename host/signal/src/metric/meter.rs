@@ -1,13 +1,14 @@
 //! What everything that measures in one process shares.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
+use super::cluster;
 use super::custom::Customs;
 use super::family::{Family, Folding, Kind, Label, Name};
 use super::gauge::Gauge;
@@ -32,9 +33,11 @@ pub(super) struct Inner {
     room: Room,
     /// Those of them that name a migration.
     of_migrations: Room,
-    customs: Customs,
+    pub(super) customs: Customs,
     /// What counts from zero already.
     begun: Mutex<HashSet<(Name, String)>>,
+    /// The namespace of the cluster's objects that are measured, if they are such.
+    namespace: OnceLock<String>,
 }
 
 impl Default for Meter {
@@ -70,12 +73,24 @@ impl Meter {
             of_migrations: Room::new(MIGRATION_SERIES),
             customs: Customs::default(),
             begun: Mutex::default(),
+            namespace: OnceLock::new(),
         }));
         meter.set(Name::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1.0);
         for reason in Dropped::ALL {
             meter.add(Name::DroppedTotal, &[reason.as_str()], 0.0);
         }
         meter
+    }
+
+    /// What is measured are objects of a namespace of a cluster from now on, and series that name one say which.
+    pub fn of_namespace(&self, namespace: &str) {
+        let _ = self.0.namespace.set(tidy(namespace).into_owned());
+    }
+
+    /// The namespace that was said.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.namespace.get().map(String::as_str)
     }
 
     /// Begins to count an environment's runs and errors from zero, so that the first of them shows as a change.
@@ -101,7 +116,7 @@ impl Meter {
         begun.len() < SERIES && begun.insert(key)
     }
 
-    fn begun(&self) -> std::sync::MutexGuard<'_, HashSet<(Name, String)>> {
+    pub(super) fn begun(&self) -> std::sync::MutexGuard<'_, HashSet<(Name, String)>> {
         self.0.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -212,55 +227,6 @@ impl Meter {
         Gauge::new(self, name, values)
     }
 
-    /// Takes every series of an environment away.
-    pub fn forget_environment(&self, environment: &str) {
-        self.begun().remove(&(Name::Runs, environment.to_owned()));
-        let environment = tidy(environment);
-        self.forget(["environment"], |[of]| of == environment);
-        self.0.customs.forget(|of, _| of == environment);
-    }
-
-    /// Takes every series of an environment's databases away, but of these.
-    pub fn keep_databases(&self, environment: &str, databases: &BTreeSet<String>) {
-        let environment = tidy(environment);
-        let databases: BTreeSet<Cow<'_, str>> = databases.iter().map(|name| tidy(name)).collect();
-        let is_gone = |of: &str, database: &str| of == environment && !databases.contains(database);
-        self.forget(["environment", "database"], |[of, database]| {
-            is_gone(of, database)
-        });
-        self.0.customs.forget(is_gone);
-    }
-
-    /// Takes every series of a repository away.
-    pub fn forget_source(&self, source: &str) {
-        let source = tidy(source);
-        self.forget(["source"], |[of]| of == source);
-    }
-
-    /// Takes every series away that has these labels and of whose values this is so.
-    fn forget<const LABELS: usize>(
-        &self,
-        labels: [&str; LABELS],
-        is_gone: impl Fn([&str; LABELS]) -> bool,
-    ) {
-        for name in Name::ALL {
-            let family = name.family();
-            let place = |label| family.labels.iter().position(|l| l.name() == label);
-            let places = labels.map(place);
-            if let (true, Some(table)) = (places.iter().all(Option::is_some), self.table(*name)) {
-                let of = |values: &[&str]| {
-                    is_gone(places.map(|place| {
-                        place
-                            .and_then(|place| values.get(place).copied())
-                            .unwrap_or_default()
-                    }))
-                };
-                let gone = table.forget(of, 0).into_values().sum();
-                self.give_back(&family, gone);
-            }
-        }
-    }
-
     /// Everything that is shown, in order of names.
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
@@ -272,7 +238,11 @@ impl Meter {
             .sum();
         let all = own + self.0.customs.len();
         self.set(Name::Series, &[], to_float(all as u64));
-        self.0.registry.gather()
+        let mut families = self.0.registry.gather();
+        if let Some(namespace) = self.namespace() {
+            cluster::mark(&mut families, namespace);
+        }
+        families
     }
 
     pub(super) fn table(&self, name: Name) -> Option<&Table> {

@@ -245,6 +245,48 @@ fn what_is_forgotten_leaves_room() {
 }
 
 #[test]
+fn series_that_name_an_object_of_a_cluster_say_its_namespace() {
+    let meter = Meter::default();
+    meter.environment("dev");
+    meter.fetch("shop", super::FetchResult::Changed);
+    let origin = Origin {
+        environment: "dev",
+        ..Origin::default()
+    };
+    let custom = |labels: Vec<(String, String)>| {
+        Measurement::Custom(Custom {
+            name: "x".to_owned(),
+            labels,
+            change: Change::Set(1.0),
+        })
+    };
+    meter.custom(&origin, &custom(Vec::new()));
+    assert_eq!(meter.namespace(), None);
+    meter.of_namespace("team-a");
+    meter.of_namespace("team-b");
+    for family in meter.gather() {
+        for metric in family.get_metric() {
+            let labels = metric.get_label();
+            let value = |name: &str| {
+                let found = labels.iter().find(|label| label.name() == name);
+                found.map(|label| label.value().to_owned())
+            };
+            let of = value("environment").or_else(|| value("source"));
+            let expected = of.map(|_| "team-a".to_owned());
+            assert_eq!(value("environment_namespace"), expected, "{family:?}");
+            assert!(labels.is_sorted_by_key(|label| label.name().to_owned()));
+        }
+    }
+    // It is no label of a plugin's.
+    let labels = vec![("environment_namespace".to_owned(), "other".to_owned())];
+    meter.custom(&origin, &custom(labels));
+    assert_eq!(dropped(&meter, Dropped::Labels), 1.0);
+    // What is gone is gone under its own labels.
+    meter.forget_environment("dev");
+    assert!(shown(&meter, "whimbrel_runs_total").is_empty());
+}
+
+#[test]
 fn what_a_database_had_leaves_room() {
     let meter = Meter::with_budget(4);
     let custom = Measurement::Custom(Custom {
