@@ -5,8 +5,17 @@ import subprocess
 import xml.etree.ElementTree as xml
 
 import pytest
-from support.pipelines import SYSTEMS, Change, GitHub
-from support.product import FAILED, FINDINGS, REFUSED, USAGE
+from support.pipelines import SYSTEMS, Change, GitHub, GitLab
+from support.product import FAILED, FINDINGS, OK, REFUSED, USAGE
+
+
+# What each stage leaves, as deploy/ci/README.md says it, with what it tells later jobs.
+LEFT = {
+    "lint": {"lint.sarif", "lint.junit.xml"},
+    "plan": {"plan.json", "plan.md", "plan.sarif", "plan.junit.xml", "plan.env"},
+    "apply": {"apply.json", "apply.junit.xml"},
+    "status": {"status.json"},
+}
 
 
 @pytest.fixture
@@ -73,6 +82,34 @@ def test_findings_fail_the_stage_and_stand_in_its_reports(pipeline, project):
     assert "migrations/0003-gone.yaml" in json.dumps(results)
     failures = xml.parse(pipeline.artifacts / "lint.junit.xml").getroot().iter("failure")
     assert list(failures)
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_the_system_keeps_what_a_stage_leaves(pipeline, project, ends):
+    """However it ends, and the results of tests where it reads such."""
+    if ends == "badly":
+        project.migration("0002-broken", "INSERT INTO nowhere VALUES (1)")
+    commit = push(project, "More")
+    for stage, left in LEFT.items():
+        pipeline.checkout(commit)
+        job = pipeline.run(stage)
+        assert (job.code == OK) == (ends == "well" or stage in ("lint", "plan", "status")), job.said
+        assert {file.name for file in pipeline.artifacts.iterdir()} == left == job.kept
+        has_tests = pipeline.READS_TESTS and f"{stage}.junit.xml" in left
+        assert job.tests == ({f"{stage}.junit.xml"} if has_tests else set())
+    # A stage that could not even begin its work leaves what it knows.
+    project.environment("dev", {"shop": "postgres://127.0.0.1:1/shop"}, branch="main")
+    pipeline.checkout(push(project, "Nowhere"))
+    job = pipeline.run("apply")
+    assert job.code != OK and job.kept == {file.name for file in pipeline.artifacts.iterdir()}
+
+
+def test_where_migrations_stand_is_told_after_a_failure_too():
+    """On GitLab, where that is a job of its own: after the one that applies, on the same branch."""
+    jobs = GitLab.jobs("dev")
+    apply, status = jobs["whimbrel-apply-dev"], jobs["whimbrel-status-dev"]
+    assert status["needs"] == ["whimbrel-apply-dev"]
+    assert status["rules"] == [rule | {"when": "always"} for rule in apply["rules"]]
 
 
 def test_only_the_plan_that_was_shown_is_applied(pipeline, project, postgres):

@@ -1,24 +1,16 @@
 """One `whimbrel serve` for a dozen environments of a thousand migrations each."""
 
-import re
 import time
-from pathlib import Path
 
 import pytest
 from support.git_server import Served
+from support.memory import MEBIBYTE, memory
 from support.product import Whimbrel
 from support.target import SqliteTarget
 from support.waiting import eventually
 
 ENVIRONMENTS = 12
 MIGRATIONS = 1_000
-MEBIBYTE = 1 << 20
-
-
-def memory(process):
-    """What a process holds in memory, and held at most, in bytes."""
-    text = Path(f"/proc/{process.pid}/status").read_text()
-    return tuple(int(re.search(rf"{name}:\s+(\d+) kB", text)[1]) << 10 for name in ("VmRSS", "VmHWM"))
 
 
 @pytest.mark.performance

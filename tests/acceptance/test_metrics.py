@@ -6,10 +6,12 @@ import ssl
 import stat
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.evidence import SUITE
 from support.hostile import hostile
+from support.parts import free_port
 from support.product import DRIFT, FAILED, OK, REFUSED, Ended, environment
 from support.prometheus import Pushgateway, lint, samples, value
 
@@ -262,12 +264,13 @@ def test_a_file_that_cannot_be_written_costs_the_metrics_only(whimbrel, project,
     assert sqlite.tables() == {"people"}
 
 
-def test_a_full_disk_keeps_the_file_of_before(binary, project, sqlite, tmp_path):
+def test_a_full_disk_keeps_the_file_of_before(binary, project, sqlite, gateway, tmp_path):
     project.environment("dev", {"shop": sqlite.url})
     project.table("0001-people")
     disk = tmp_path / "disk"
     disk.mkdir()
-    program = [str(binary), "apply", "--environment", "dev", "--metrics-textfile", f"{disk}/w.prom"]
+    program = [str(binary), "apply", "--environment", "dev", "--metrics-textfile", f"{disk}/w.prom",
+               "--metrics-push", gateway.url]
     # A disk of its own, which goes with the process: whoever isn't root has one in a namespace of users.
     script = ('mount -t tmpfs -o size=64k tmpfs "$0" && "$@" && cp "$0/w.prom" "$0/../before" && '
               'head -c 60000 /dev/zero > "$0/filler"; "$@"; echo "exit code $?"; cmp "$0/w.prom" "$0/../before" && ls -A "$0"')
@@ -280,6 +283,22 @@ def test_a_full_disk_keeps_the_file_of_before(binary, project, sqlite, tmp_path)
     assert ended.err.count("warning: the metrics were not written to") == 1, ended
     assert "No space left" in ended.err, ended
     assert ended.out.split("exit code 0\n")[1].split() == ["filler", "w.prom"], ended
+    assert value((tmp_path / "before").read_text(), "whimbrel_metrics_dropped_total", reason="textfile") == 0
+    assert value(gateway.shown(), "whimbrel_metrics_dropped_total", reason="textfile") == 1
+
+
+def test_a_pipe_is_written_to_once_when_everything_is_known(whimbrel, project, sqlite, tmp_path):
+    project.environment("dev", {"shop": sqlite.url})
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        ended = whimbrel.run("apply", "--environment", "dev", "--metrics-textfile", pipe,
+                             "--metrics-push", f"http://127.0.0.1:{free_port()}")
+        assert "warning: the metrics were not pushed to" in ended.err
+        text = read.result(timeout=30)
+    assert text.count("# TYPE whimbrel_build_info ") == 1
+    assert value(text, "whimbrel_metrics_dropped_total", reason="push") == 1
 
 
 def test_a_flood_of_metrics_from_a_plugin_is_bounded(measure, project, dev):

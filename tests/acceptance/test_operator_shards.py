@@ -90,6 +90,23 @@ def test_replicas_share_the_environments(namespace, fleet, environments, count):
     assert sorted(name for some in shown for name in set(some)) == sorted(targets)
 
 
+def test_a_replica_that_gets_a_shard_back_shows_its_environments_again(namespace, fleet, environments):
+    replicas = fleet(1).start("one")
+    done_once(namespace, environments(1))
+
+    def applied():
+        return value(replicas.running["one"].get("/metrics")[1], "whimbrel_migrations", environment="shop-0", state="applied")
+
+    assert applied() == 2
+    replicas.start("other")
+    replicas.pause("one")
+    eventually(lambda: replicas.holders() == ["other"], "the other one takes it")
+    replicas.go_on("one")
+    eventually(lambda: applied() is None, "the other one shows them")
+    replicas.end("other")
+    eventually(lambda: applied() == 2, "it shows them again")
+
+
 def test_with_one_shard_one_works_and_the_others_are_ready(namespace, fleet, environments):
     replicas = fleet(1).start("first")
     replicas.until_shared("first")

@@ -112,6 +112,15 @@ def test_fifty_scrapers_at_once_wait_less_than_a_tenth_of_a_second(serve, projec
         project.table(f"{number:04}-t{number}")
     server = serve()
     server.phase("current", within=120)
+    # Something runs all the time.
+    project.migration("0200-people", "CREATE TABLE people (id bigint PRIMARY KEY, n bigint NOT NULL DEFAULT 0)",
+                      "INSERT INTO people (id) SELECT generate_series(1, 50000)")
+    project.migration("0201-fill", {"uses": "backfill", "with": {
+        "table": "people", "key": "id", "set": "n = 1", "where": "n = 0", "batchSize": 100, "pause": "100ms"}})
+    server.ring()
+    rows = lambda: value(shown(server), "whimbrel_rows_total", database="shop") or 0  # noqa: E731
+    eventually(rows, "it works")
+    done = rows()
 
     def scrape(_):
         begun = time.monotonic()
@@ -125,6 +134,7 @@ def test_fifty_scrapers_at_once_wait_less_than_a_tenth_of_a_second(serve, projec
     measured(f"scrape: {alone[25] * 1000:.1f} ms alone; of 50 at once, p50 {took[250] * 1000:.1f} ms, "
              f"p99 {took[494] * 1000:.1f} ms")
     assert alone[25] < 0.1
+    assert rows() > done and server.environment()["phase"] == "applying"
 
 
 def test_a_scraper_that_never_reads_holds_nobody_up(serve, project, dev):

@@ -111,6 +111,7 @@ pub(crate) fn passing(said: &Said) -> Result<Passing, CliError> {
     Ok(Passing {
         destructive_confirmed: said.allow_destructive,
         overridden,
+        ..Passing::default()
     })
 }
 

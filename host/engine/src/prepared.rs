@@ -22,6 +22,9 @@ pub struct Passing {
     pub destructive_confirmed: bool,
     /// Gates that are passed, each with its reason; recorded in every target.
     pub overridden: Vec<(Gate, String)>,
+    /// Nothing is measured of what is found: who only looks may look at what is no more, or ask for another plan than the
+    /// one that stands.
+    pub is_unmeasured: bool,
 }
 
 /// A plan with everything that it was made from.
@@ -56,6 +59,11 @@ impl Prepared {
         passing: Passing,
         histories: Histories,
     ) -> Result<Self, EngineError> {
+        // Of all others nothing is known.
+        let passing = Passing {
+            is_unmeasured: true,
+            ..passing
+        };
         Self::of(opened, Goal::Add, passing, histories).await
     }
 
@@ -68,13 +76,15 @@ impl Prepared {
         let plugins = Arc::clone(&opened.plugins);
         let planner = opened.planner(Arc::clone(&plugins), goal);
         let survey = opened.survey(&planner, histories).await;
-        if let Some(metrics) = opened.context.metrics() {
+        let metrics = opened.context.metrics();
+        if let Some(metrics) = metrics.filter(|_| !passing.is_unmeasured) {
             let environment = opened.environment().name.as_str();
-            if opened.targets.is_complete() && survey.failures.is_empty() {
-                metrics.surveyed(environment, &survey.histories, &survey.plan);
-            } else {
-                metrics.surveyed_some(environment, &survey.histories, &survey.plan);
+            if opened.targets.is_complete() {
+                // One that couldn't be read is still the environment's.
+                let all = survey.histories.keys().chain(survey.failures.keys());
+                metrics.keep_databases(environment, all);
             }
+            metrics.surveyed(environment, &survey.histories, &survey.plan);
         }
         let options = GateOptions {
             now: Timestamp::now(),

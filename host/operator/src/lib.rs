@@ -106,6 +106,7 @@ pub async fn operate(
         approvals: approvals.as_reader(),
     };
     let metrics = context.metrics().cloned().unwrap_or_else(Metrics::new);
+    metrics.meter().of_namespace(&namespace);
     let context = surroundings(context.with_metrics(metrics.clone()), &clients, &settings);
     let watches = clients.watches.clone();
     let for_leases = clients.objects.clone();
@@ -119,7 +120,7 @@ pub async fn operate(
         Arc::clone(&limits),
         stop.clone(),
         guard,
-        Measures::new(metrics.meter().clone()),
+        Measures::new(metrics.clone()),
     ));
     let is_ready = Arc::new(AtomicBool::new(false));
     let probed = Probed {

@@ -1,10 +1,11 @@
 //! What an operator measures of itself, besides what its runs do and ask for.
 
-use whimbrel_signal::metric::{Gauge, Meter, Name};
+use whimbrel_report::metrics::Metrics;
+use whimbrel_signal::metric::{Gauge, Name};
 
 /// The gauges of the process.
 pub struct Measures {
-    pub meter: Meter,
+    metrics: Metrics,
     queue: Gauge,
 }
 
@@ -12,10 +13,10 @@ pub struct Measures {
 pub struct Waits<'m>(&'m Gauge);
 
 impl Measures {
-    pub fn new(meter: Meter) -> Self {
-        let queue = meter.gauge(Name::QueueDepth, &[]);
+    pub fn new(metrics: Metrics) -> Self {
+        let queue = metrics.meter().gauge(Name::QueueDepth, &[]);
         queue.set(0.0);
-        Self { meter, queue }
+        Self { metrics, queue }
     }
 
     /// An environment waits for its turn from now on.
@@ -26,7 +27,17 @@ impl Measures {
 
     /// How long ago it was last known what a source says.
     pub fn lag(&self, source: &str) -> Gauge {
-        self.meter.gauge(Name::SyncLag, &[source])
+        self.metrics.meter().gauge(Name::SyncLag, &[source])
+    }
+
+    /// Nothing is shown of an environment any more: it is gone, or another replica shows it.
+    pub fn forget(&self, environment: &str) {
+        self.metrics.forget_environment(environment);
+    }
+
+    /// Nothing is shown of a source any more.
+    pub fn forget_source(&self, source: &str) {
+        self.metrics.meter().forget_source(source);
     }
 }
 

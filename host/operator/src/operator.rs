@@ -185,7 +185,7 @@ impl Operator {
     /// A source is kept no more.
     pub fn forget_source(self: &Arc<Self>, name: &str) {
         lock(&self.sources).remove(name);
-        self.measures.meter.forget_source(name);
+        self.measures.forget_source(name);
         self.ring(name);
         self.wake_those_of(name);
     }

@@ -120,6 +120,9 @@ pub async fn find(
     let clients = Clients::new(&configuration, settings.watch_timeout)?;
     let client = clients.objects.clone();
     let namespace = settings.namespace.clone();
+    if let Some(metrics) = context.metrics() {
+        metrics.meter().of_namespace(&namespace);
+    }
     let context = crate::surroundings(context, &clients, &settings);
     let of = |kind| resource(kind);
     let environments = Writer::new(of(Kind::Environment));
@@ -166,7 +169,7 @@ pub async fn find(
         Arc::new(Limits::default()),
         Stop::default(),
         guard,
-        Measures::new(metrics.meter().clone()),
+        Measures::new(metrics),
     ));
     if let Some(of) = &object.spec.source_ref {
         source::read_once(&operator, &of.name).await?;

@@ -124,7 +124,6 @@ impl Server {
             let is_kept = environment.source.name != source.name || names.contains(name);
             if !is_kept {
                 environment.forget();
-                self.measures.forget(name);
             }
             is_kept
         });
@@ -162,6 +161,18 @@ impl Server {
             tokio::spawn(worker::keep(Arc::clone(self), environment, received, guard));
         }
         kept
+    }
+
+    /// An environment's loop has ended: nothing is said of it any more, and nothing shown, unless one of its name is kept
+    /// by now.
+    pub(crate) fn ended(&self, environment: &Environment) {
+        let all = self
+            .environments
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if environment.is_gone() && !all.contains_key(&environment.name) {
+            self.measures.forget(&environment.name);
+        }
     }
 
     /// Wakes the environments of a source.

@@ -20,6 +20,9 @@ class Job:
     code: int
     said: str
     told: dict
+    # The files that the system keeps of it, and those that it reads as test results; by their names.
+    kept: set
+    tests: set
 
 
 @dataclass
@@ -51,6 +54,12 @@ class Pipeline:
         SUITE.keep([script], done.stdout, done.stderr)
         return done.returncode, done.stdout + done.stderr
 
+    def files(self, path):
+        """The names of the files that a path of the workspace means, with a pattern in it or as a folder."""
+        found = [self.folder / path] if not re.search(r"[*?]", path) else self.folder.glob(path)
+        each = [file for one in found for file in (one.rglob("*") if one.is_dir() else [one])]
+        return {file.name for file in each if file.is_file()}
+
     def pairs(self, file):
         """The NAME=VALUE lines of a file."""
         lines = file.read_text().splitlines() if file.exists() else []
@@ -61,17 +70,17 @@ class GitHub(Pipeline):
     """GitHub Actions, with the composite action."""
 
     ACTOR = "ada (https://github.example/acme/shop/actions/runs/17)"
+    READS_TESTS = False
 
     def run(self, stage, change=None, **inputs):
         """Runs the action's own step."""
         action = yaml.safe_load((SCRIPTS / "github/action.yaml").read_text())
-        step = action["runs"]["steps"][0]
+        step, upload = action["runs"]["steps"]
         given = {name: str(item.get("default", "")) for name, item in action["inputs"].items()}
         given |= {name: str(value) for name, value in (inputs | {"stage": stage}).items()}
-        variables = {
-            name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda match: given[match[1]], value)
-            for name, value in step["env"].items()
-        }
+        def filled(text):
+            return re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda match: given[match[1]], text)
+        variables = {name: filled(value) for name, value in step["env"].items()}
         outputs, summary = self.folder.parent / "github-output", self.folder.parent / "github-summary"
         outputs.write_text("")
         variables |= {
@@ -83,7 +92,11 @@ class GitHub(Pipeline):
         code, said = self.execute([step["shell"], "-e", "-c"], step["run"], variables)
         told = self.pairs(outputs)
         shown = {name: told.get(re.search(r"outputs\.(\w+)", item["value"])[1]) for name, item in action["outputs"].items()}
-        return Job(code, said, {name: value for name, value in shown.items() if value is not None})
+        # Without a word about failures a step is for successes alone.
+        assert upload["uses"].startswith("actions/upload-artifact@") and upload["if"] == "${{ !cancelled() }}"
+        kept = self.files(filled(upload["with"]["path"]))
+        # GitHub reads no test results.
+        return Job(code, said, {name: value for name, value in shown.items() if value is not None}, kept, set())
 
     def apply(self, plan, **inputs):
         """The apply job, with what the plan job told."""
@@ -94,14 +107,20 @@ class GitLab(Pipeline):
     """GitLab CI, with the component."""
 
     ACTOR = "ada (https://gitlab.example/acme/shop/-/jobs/17)"
+    READS_TESTS = True
 
-    def run(self, stage, change=None, environment="dev", **variables):
-        """Runs a job's script; a stage without a job of its own is a script beside the others."""
+    @staticmethod
+    def jobs(environment):
+        """The component's jobs for an environment."""
         inputs, jobs = yaml.safe_load_all((SCRIPTS / "gitlab/template.yml").read_text())
         given = {name: item.get("default") for name, item in inputs["spec"]["inputs"].items()}
         given |= {"environment": environment, "scripts": str(SCRIPTS)}
-        jobs = yaml.safe_load(re.sub(r"\$\[\[ inputs\.(\w+) \]\]", lambda match: given[match[1]], yaml.safe_dump(jobs)))
-        job = jobs.get(f"whimbrel-{stage}-{environment}", {"script": [f"{SCRIPTS}/{stage}.sh"]})
+        return yaml.safe_load(re.sub(r"\$\[\[ inputs\.(\w+) \]\]", lambda match: given[match[1]], yaml.safe_dump(jobs)))
+
+    def run(self, stage, change=None, environment="dev", **variables):
+        """Runs a job's script."""
+        jobs = self.jobs(environment)
+        job = jobs[f"whimbrel-{stage}-{environment}"]
         variables |= jobs[f".whimbrel-{environment}"]["variables"] | {
             "CI": "true", "GITLAB_CI": "true", "GITLAB_USER_LOGIN": "ada",
             "CI_JOB_URL": "https://gitlab.example/acme/shop/-/jobs/17",
@@ -109,9 +128,13 @@ class GitLab(Pipeline):
         if change:
             variables["CI_MERGE_REQUEST_TARGET_BRANCH_NAME"] = change.target
         code, said = self.execute(["bash", "-eo", "pipefail", "-c"], "\n".join(job["script"]), variables)
-        reports = job.get("artifacts", {}).get("reports", {})
+        artifacts = job["artifacts"]
+        reports = artifacts.get("reports", {})
         told = self.pairs(self.folder / reports["dotenv"]) if "dotenv" in reports else {}
-        return Job(code, said, _plain(told))
+        if code != 0 and artifacts.get("when", "on_success") == "on_success":
+            return Job(code, said, _plain(told), set(), set())
+        kept = set().union(*map(self.files, artifacts["paths"]))
+        return Job(code, said, _plain(told), kept, self.files(reports["junit"]) if "junit" in reports else set())
 
     def apply(self, plan, **variables):
         """The apply job: what a dotenv report holds is a variable of later jobs."""
@@ -122,6 +145,7 @@ class Jenkins(Pipeline):
     """Jenkins, with the step of the shared library: its strings are read, Groovy isn't run."""
 
     ACTOR = "ada (https://jenkins.example/job/shop/17/)"
+    READS_TESTS = True
 
     def run(self, stage, change=None, **options):
         """Runs the shell command of the step in the environment that it is given."""
@@ -140,7 +164,11 @@ class Jenkins(Pipeline):
         if change:
             variables["CHANGE_TARGET"] = change.target
         code, said = self.execute(["sh", "-xe", "-c"], filled(re.search(r'sh "(.*?)"\n', source)[1]), variables)
-        return Job(code, said, _plain(self.pairs(self.artifacts / f"{stage}.env")))
+        # What is done however the stage ends.
+        last = re.search(r"\} finally \{\n(.*?)\n +\}\n", source, re.DOTALL)[1]
+        kept = self.files(filled(re.search(r'archiveArtifacts artifacts: "(.*?)"', last)[1]))
+        tests = self.files(filled(re.search(r'junit testResults: "(.*?)"', last)[1]))
+        return Job(code, said, _plain(self.pairs(self.artifacts / f"{stage}.env")), kept, tests)
 
     def apply(self, plan, **options):
         """The apply step, with what the plan step gave."""

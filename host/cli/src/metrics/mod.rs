@@ -20,6 +20,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 use push::{Credentials, Gateway};
+use textfile::{Turn, Written};
 
 /// Where a command's metrics go.
 #[derive(Clone, Debug, Default, Args)]
@@ -113,36 +114,52 @@ impl<'a> Measured<'a> {
         };
         self.conclude(metrics, &about.environment, result, deed);
         let succeeded = matches!(result, Ok(Exit::Success | Exit::Pending));
-        // First, so that the file tells what became of it.
-        if let Some(gateway) = &self.arguments.metrics_push {
-            let pushed =
-                tokio::time::timeout(limits::PUSH, self.push(gateway, metrics, about, succeeded));
-            let pushed = pushed
-                .await
-                .unwrap_or_else(|_| Err(push::PushError::Slow(limits::PUSH)));
-            if let Err(error) = pushed {
-                metrics.meter().dropped(Dropped::Push, 1);
-                self.lost(&format!(
-                    "the metrics were not pushed to {gateway}: {error}"
-                ));
-            }
+        // First, so that the gateway tells of a file that couldn't be written.
+        let written = self.write(metrics, about, Turn::First).await;
+        let is_pushed = self.pushed(metrics, about, succeeded).await;
+        // And so that the file tells of a gateway that took nothing.
+        if matches!(written, Some(Written::Later)) || (written.is_some() && !is_pushed) {
+            self.write(metrics, about, Turn::Last).await;
         }
-        if let Some(file) = self.arguments.metrics_textfile.clone() {
-            let environment = about.environment.clone();
-            let (shown, metrics) = (file.display().to_string(), metrics.clone());
-            let written = tokio::task::spawn_blocking({
-                let metrics = metrics.clone();
-                move || textfile::write(&file, &metrics, &environment)
-            });
-            let error = match tokio::time::timeout(limits::TEXTFILE, written).await {
-                Ok(Ok(Ok(()))) => return,
-                Ok(Ok(Err(error))) => error.to_string(),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("it takes longer than {:?}", limits::TEXTFILE),
-            };
-            metrics.meter().dropped(Dropped::Textfile, 1);
-            self.lost(&format!("the metrics were not written to {shown}: {error}"));
+    }
+
+    /// Writes the file; none if there is none to write or it couldn't be written, which is counted.
+    async fn write(&self, metrics: &Metrics, about: &About, turn: Turn) -> Option<Written> {
+        let file = self.arguments.metrics_textfile.clone()?;
+        let environment = about.environment.clone();
+        let shown = file.display().to_string();
+        let written = tokio::task::spawn_blocking({
+            let metrics = metrics.clone();
+            move || textfile::write(&file, &metrics, &environment, turn)
+        });
+        let error = match tokio::time::timeout(limits::TEXTFILE, written).await {
+            Ok(Ok(Ok(written))) => return Some(written),
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it takes longer than {:?}", limits::TEXTFILE),
+        };
+        metrics.meter().dropped(Dropped::Textfile, 1);
+        self.lost(&format!("the metrics were not written to {shown}: {error}"));
+        None
+    }
+
+    /// Pushes, if a gateway is given; whether nothing was lost, which would be counted.
+    async fn pushed(&self, metrics: &Metrics, about: &About, succeeded: bool) -> bool {
+        let Some(gateway) = &self.arguments.metrics_push else {
+            return true;
+        };
+        let pushed =
+            tokio::time::timeout(limits::PUSH, self.push(gateway, metrics, about, succeeded));
+        let pushed = pushed
+            .await
+            .unwrap_or_else(|_| Err(push::PushError::Slow(limits::PUSH)));
+        if let Err(error) = &pushed {
+            metrics.meter().dropped(Dropped::Push, 1);
+            self.lost(&format!(
+                "the metrics were not pushed to {gateway}: {error}"
+            ));
         }
+        pushed.is_ok()
     }
 
     async fn push(
@@ -168,6 +185,7 @@ impl<'a> Measured<'a> {
         let push = push::Push {
             gateway,
             environment: &about.environment,
+            namespace: metrics.meter().namespace(),
             credentials,
             authorities: self.arguments.metrics_push_ca.as_deref(),
             // What a failed run can't tell anew stays as it was known before.

@@ -25,6 +25,7 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 use whimbrel_report::metrics::TEXT;
 use whimbrel_secrets::SecretError;
+use whimbrel_signal::metric::NAMESPACE;
 
 use super::limits::REFUSAL;
 
@@ -118,6 +119,8 @@ pub(super) enum PushError {
 pub(super) struct Push<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) environment: &'a str,
+    /// That of a cluster's environment.
+    pub(super) namespace: Option<&'a str>,
     pub(super) credentials: Option<Credentials>,
     pub(super) authorities: Option<&'a Path>,
     /// Whether everything that was pushed for the environment before goes; otherwise only metrics of the same names.
@@ -217,19 +220,15 @@ impl Push<'_> {
         Ok(request)
     }
 
-    /// The group that this environment's metrics are. A name that a path can't hold goes in base64.
+    /// The group that this environment's metrics are.
     fn path(&self) -> String {
         let before = self.gateway.0.path().trim_end_matches('/');
-        let environment = self.environment;
-        let is_plain = !environment.is_empty()
-            && environment
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
-        if is_plain {
-            return format!("{before}/metrics/job/whimbrel/environment/{environment}");
+        let mut path = format!("{before}/metrics/job/whimbrel");
+        path.push_str(&segments("environment", self.environment));
+        if let Some(namespace) = self.namespace {
+            path.push_str(&segments(NAMESPACE, namespace));
         }
-        let encoded = URL_SAFE_NO_PAD.encode(environment);
-        format!("{before}/metrics/job/whimbrel/environment@base64/{encoded}")
+        path
     }
 
     fn tls(&self) -> Result<ClientConfig, PushError> {
@@ -257,14 +256,27 @@ impl Push<'_> {
     }
 }
 
+/// A label of the group. A value that a path can't hold goes in base64.
+fn segments(label: &str, value: &str) -> String {
+    let is_plain = !value.is_empty()
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
+    if is_plain {
+        return format!("/{label}/{value}");
+    }
+    format!("/{label}@base64/{}", URL_SAFE_NO_PAD.encode(value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Gateway, Push};
 
-    fn path(gateway: &str, environment: &str) -> String {
+    fn path(gateway: &str, environment: &str, namespace: Option<&str>) -> String {
         Push {
             gateway: &gateway.parse().unwrap(),
             environment,
+            namespace,
             credentials: None,
             authorities: None,
             replace: true,
@@ -275,12 +287,16 @@ mod tests {
     #[test]
     fn an_environment_is_a_group() {
         assert_eq!(
-            path("http://gw:9091", "dev"),
+            path("http://gw:9091", "dev", None),
             "/metrics/job/whimbrel/environment/dev"
         );
         assert_eq!(
-            path("http://gw/prefix/", "a/b"),
+            path("http://gw/prefix/", "a/b", None),
             "/prefix/metrics/job/whimbrel/environment@base64/YS9i"
+        );
+        assert_eq!(
+            path("http://gw", "dev", Some("team-a")),
+            "/metrics/job/whimbrel/environment/dev/environment_namespace/team-a"
         );
     }
 

@@ -14,7 +14,7 @@ impl Keeper {
         self.told = Told::new();
         self.publishing = None;
         // Another replica shows them now.
-        self.operator.measures.meter.forget_environment(&self.name);
+        self.operator.measures.forget(&self.name);
         // It may be another one's for as long as it likes.
         self.pulse.run();
         let mut changes = self.operator.shards.changes();

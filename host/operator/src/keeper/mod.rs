@@ -106,6 +106,9 @@ pub async fn keep(
     }
     drop(keeper);
     drop(guard);
+    if !operator.stop.is_requested() {
+        operator.measures.forget(&name);
+    }
     operator.forget(&name);
 }
 

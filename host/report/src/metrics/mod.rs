@@ -6,9 +6,9 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use whimbrel_core::history::History;
@@ -61,22 +61,24 @@ impl Metrics {
         Box::new(Listener::new(self.clone(), environment))
     }
 
-    /// Takes in where every migration of an environment stands, by what its databases record and what is planned for
-    /// them. What the environment had beyond these databases goes. Who surveyed only some of the databases says so with
-    /// [`Metrics::surveyed_some`].
-    pub fn surveyed(
+    /// Takes everything away that an environment had beyond these databases: they are all that it has.
+    pub fn keep_databases<'t>(
         &self,
         environment: &str,
-        histories: &BTreeMap<TargetName, History>,
-        plan: &Plan,
+        databases: impl IntoIterator<Item = &'t TargetName>,
     ) {
+        let databases: BTreeSet<&TargetName> = databases.into_iter().collect();
         self.standings()
-            .retain(|(known, target), _| known != environment || histories.contains_key(target));
-        self.surveyed_some(environment, histories, plan);
+            .retain(|(of, target), _| of != environment || databases.contains(target));
+        self.drift()
+            .retain(|(of, target), _| of != environment || databases.contains(target));
+        let databases = databases.iter().map(ToString::to_string).collect();
+        self.0.meter.keep_databases(environment, &databases);
     }
 
-    /// The same about these databases only.
-    pub fn surveyed_some(
+    /// Takes in where the migrations of these databases of an environment stand, by what they record and what is planned
+    /// for them.
+    pub fn surveyed(
         &self,
         environment: &str,
         histories: &BTreeMap<TargetName, History>,
@@ -100,7 +102,7 @@ impl Metrics {
     /// Takes in how many migrations of a database differ from what was applied.
     pub fn drifted(&self, environment: &str, target: &TargetName, objects: usize) {
         self.0.meter.environment(environment);
-        let mut drift = self.0.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut drift = self.drift();
         let gauge = drift
             .entry((environment.to_owned(), target.clone()))
             .or_insert_with(|| {
@@ -114,9 +116,7 @@ impl Metrics {
     pub fn forget_environment(&self, environment: &str) {
         self.standings()
             .retain(|(known, _), _| known != environment);
-        let mut drift = self.0.drift.lock().unwrap_or_else(PoisonError::into_inner);
-        drift.retain(|(known, _), _| known != environment);
-        drop(drift);
+        self.drift().retain(|(known, _), _| known != environment);
         self.0.meter.forget_environment(environment);
     }
 
@@ -158,9 +158,11 @@ impl Metrics {
         self.standings().get(&key).cloned()
     }
 
-    fn standings(
-        &self,
-    ) -> std::sync::MutexGuard<'_, BTreeMap<(String, TargetName), Arc<Standings>>> {
+    fn drift(&self) -> MutexGuard<'_, BTreeMap<(String, TargetName), Gauge>> {
+        self.0.drift.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn standings(&self) -> MutexGuard<'_, BTreeMap<(String, TargetName), Arc<Standings>>> {
         self.0
             .standings
             .lock()

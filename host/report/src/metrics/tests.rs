@@ -114,6 +114,7 @@ fn a_run_moves_what_was_surveyed() {
     bus.emit(finished("0009-x", Direction::Apply));
     assert_eq!(standing(&metrics, "applied"), 3);
 
+    metrics.keep_databases("dev", []);
     metrics.surveyed("dev", &BTreeMap::new(), &plan);
     assert!(
         lines(&metrics, "whimbrel_migrations").is_empty(),
@@ -243,6 +244,60 @@ fn what_is_gone_is_not_shown() {
     assert_eq!(drift()[0], "{database=\"main\",environment=\"dev\"} 1");
     metrics.forget_environment("dev");
     assert_eq!(drift(), ["{database=\"main\",environment=\"prod\"} 3"]);
+}
+
+#[test]
+fn what_a_database_had_goes_with_it() {
+    let metrics = Metrics::new();
+    let tenant = |name: &str| TargetName {
+        database: "main".parse().unwrap(),
+        instance: Some(name.to_owned()),
+    };
+    let (stays, goes) = (tenant("acme"), tenant("globex"));
+    let said_of = |environment: &str, target: &TargetName| {
+        let bus = Bus::new(vec![metrics.sink(environment)], Scrubber::default());
+        let histories = BTreeMap::from([(target.clone(), recorded(&[("0001-a", "failed")]))]);
+        metrics.surveyed(environment, &histories, &surveyed(&[]));
+        bus.emit(Signal::TargetStarted {
+            target: target.clone(),
+            migrations: 1,
+        });
+        for r#type in ["gauge", "counter"] {
+            bus.emit(Signal::Metric {
+                target: target.clone(),
+                migration: migration("0001-a"),
+                name: r#type.to_owned(),
+                r#type: r#type.to_owned(),
+                value: 1.0,
+            });
+        }
+        bus.measure(
+            target,
+            "fill",
+            Measurement::Custom(Custom {
+                name: "size".to_owned(),
+                labels: vec![("what".to_owned(), "x".to_owned())],
+                change: Change::Observe(1.0),
+            }),
+        );
+        metrics.drifted(environment, target, 1);
+    };
+    let shown = |environment: &str, target: &TargetName| {
+        let labels = format!("database=\"{target}\",environment=\"{environment}\"");
+        let text = metrics.render();
+        text.lines().filter(|line| line.contains(&labels)).count()
+    };
+    for (environment, target) in [("dev", &stays), ("dev", &goes), ("prod", &goes)] {
+        said_of(environment, target);
+    }
+    let all = shown("dev", &stays);
+    assert!(all > 20 && shown("dev", &goes) == all && shown("prod", &goes) == all);
+    metrics.keep_databases("dev", [&stays]);
+    assert_eq!(shown("dev", &goes), 0, "{}", metrics.render());
+    assert_eq!((shown("dev", &stays), shown("prod", &goes)), (all, all));
+    // Whoever comes back is shown again.
+    said_of("dev", &goes);
+    assert_eq!(shown("dev", &goes), all);
 }
 
 #[test]

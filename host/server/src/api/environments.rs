@@ -82,12 +82,16 @@ pub(super) async fn plan(
     let desired = desired(&server, &name)?;
     let _turn = server.readers.acquire().await;
     let opened = &desired.opened;
+    let passing = Passing {
+        is_unmeasured: true,
+        ..Passing::default()
+    };
     let prepared = async {
         if reverts.is_empty() {
-            return Prepared::new(opened, Goal::Apply, Passing::default()).await;
+            return Prepared::new(opened, Goal::Apply, passing).await;
         }
         let names = named(opened, &reverts).await?;
-        prepare_revert(opened, names, Passing::default()).await
+        prepare_revert(opened, names, passing).await
     };
     let mut prepared = prepared.await.map_err(|error| told(&server, &error))?;
     prepared

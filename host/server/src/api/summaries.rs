@@ -63,6 +63,7 @@ pub(super) async fn plan(
     let opened = &look.desired.opened;
     let passing = Passing {
         destructive_confirmed: query.allow_destructive,
+        is_unmeasured: true,
         ..Passing::default()
     };
     let prepared = Prepared::new(opened, Goal::Apply, passing).await;

@@ -80,6 +80,7 @@ pub(crate) async fn keep(
     // What is borrowed for it goes back now.
     let desired = worker.environment.lock().desired.take();
     drop(desired);
+    worker.server.ended(&worker.environment);
 }
 
 impl Worker {
@@ -111,7 +112,9 @@ impl Worker {
         for _ in 0..self.server.limits.replans {
             self.pulse.beat(Duration::ZERO);
             match self.once().await {
-                Next::Again if self.server.stop.is_requested() => return None,
+                Next::Again if self.server.stop.is_requested() || self.environment.is_gone() => {
+                    return None;
+                }
                 Next::Again => {}
                 Next::Wait => {
                     self.failures = 0;

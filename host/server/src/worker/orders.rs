@@ -65,7 +65,7 @@ impl Worker {
         let of = |error: EngineError| Problem::of(&error);
         let passing = Passing {
             destructive_confirmed: order.destructive_confirmed,
-            overridden: Vec::new(),
+            ..Passing::default()
         };
         let prepare = async || match &order.goal {
             Goal::Apply => {

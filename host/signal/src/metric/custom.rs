@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::Registry;
 
+use super::cluster::NAMESPACE;
 use super::meter::tidy;
 use super::room::Room;
 use super::series::{Child, OTHER, Sort, Table};
@@ -112,7 +113,8 @@ pub fn check_custom(name: &str, labels: &[(String, String)]) -> Result<(), Dropp
     if !is_name(name) {
         return Err(Dropped::Name);
     }
-    let is_taken = |label: &str| GIVEN.contains(&label) || ["le", "quantile"].contains(&label);
+    let is_taken =
+        |label: &str| GIVEN.contains(&label) || [NAMESPACE, "le", "quantile"].contains(&label);
     let twice = |place: usize, label: &str| labels.iter().take(place).any(|(l, _)| l == label);
     let mut each = labels.iter().enumerate();
     if labels.len() > LABELS
@@ -227,15 +229,15 @@ impl Customs {
         Err(Dropped::PluginBudget)
     }
 
-    /// Takes every series of an object away.
-    pub(super) fn forget(&self, label: &str, value: &str) {
-        let Some(place) = GIVEN.iter().position(|given| *given == label) else {
-            return;
-        };
-        let value = tidy(value);
+    /// Takes every series of an environment's databases away of which this is so: of all but those that are kept.
+    pub(super) fn forget(&self, is_gone: impl Fn(&str, &str) -> bool) {
         let known = self.lock();
         for metric in known.metrics.values() {
-            for (plugin, count) in metric.table.forget(place, &value, 2) {
+            let is_gone = |values: &[&str]| match values {
+                [environment, database, ..] => is_gone(environment, database),
+                _ => false,
+            };
+            for (plugin, count) in metric.table.forget(is_gone, 2) {
                 if let Some(room) = known.plugins.get(&plugin) {
                     room.give_back(count * metric.lines);
                 }

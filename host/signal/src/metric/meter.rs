@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
+use super::cluster;
 use super::custom::Customs;
 use super::family::{Family, Folding, Kind, Label, Name};
 use super::gauge::Gauge;
@@ -32,9 +33,11 @@ pub(super) struct Inner {
     room: Room,
     /// Those of them that name a migration.
     of_migrations: Room,
-    customs: Customs,
+    pub(super) customs: Customs,
     /// What counts from zero already.
     begun: Mutex<HashSet<(Name, String)>>,
+    /// The namespace of the cluster's objects that are measured, if they are such.
+    namespace: OnceLock<String>,
 }
 
 impl Default for Meter {
@@ -70,12 +73,24 @@ impl Meter {
             of_migrations: Room::new(MIGRATION_SERIES),
             customs: Customs::default(),
             begun: Mutex::default(),
+            namespace: OnceLock::new(),
         }));
         meter.set(Name::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1.0);
         for reason in Dropped::ALL {
             meter.add(Name::DroppedTotal, &[reason.as_str()], 0.0);
         }
         meter
+    }
+
+    /// What is measured are objects of a namespace of a cluster from now on, and series that name one say which.
+    pub fn of_namespace(&self, namespace: &str) {
+        let _ = self.0.namespace.set(tidy(namespace).into_owned());
+    }
+
+    /// The namespace that was said.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.namespace.get().map(String::as_str)
     }
 
     /// Begins to count an environment's runs and errors from zero, so that the first of them shows as a change.
@@ -101,7 +116,7 @@ impl Meter {
         begun.len() < SERIES && begun.insert(key)
     }
 
-    fn begun(&self) -> std::sync::MutexGuard<'_, HashSet<(Name, String)>> {
+    pub(super) fn begun(&self) -> std::sync::MutexGuard<'_, HashSet<(Name, String)>> {
         self.0.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -212,30 +227,6 @@ impl Meter {
         Gauge::new(self, name, values)
     }
 
-    /// Takes every series of an environment away.
-    pub fn forget_environment(&self, environment: &str) {
-        self.begun().remove(&(Name::Runs, environment.to_owned()));
-        self.forget("environment", environment);
-        self.0.customs.forget("environment", environment);
-    }
-
-    /// Takes every series of a repository away.
-    pub fn forget_source(&self, source: &str) {
-        self.forget("source", source);
-    }
-
-    fn forget(&self, label: &str, value: &str) {
-        let value = tidy(value);
-        for name in Name::ALL {
-            let family = name.family();
-            let place = family.labels.iter().position(|l| l.name() == label);
-            if let (Some(place), Some(table)) = (place, self.table(*name)) {
-                let gone = table.forget(place, &value, place).into_values().sum();
-                self.give_back(&family, gone);
-            }
-        }
-    }
-
     /// Everything that is shown, in order of names.
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
@@ -247,7 +238,11 @@ impl Meter {
             .sum();
         let all = own + self.0.customs.len();
         self.set(Name::Series, &[], to_float(all as u64));
-        self.0.registry.gather()
+        let mut families = self.0.registry.gather();
+        if let Some(namespace) = self.namespace() {
+            cluster::mark(&mut families, namespace);
+        }
+        families
     }
 
     pub(super) fn table(&self, name: Name) -> Option<&Table> {

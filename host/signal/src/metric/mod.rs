@@ -5,14 +5,17 @@
 //! anything but a short lock, and never takes memory beyond the budget: what doesn't fit goes to a series of its own
 //! (`database="__other__"`) or is dropped, and both are counted.
 
+mod cluster;
 mod custom;
 mod family;
+mod forget;
 mod gauge;
 mod meter;
 mod room;
 mod series;
 mod word;
 
+pub use cluster::NAMESPACE;
 pub use custom::{Change, Custom, Measurement, Origin, check_custom};
 pub use family::{Family, Folding, Kind, Label, Name};
 pub use gauge::Gauge;

@@ -58,6 +58,12 @@ pub(super) fn key(values: &[&str]) -> String {
     key
 }
 
+/// The values of a key.
+fn divide(key: &str) -> Vec<&str> {
+    let key = key.strip_suffix(DIVIDER).unwrap_or(key);
+    key.split(DIVIDER).collect()
+}
+
 impl Table {
     /// An empty one; none if the names break the format's rules.
     pub(super) fn new(
@@ -152,20 +158,28 @@ impl Table {
         true
     }
 
-    /// Takes every series away in which the label of this place has this value; how many those were for each value of
-    /// the label of another place.
-    pub(super) fn forget(&self, place: usize, value: &str, by: usize) -> HashMap<String, usize> {
-        let mut entries = self.write();
-        let gone: Vec<String> = entries
-            .keys()
-            .filter(|key| key.split(DIVIDER).nth(place) == Some(value))
+    /// Takes every series away of which this is so, by the values of its labels; how many those were for each value of
+    /// the label of one place.
+    pub(super) fn forget(
+        &self,
+        is_gone: impl Fn(&[&str]) -> bool,
+        by: usize,
+    ) -> HashMap<String, usize> {
+        let mut counts = HashMap::new();
+        let gone: Vec<String> = (self.read().keys())
+            .filter(|key| is_gone(&divide(key)))
             .cloned()
             .collect();
-        let mut counts = HashMap::new();
+        // Mostly nothing: nobody who measures waits for that.
+        if gone.is_empty() {
+            return counts;
+        }
+        let mut entries = self.write();
         for key in &gone {
-            entries.remove(key);
-            let key = key.strip_suffix(DIVIDER).unwrap_or(key);
-            let values: Vec<&str> = key.split(DIVIDER).collect();
+            if entries.remove(key).is_none() {
+                continue;
+            }
+            let values = divide(key);
             self.remove(&values);
             let by = values.get(by).copied().unwrap_or_default();
             *counts.entry(by.to_owned()).or_default() += 1;

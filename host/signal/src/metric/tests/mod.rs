@@ -4,13 +4,14 @@
 
 mod business;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
     Change, Custom, Dropped, ErrorClass, Measurement, Meter, MetricFamily, Name, OTHER, Origin,
     RunResult,
 };
-use crate::limits::MIGRATION_SERIES;
+use crate::limits::{CUSTOM_SERIES, MIGRATION_SERIES};
 
 /// What a series shows, by its labels in order of their names, or the count of a histogram.
 fn shown(meter: &Meter, name: &str) -> Vec<(String, f64)> {
@@ -241,6 +242,85 @@ fn what_is_forgotten_leaves_room() {
     meter.fetch("shop", super::FetchResult::Changed);
     assert_eq!(dropped(&meter, Dropped::SeriesBudget), 1.0);
     meter.forget_source("shop");
+}
+
+#[test]
+fn series_that_name_an_object_of_a_cluster_say_its_namespace() {
+    let meter = Meter::default();
+    meter.environment("dev");
+    meter.fetch("shop", super::FetchResult::Changed);
+    let origin = Origin {
+        environment: "dev",
+        ..Origin::default()
+    };
+    let custom = |labels: Vec<(String, String)>| {
+        Measurement::Custom(Custom {
+            name: "x".to_owned(),
+            labels,
+            change: Change::Set(1.0),
+        })
+    };
+    meter.custom(&origin, &custom(Vec::new()));
+    assert_eq!(meter.namespace(), None);
+    meter.of_namespace("team-a");
+    meter.of_namespace("team-b");
+    for family in meter.gather() {
+        for metric in family.get_metric() {
+            let labels = metric.get_label();
+            let value = |name: &str| {
+                let found = labels.iter().find(|label| label.name() == name);
+                found.map(|label| label.value().to_owned())
+            };
+            let of = value("environment").or_else(|| value("source"));
+            let expected = of.map(|_| "team-a".to_owned());
+            assert_eq!(value("environment_namespace"), expected, "{family:?}");
+            assert!(labels.is_sorted_by_key(|label| label.name().to_owned()));
+        }
+    }
+    // It is no label of a plugin's.
+    let labels = vec![("environment_namespace".to_owned(), "other".to_owned())];
+    meter.custom(&origin, &custom(labels));
+    assert_eq!(dropped(&meter, Dropped::Labels), 1.0);
+    // What is gone is gone under its own labels.
+    meter.forget_environment("dev");
+    assert!(shown(&meter, "whimbrel_runs_total").is_empty());
+}
+
+#[test]
+fn what_a_database_had_leaves_room() {
+    let meter = Meter::with_budget(4);
+    let custom = Measurement::Custom(Custom {
+        name: "x".to_owned(),
+        labels: Vec::new(),
+        change: Change::Add(1.0),
+    });
+    let say = |environment: &str, database: &str| {
+        meter.rows(environment, database, 1);
+        let origin = Origin {
+            environment,
+            database,
+            plugin: "p",
+        };
+        meter.custom(&origin, &custom);
+    };
+    // More than there is room for at once, of the plugin as well.
+    for number in 0..2 * CUSTOM_SERIES {
+        let database = number.to_string();
+        say("dev", &database);
+        say("prod", "0");
+        meter.keep_databases("dev", &BTreeSet::from([database.clone()]));
+        for name in ["whimbrel_rows_total", "whimbrel_custom_x_total"] {
+            let shown: Vec<_> = shown(&meter, name).into_iter().map(|of| of.0).collect();
+            let dev = shown.iter().filter(|of| of.contains("environment=dev"));
+            assert_eq!(dev.count(), 1, "{shown:?}");
+            assert!(shown.iter().any(|of| of.contains("environment=prod")));
+        }
+    }
+    assert_eq!(dropped(&meter, Dropped::SeriesBudget), 0.0);
+    assert_eq!(dropped(&meter, Dropped::PluginBudget), 0.0);
+    // The room of the one that is gone is had by another one.
+    meter.keep_databases("dev", &BTreeSet::new());
+    assert_eq!(shown(&meter, "whimbrel_rows_total").len(), 1);
 }
 
 #[test]
