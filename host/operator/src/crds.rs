@@ -43,6 +43,11 @@ const RESOURCES: [Resource; 4] = [
                 "webhooks and reports are `whimbrel serve`'s; the operator looks at `interval` and at the annotation `whimbrel.dev/requestedAt`",
             ),
             Rule(
+            Rule(
+                "/properties/url",
+                "!self.matches('://[^/?#@]*:[^/?#]*@|[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@|://[^?#]*[?#]')",
+                "no credential belongs into the address of a repository, which is shown everywhere: refer to a secret in `auth`",
+            ),
                 "/properties/url",
                 "self == oldSelf",
                 "the repository is what its environments were applied from: make another `GitSource` instead",
