@@ -62,6 +62,8 @@ def test_the_same_file_is_read_from_git(whimbrel, project, sqlite):
     ("Environment", {"databases": DATABASES, "policy": {"window": "Workdays 08:00-16:00 UTC"}}, "window"),
     ("Environment", {"databases": DATABASES, "policy": {"window": "Mon-Fri 08:00-16:00"}}, "window"),
     ("Migration", {"steps": []}, "steps"),
+    ("Migration", {"database": "shop"}, "`steps` says what"),
+    ("Migration", {"steps": SQL, "artefact": "w1:00"}, "`steps` says what"),
     ("Migration", {"steps": [{"name": "nothing"}]}, "exactly one of `sql`, `sqlFile` and `uses`"),
     ("Migration", {"steps": [{"sql": "SELECT 1", "uses": "backfill"}]}, "exactly one of `sql`, `sqlFile` and `uses`"),
     ("Migration", {"steps": [{"sqlFile": "up.sql"}]}, "no files beside it"),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use kube::ResourceExt as _;
 use serde_json::Value as Json;
 use whimbrel_config::Kind;
@@ -22,6 +22,7 @@ use crate::reconcile::{
     Found, Unseen, Written, Wrote, counts, environment_status, is_news, migration_status,
     object_name, superfluous, written,
 };
+use crate::refusals::Refusals;
 use crate::survey::Surveyed;
 
 /// How many objects are written at once. The API server has a bound of its own and says so; this stays well below.
@@ -179,11 +180,13 @@ async fn followed(
             }
         }
     }));
-    written.buffer_unordered(WRITES).try_collect::<()>().await?;
-    for name in gone {
-        cluster.delete_migration(&name).await?;
+    let mut refusals = Refusals::default();
+    let written = written.buffer_unordered(WRITES);
+    refusals.go_through(written).await?;
+    for gone in gone.iter().filter_map(|name| there.get(name)) {
+        refusals.take(cluster.delete_migration(gone).await)?;
     }
-    Ok(())
+    refusals.into_result()
 }
 
 /// Whether nobody changed an object since it was written, and nothing of it changed in Git.
@@ -235,8 +238,10 @@ async fn own(
         .map(|(migration, after, is_reverting)| async move {
             write(operator, &migration, &after, is_reverting).await
         });
+    let mut refusals = Refusals::default();
     let written = stream::iter(written).buffer_unordered(WRITES);
-    written.try_collect::<()>().await
+    refusals.go_through(written).await?;
+    refusals.into_result()
 }
 
 /// What a migration says while it is to be reverted: what its environment says of it.
