@@ -2,6 +2,7 @@
 
 import pytest
 from support.prometheus import value
+from support.target import SqliteTarget
 from support.waiting import eventually
 
 
@@ -167,6 +168,35 @@ def test_a_definition_that_no_object_can_hold_is_named_by_its_checksum(namespace
     checksum = found["0002-orders"]["status"]["checksum"]
     assert found["0002-orders"]["spec"] == {"environmentRef": {"name": "dev"}, "database": "shop", "artefact": checksum}
     assert "artefact" not in found["0003-items"]["spec"]
+
+
+def test_an_object_is_what_git_says_of_a_migration_that_is_pending(namespace, operate, source, project, sqlite, shop):
+    """Of another database, and of another size."""
+    other = SqliteTarget(project, "other")
+    databases = {"shop": f"sqlite:{sqlite.file}", "other": f"sqlite:{other.file}"}
+    project.environment("dev", databases, policy={"apply": "Approve", "approvers": ["ann"]})
+    project.commit("Ask")
+    source()
+    operate()
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")
+    name = eventually(lambda: names(namespace).get("0001-people"), "it is an object")
+
+    def spec():
+        found = namespace.get("Migration", name)
+        return found["spec"] if found else {}
+    assert spec()["database"] == "shop"
+    for sql in ("CREATE TABLE people (id bigint)", f"CREATE TABLE people (id bigint) -- {'x' * 300_000}"):
+        for database in ("other", "shop"):
+            project.migration("0001-people", sql, database=database)
+            project.commit("Elsewhere")
+            source()
+            eventually(lambda: spec().get("database") == database, f"it is of {database}")  # noqa: B023
+            assert ("artefact" in spec()) == (len(sql) > 1_000) == ("steps" not in spec())
+    plan = namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")["status"]["plan"]
+    namespace.apply("Approval", "yes", {"environmentRef": {"name": "dev"}, "plan": plan, "approver": "ann"})
+    namespace.until("Migration", name, "Succeeded")
+    assert (shop.tables(), other.tables()) == ({"people"}, set())
 
 
 def test_an_object_that_is_refused_holds_up_no_other(api, namespace, operate, source, project, shop):

@@ -168,9 +168,17 @@ async fn followed(
     let written = stream::iter(wanted.into_iter().map(|(one, database)| {
         let there = there.get(&one.name).cloned();
         async move {
-            let found = match there.filter(|there| is_as_written(there, &one)) {
-                Some(there) => there,
-                None => Arc::new(cluster.write_migration(&one, object, source).await?),
+            let found = match there {
+                Some(there) if is_as_written(&there, &one) => there,
+                there => {
+                    // Where a migration belongs can't change: there is another object of it then. By the old one, nothing
+                    // was decided.
+                    if let Some(there) = there.filter(|there| !is_of_same_place(&there.spec, &one))
+                    {
+                        cluster.delete_migration(&there).await?;
+                    }
+                    Arc::new(cluster.write_migration(&one, object, source).await?)
+                }
             };
             let lines = lines.get(&(database, one.migration.clone()));
             let lines = lines.map(Vec::as_slice).unwrap_or_default();
@@ -203,6 +211,14 @@ fn is_spec_of(spec: &MigrationSpec, written: &Json) -> bool {
         ..spec.clone()
     };
     as_json(&spec) == *written
+}
+
+/// Whether it is of the same database and environment as what is to be written.
+fn is_of_same_place(spec: &MigrationSpec, written: &Written) -> bool {
+    let spec = as_json(spec);
+    ["database", "environmentRef"]
+        .iter()
+        .all(|field| spec.get(field) == written.spec.get(field))
 }
 
 /// How the migrations that people wrote stand.
