@@ -201,6 +201,24 @@ def test_an_environment_is_deleted_in_the_middle_of_a_run(namespace, operate, fi
     right(namespace, filling)
 
 
+def test_a_statement_that_hangs_holds_no_object_up(namespace, operate, postgres):
+    """It is cancelled after a bounded time, and so is what it was part of."""
+    operate("--local-secrets", "--release-within", "2s")
+    database = {"url": str(postgres.url)} | postgres.url.references
+    namespace.apply("Environment", "dev", {"databases": {"shop": database}, "policy": {"apply": "Auto"}})
+    namespace.apply("Migration", "0001-orders", {"environmentRef": {"name": "dev"}, "steps": [*ORDERS, {"sql": "SELECT pg_sleep(600)"}]})
+
+    def sleeping():
+        return postgres.rows("SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)%' "
+                             "AND datname = current_database() AND pid <> pg_backend_pid()")
+    eventually(sleeping, "it hangs")
+    namespace.delete("Environment", "dev")
+    eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go", within=30)
+    eventually(lambda: sleeping() == [], "its session has ended")
+    assert postgres.rows("SELECT kind FROM whimbrel.event WHERE kind = 'applied'") == []
+    assert postgres.tables() == set()
+
+
 def test_a_database_that_is_away_holds_no_object_up(namespace, operate, cluster, postgres):
     operate()
     url = f"postgres://nobody@localhost/{postgres.name}?host={cluster.folder}/nowhere"

@@ -2,6 +2,7 @@
 
 import pytest
 from support.prometheus import value
+from support.target import SqliteTarget
 from support.waiting import eventually
 
 
@@ -149,3 +150,74 @@ def test_an_object_goes_when_git_and_the_database_have_no_migration(namespace, o
     source()
     eventually(lambda: set(names(namespace)) == {"0001-people"}, "what nobody has is gone")
     assert shop.tables() == {"people"}
+
+
+def test_a_definition_that_no_object_can_hold_is_named_by_its_checksum(namespace, operate, source, project, shop):
+    much = f"CREATE TABLE orders (id bigint) -- {'x' * 300_000}"
+    project.migration("0002-orders", much)
+    project.table("0003-items")
+    project.commit("Much")
+    source()
+    operate()
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    namespace.until("Environment", "dev", "Ready", reason="Current")
+    assert shop.tables() == {"people", "orders", "items"}
+    every = {"0001-people", "0002-orders", "0003-items"}
+    eventually(lambda: set(names(namespace)) == every, "all are objects")
+    found = {name: namespace.until("Migration", one, "Succeeded") for name, one in names(namespace).items()}
+    checksum = found["0002-orders"]["status"]["checksum"]
+    assert found["0002-orders"]["spec"] == {"environmentRef": {"name": "dev"}, "database": "shop", "artefact": checksum}
+    assert "artefact" not in found["0003-items"]["spec"]
+
+
+def test_an_object_is_what_git_says_of_a_migration_that_is_pending(namespace, operate, source, project, sqlite, shop):
+    """Of another database, and of another size."""
+    other = SqliteTarget(project, "other")
+    databases = {"shop": f"sqlite:{sqlite.file}", "other": f"sqlite:{other.file}"}
+    project.environment("dev", databases, policy={"apply": "Approve", "approvers": ["ann"]})
+    project.commit("Ask")
+    source()
+    operate()
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")
+    name = eventually(lambda: names(namespace).get("0001-people"), "it is an object")
+
+    def spec():
+        found = namespace.get("Migration", name)
+        return found["spec"] if found else {}
+    assert spec()["database"] == "shop"
+    for sql in ("CREATE TABLE people (id bigint)", f"CREATE TABLE people (id bigint) -- {'x' * 300_000}"):
+        for database in ("other", "shop"):
+            project.migration("0001-people", sql, database=database)
+            project.commit("Elsewhere")
+            source()
+            eventually(lambda: spec().get("database") == database, f"it is of {database}")  # noqa: B023
+            assert ("artefact" in spec()) == (len(sql) > 1_000) == ("steps" not in spec())
+    plan = namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")["status"]["plan"]
+    namespace.apply("Approval", "yes", {"environmentRef": {"name": "dev"}, "plan": plan, "approver": "ann"})
+    namespace.until("Migration", name, "Succeeded")
+    assert (shop.tables(), other.tables()) == ({"people"}, set())
+
+
+def test_an_object_that_is_refused_holds_up_no_other(api, namespace, operate, source, project, shop):
+    """Neither from being written nor from going."""
+    project.environment("dev", {"shop": f"sqlite:{shop.file}"}, policy={"apply": "Approve"})
+    tables = {f"{number:04}-t{number}" for number in range(2, 15)}
+    for name in tables:
+        project.table(name)
+    project.commit("Many")
+    source()
+    refused = api.on("patch", r"/migrations/dev-0002-t2-[^/]*$").answer(422)
+    operate()
+    namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
+    every = tables | {"0001-people"}
+    eventually(lambda: set(names(namespace)) == every - {"0002-t2"}, "the others are objects")
+    project.remove("migrations/0003-t3.yaml")
+    project.commit("One less")
+    source()
+    eventually(lambda: set(names(namespace)) == every - {"0002-t2", "0003-t3"}, "what nobody has is gone")
+    namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")
+    assert len(refused.hit) > 1
+    api.mend()
+    namespace.patch("Environment", "dev", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": "1"}}})
+    eventually(lambda: "0002-t2" in names(namespace), "it is tried again")

@@ -49,6 +49,9 @@ def test_the_same_file_is_read_from_git(whimbrel, project, sqlite):
     ("Environment", {"databases": {"shop": {"url": "postgres://db/shop", "password": "hunter2"}}}, "password"),
     ("Environment", {"databases": {"shop": {"url": "postgres://db/shop", "password": 123456}}}, "password"),
     ("Environment", {"databases": {"shop": {"url": "postgres://shop:hunter2@db/shop"}}}, "url"),
+    ("Environment", {"databases": {"shop": {"url": "postgres://db/shop?password=hunter2"}}}, "url"),
+    ("Environment", {"databases": {"shop": {"url": "postgres://shop@db/shop?sslmode=require&password=hunter2"}}}, "url"),
+    ("Environment", {"databases": {"shop": {"url": "postgres://db/shop?pass%77ord=hunter2"}}}, "url"),
     ("Environment", {"databases": DATABASES, "sourceRef": {"name": "shop"}}, "exactly one of `sourceRef`"),
     ("Environment", {"policy": {"apply": "Auto"}}, "exactly one of `sourceRef`"),
     ("Environment", {"sourceRef": {"name": "shop"}, "policy": {"apply": "Auto"}}, "not defined here as well"),
@@ -59,6 +62,8 @@ def test_the_same_file_is_read_from_git(whimbrel, project, sqlite):
     ("Environment", {"databases": DATABASES, "policy": {"window": "Workdays 08:00-16:00 UTC"}}, "window"),
     ("Environment", {"databases": DATABASES, "policy": {"window": "Mon-Fri 08:00-16:00"}}, "window"),
     ("Migration", {"steps": []}, "steps"),
+    ("Migration", {"database": "shop"}, "`steps` says what"),
+    ("Migration", {"steps": SQL, "artefact": "w1:00"}, "`steps` says what"),
     ("Migration", {"steps": [{"name": "nothing"}]}, "exactly one of `sql`, `sqlFile` and `uses`"),
     ("Migration", {"steps": [{"sql": "SELECT 1", "uses": "backfill"}]}, "exactly one of `sql`, `sqlFile` and `uses`"),
     ("Migration", {"steps": [{"sqlFile": "up.sql"}]}, "no files beside it"),
@@ -66,6 +71,10 @@ def test_the_same_file_is_read_from_git(whimbrel, project, sqlite):
     ("GitSource", {"url": "https://git.example.org/shop", "path": "/shop"}, "exactly one of `url` and `path`"),
     ("GitSource", {"path": "/shop"}, "the operator has none"),
     ("GitSource", {"url": "https://git.example.org/shop", "auth": {"token": "hunter2"}}, "token"),
+    ("GitSource", {"url": "https://ada:hunter2@git.example.org/shop"}, "no credential"),
+    ("GitSource", {"url": "https://hunter2@git.example.org/shop"}, "no credential"),
+    ("GitSource", {"url": "https://git.example.org/shop?private_token=hunter2"}, "no credential"),
+    ("GitSource", {"url": "ssh://git:hunter2@git.example.org/shop"}, "no credential"),
     ("Approval", {"environmentRef": {"name": "dev"}, "plan": "yes", "approver": "ann"}, "plan"),
     ("Approval", {"environmentRef": {"name": "dev"}, "plan": PLAN}, "approver"),
 ])
@@ -85,6 +94,22 @@ def test_what_makes_no_sense_is_refused_at_once(namespace, kind, spec, words):
 def test_every_way_of_referring_to_a_secret_is_taken(namespace, password):
     database = {"url": "postgres://shop@db/shop?sslmode=verify-full", "password": password}
     namespace.apply("Environment", "dev", {"databases": {"shop": database}})
+
+
+@pytest.mark.parametrize("url", [
+    "postgres://shop@db:5432/shop?sslmode=verify-full&sslrootcert=ca.pem", "postgres:///shop?host=/run/postgresql",
+    "postgres://${host}/shop?user=shop", "sqlite:///data/shop.db", "secret://vault/shop?version=2#url",
+])
+def test_every_form_of_a_database_s_url_is_taken(namespace, url):
+    namespace.apply("Environment", "dev", {"databases": {"shop": {"url": url}}})
+
+
+@pytest.mark.parametrize("url", [
+    "https://git.example.org:8443/a@b/shop.git", "ssh://git@git.example.org:2222/shop.git", "git@git.example.org:shop.git",
+    "file:///srv/shop.git",
+])
+def test_every_form_of_a_repository_s_address_is_taken(namespace, url):
+    namespace.apply("GitSource", "shop", {"url": url})
 
 
 @pytest.mark.parametrize("window", [

@@ -14,9 +14,20 @@ const SHORT_TEXT: usize = 4_096;
 
 /// A reference to a secret, as text.
 const REFERENCE: &str = r"^(secret://[^/]+/|ref\+[a-z0-9]+://).+";
-/// Any text but a URL with a password in it.
-const NO_PASSWORD: &str =
-    r"^([^@]+|[A-Za-z][A-Za-z0-9+.-]*://[^@:/]*@[^@]+|(secret|ref\+[a-z0-9]+)://.+)$";
+macro_rules! options {
+    () => {
+        r"(\?((host|port|dbname|user|sslmode|sslrootcert)=[^@&?]*(&|$))*)?"
+    };
+}
+/// Any text but a URL with a password in it, be it one of its options: the known ones are listed, because there are many ways
+/// to write the name of another.
+const NO_PASSWORD: &str = concat!(
+    r"^([^@?]+",
+    options!(),
+    r"|[A-Za-z][A-Za-z0-9+.-]*://[^@:/?]*@[^@?]+",
+    options!(),
+    r"|(secret|ref\+[a-z0-9]+)://.+)$",
+);
 
 macro_rules! day {
     () => {

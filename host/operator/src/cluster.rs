@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::Store;
@@ -248,13 +248,18 @@ impl Cluster {
         written(api.patch(&of.name, &parameters, &patch)).await
     }
 
-    /// Deletes the object of a migration.
+    /// Deletes the object of a migration: this very one.
     ///
     /// # Errors
     /// The API server doesn't do it.
-    pub async fn delete_migration(&self, name: &str) -> Result<(), kube::Error> {
+    pub async fn delete_migration(&self, of: &Migration) -> Result<(), kube::Error> {
         let api = self.api(Kind::Migration);
-        let deleted = written(api.delete(name, &DeleteParams::background())).await;
+        let very = Preconditions {
+            uid: of.metadata.uid.clone(),
+            resource_version: None,
+        };
+        let parameters = DeleteParams::background().preconditions(very);
+        let deleted = written(api.delete(&of.name_any(), &parameters)).await;
         deleted.map(drop).or_else(unless_gone)
     }
 

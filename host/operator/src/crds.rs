@@ -1,6 +1,7 @@
 //! The `CustomResourceDefinition`s: the schemas are the tables that `config` checks documents by, and what is added here
 //! belongs to objects of a cluster: rules, columns, names, status.
 
+mod artefact;
 mod status;
 
 use serde_json::{Value as Json, json};
@@ -41,6 +42,11 @@ const RESOURCES: [Resource; 4] = [
                 "",
                 "!has(self.webhook) && !has(self.report)",
                 "webhooks and reports are `whimbrel serve`'s; the operator looks at `interval` and at the annotation `whimbrel.dev/requestedAt`",
+            ),
+            Rule(
+                "/properties/url",
+                "!self.matches('://[^/?#@]*:[^/?#]*@|[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@|://[^?#]*[?#]')",
+                "no credential belongs into the address of a repository, which is shown everywhere: refer to a secret in `auth`",
             ),
             Rule(
                 "/properties/url",
@@ -110,6 +116,11 @@ const RESOURCES: [Resource; 4] = [
         short: "wmig",
         about: "One named change of one database.",
         rules: &[
+            Rule(
+                "",
+                "has(self.steps) != has(self.artefact)",
+                "`steps` says what a migration does; only what a `GitSource` defines, and is too large for an object, has `artefact` instead",
+            ),
             Rule(
                 "/properties/steps/items",
                 "[has(self.sql), has(self.sqlFile), has(self.uses)].filter(is, is).size() == 1",
@@ -186,6 +197,9 @@ pub fn crds() -> Vec<Json> {
 fn crd(of: &Resource) -> Json {
     let named = resource(of.kind);
     let mut spec = structural(of.kind);
+    if of.kind == Kind::Migration {
+        artefact::allow(&mut spec);
+    }
     for rule in of.rules {
         add(&mut spec, rule);
     }

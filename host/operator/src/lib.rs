@@ -24,6 +24,7 @@ mod model;
 mod operator;
 mod reconcile;
 mod referenced;
+mod refusals;
 mod report;
 mod requests;
 mod run;

@@ -31,6 +31,9 @@ pub struct Settings {
     pub resync: Duration,
     /// How long an object may be kept from going because it couldn't be reverted yet.
     pub revert_within: Duration,
+    /// How long a run may go on after its environment was deleted, before it is cancelled: a database that hangs must not hold
+    /// up the end of a namespace.
+    pub release_within: Duration,
     /// Whether objects may refer to the operator's own variables and files.
     pub has_local_secrets: bool,
     /// How long a watch is held before it is renewed.

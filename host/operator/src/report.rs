@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use kube::ResourceExt as _;
 use serde_json::Value as Json;
 use whimbrel_config::Kind;
@@ -22,6 +22,7 @@ use crate::reconcile::{
     Found, Unseen, Written, Wrote, counts, environment_status, is_news, migration_status,
     object_name, superfluous, written,
 };
+use crate::refusals::Refusals;
 use crate::survey::Surveyed;
 
 /// How many objects are written at once. The API server has a bound of its own and says so; this stays well below.
@@ -167,9 +168,17 @@ async fn followed(
     let written = stream::iter(wanted.into_iter().map(|(one, database)| {
         let there = there.get(&one.name).cloned();
         async move {
-            let found = match there.filter(|there| is_as_written(there, &one)) {
-                Some(there) => there,
-                None => Arc::new(cluster.write_migration(&one, object, source).await?),
+            let found = match there {
+                Some(there) if is_as_written(&there, &one) => there,
+                there => {
+                    // Where a migration belongs can't change: there is another object of it then. By the old one, nothing
+                    // was decided.
+                    if let Some(there) = there.filter(|there| !is_of_same_place(&there.spec, &one))
+                    {
+                        cluster.delete_migration(&there).await?;
+                    }
+                    Arc::new(cluster.write_migration(&one, object, source).await?)
+                }
             };
             let lines = lines.get(&(database, one.migration.clone()));
             let lines = lines.map(Vec::as_slice).unwrap_or_default();
@@ -179,11 +188,13 @@ async fn followed(
             }
         }
     }));
-    written.buffer_unordered(WRITES).try_collect::<()>().await?;
-    for name in gone {
-        cluster.delete_migration(&name).await?;
+    let mut refusals = Refusals::default();
+    let written = written.buffer_unordered(WRITES);
+    refusals.go_through(written).await?;
+    for gone in gone.iter().filter_map(|name| there.get(name)) {
+        refusals.take(cluster.delete_migration(gone).await)?;
     }
-    Ok(())
+    refusals.into_result()
 }
 
 /// Whether nobody changed an object since it was written, and nothing of it changed in Git.
@@ -200,6 +211,14 @@ fn is_spec_of(spec: &MigrationSpec, written: &Json) -> bool {
         ..spec.clone()
     };
     as_json(&spec) == *written
+}
+
+/// Whether it is of the same database and environment as what is to be written.
+fn is_of_same_place(spec: &MigrationSpec, written: &Written) -> bool {
+    let spec = as_json(spec);
+    ["database", "environmentRef"]
+        .iter()
+        .all(|field| spec.get(field) == written.spec.get(field))
 }
 
 /// How the migrations that people wrote stand.
@@ -235,8 +254,10 @@ async fn own(
         .map(|(migration, after, is_reverting)| async move {
             write(operator, &migration, &after, is_reverting).await
         });
+    let mut refusals = Refusals::default();
     let written = stream::iter(written).buffer_unordered(WRITES);
-    written.try_collect::<()>().await
+    refusals.go_through(written).await?;
+    refusals.into_result()
 }
 
 /// What a migration says while it is to be reverted: what its environment says of it.

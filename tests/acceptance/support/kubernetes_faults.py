@@ -16,7 +16,7 @@ from support.kubernetes_events import EventRule
 from support.parts import free_port
 
 WRITES = ("create", "update", "patch", "delete")
-REASONS = {409: "Conflict", 410: "Expired", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+REASONS = {409: "Conflict", 410: "Expired", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 # What is different whenever the same is written again.
 TIMES = re.compile(rb'\d{4}-\d\d-\d\dT[\d:.]+Z|"durationMilliseconds":\d+|"resourceVersion":"\d+"|"name":"[^"]*\.[0-9a-f]{16}"')
 _SECONDS = 30

@@ -29,6 +29,9 @@ pub(crate) struct Operator {
     /// How long the object of a migration that is to be reverted may be kept from going, such as `1h`
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::time)]
     pub(crate) revert_within: Duration,
+    /// How long a run may go on to its next safe point after its environment was deleted, before it is cancelled, such as `5m`
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = super::time)]
+    pub(crate) release_within: Duration,
     /// How long a watch of the API server is held before it is renewed, from `1s` to `290s`. One that is silent for three
     /// times as long makes the process count as dead
     #[arg(long, value_name = "TIME", default_value = "290s", value_parser = watch_time)]

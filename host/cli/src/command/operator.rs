@@ -33,6 +33,7 @@ pub(crate) async fn run(
         cache,
         resync: arguments.resync,
         revert_within: arguments.revert_within,
+        release_within: arguments.release_within,
         watch_timeout: arguments.watch_timeout,
         shards: arguments.shards,
         lease_duration: arguments.lease_duration,

@@ -84,6 +84,7 @@ async fn found(arguments: &Run, global: &Global, output: &Output) -> Result<Foun
         // Of one that keeps what it finds.
         resync: Duration::ZERO,
         revert_within: Duration::ZERO,
+        release_within: Duration::ZERO,
         watch_timeout: Duration::ZERO,
         shards: std::num::NonZeroU16::MIN,
         lease_duration: Duration::ZERO,

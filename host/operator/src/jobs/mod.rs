@@ -2,6 +2,8 @@
 
 mod template;
 
+use std::time::Duration;
+
 use futures::{StreamExt as _, pin_mut};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
@@ -132,8 +134,26 @@ impl<'c> Jobs<'c> {
         written(patched).await.map(drop)
     }
 
-    /// Waits until a Job has ended. An API server that is away is waited for.
-    pub async fn follow(&self, name: &str) -> Ended {
+    /// Waits until a Job has ended. An API server that is away is waited for; and an event may be lost, so it is looked at anew
+    /// every so often.
+    pub async fn follow(&self, name: &str, anew: Duration) -> Ended {
+        loop {
+            match tokio::time::timeout(anew, self.watch(name)).await {
+                Ok(Some(job)) => return self.ended(&job).await,
+                Ok(None) => break,
+                Err(_) => {}
+            }
+        }
+        Ended {
+            name: name.to_owned(),
+            of: String::new(),
+            end: None,
+            message: format!("the Job {name} was deleted before it was seen to end"),
+        }
+    }
+
+    /// Watches a Job until it has ended; none when it is gone.
+    async fn watch(&self, name: &str) -> Option<Job> {
         let config = Config::default().labels(&self.selector());
         let events = watcher(self.api.clone(), config).default_backoff();
         pin_mut!(events);
@@ -144,7 +164,7 @@ impl<'c> Jobs<'c> {
                 Ok(Event::Apply(job) | Event::InitApply(job)) if job.name_any() == name => {
                     is_listed = true;
                     if seen(&job).end.is_some() {
-                        return self.ended(&job).await;
+                        return Some(job);
                     }
                 }
                 Ok(Event::Delete(job)) if job.name_any() == name => break,
@@ -153,12 +173,7 @@ impl<'c> Jobs<'c> {
                 Err(error) => tracing::warn!(%error, job = %name, "the Job can't be watched"),
             }
         }
-        Ended {
-            name: name.to_owned(),
-            of: String::new(),
-            end: None,
-            message: format!("the Job {name} was deleted before it was seen to end"),
-        }
+        None
     }
 
     /// What is to be said of a Job that has ended.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kube::ResourceExt as _;
 
-use super::running::{RELEASE, revision};
+use super::running::revision;
 use super::{Keeper, Pass};
 use crate::api::{Environment, Execution};
 use crate::jobs::{Ended, Jobs, MakeError};
@@ -155,10 +155,11 @@ impl Keeper {
         self.pulse.run();
         let left = {
             let jobs = Jobs::of(&self.operator.cluster, &pass.object);
+            let anew = self.operator.limits.pause(self.operator.settings.resync);
             let until = self.departures.overdue;
             let until = until.filter(|_| !pass.reverting.is_empty());
             tokio::select! {
-                ended = jobs.follow(&name) => Ok(ended),
+                ended = jobs.follow(&name, anew) => Ok(ended),
                 left = self.leave(&pass.object, until) => Err(left),
             }
         };
@@ -251,10 +252,9 @@ impl Keeper {
             return;
         }
         self.pulse.run();
-        if tokio::time::timeout(RELEASE, self.ended(object))
-            .await
-            .is_err()
-        {
+        let within = self.operator.settings.release_within;
+        let ended = tokio::time::timeout(within, self.ended(object));
+        if ended.await.is_err() {
             tracing::warn!(environment = %object.name_any(), "its Jobs take too long to end, and are left to themselves");
         }
         self.pulse.beat(Duration::ZERO);

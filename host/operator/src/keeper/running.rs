@@ -15,10 +15,6 @@ use crate::reconcile::{Known, Observed, Waiting};
 use crate::report::Scope;
 use crate::survey::{Surveyed, failed};
 
-/// How long a run may go on after its object was deleted, before it is cancelled: a database that hangs must not hold up the
-/// end of a namespace.
-pub(super) const RELEASE: Duration = Duration::from_secs(60);
-
 /// The revision of a source that an environment was planned from.
 pub(super) fn revision(surveyed: &Surveyed) -> Option<String> {
     let revision = surveyed.opened.project.revision();
@@ -165,7 +161,7 @@ impl Keeper {
         loop {
             if self.is_gone(object) {
                 stop.request();
-                tokio::time::sleep(RELEASE).await;
+                tokio::time::sleep(self.operator.settings.release_within).await;
                 stop.request();
                 return std::future::pending().await;
             }

@@ -13,8 +13,8 @@ use crate::api::{
     ConditionStatus, ConditionType, DatabaseStatus, Migration, MigrationStatus, Said, conditions,
 };
 
-/// The most bytes of a definition that an object holds; a larger one is named by its checksum. The store of the API server
-/// takes 1.5 MiB in one object.
+/// The most bytes of a definition that an object holds; of a larger one, it has the checksum as `artefact`. The store of the
+/// API server takes 1.5 MiB in one object.
 const INLINED: usize = 256 << 10;
 /// The most characters of a migration's name in an object's name.
 const SLUG: usize = 180;
@@ -69,7 +69,7 @@ pub fn written(
     let is_small = definition.to_string().len() <= INLINED;
     let mut spec = match definition {
         Json::Object(fields) if is_small => fields,
-        _ => Map::new(),
+        _ => Map::from_iter([("artefact".to_owned(), json!(checksum.to_string()))]),
     };
     spec.insert("environmentRef".to_owned(), json!({ "name": environment }));
     spec.insert("database".to_owned(), json!(migration.database));
