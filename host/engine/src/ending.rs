@@ -31,7 +31,13 @@ pub fn ending(outcome: &Outcome) -> Ending {
                 | RunError::Interrupted { .. }
         )
     };
-    if errors.iter().any(|error| error.is_temporary()) {
+    // Nothing of the plan has failed where nobody could connect: what changes before it can is a password, or a server, and
+    // neither would be seen in the plan.
+    let untried = |error: &RunError| matches!(error, RunError::Connect(_));
+    if errors
+        .iter()
+        .any(|error| error.is_temporary() || untried(error))
+    {
         return Ending::Temporary;
     }
     if errors.iter().any(|error| !moved(error)) {

@@ -42,7 +42,7 @@ pub use opened::{Meanwhile, Opened, plugins, plugins_of};
 pub use outcome::Outcome;
 pub use prepared::{Passing, Prepared};
 pub use presence::Wanted;
-pub use publish::{Publishing, is_publishable, publish, publish_again};
+pub use publish::{Publishing, awaiting, is_publishable, publish, publish_again};
 pub use revert::{absent_at, named, prepare_revert};
 pub use selection::{Selection, environment, opening, project};
 pub use stand::Stand;

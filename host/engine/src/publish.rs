@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use whimbrel_core::history::History;
 use whimbrel_core::lineage::Revision;
-use whimbrel_core::name::TargetName;
+use whimbrel_core::name::{EnvironmentName, TargetName};
 use whimbrel_git::Published;
 use whimbrel_project::ProjectError;
 use whimbrel_report::warn;
@@ -31,11 +31,15 @@ pub fn is_publishable(opened: &Opened) -> bool {
 }
 
 fn is_awaited(opened: &Opened) -> bool {
+    awaiting(opened).next().is_some()
+}
+
+/// The environments that come after this one: they apply only what it has published.
+pub fn awaiting(opened: &Opened) -> impl Iterator<Item = &EnvironmentName> {
     let name = &opened.environment().name;
-    let environments = &opened.project.definitions().environments;
-    environments
-        .values()
-        .any(|other| other.after.as_ref() == Some(name))
+    let environments = opened.project.definitions().environments.values();
+    let after = environments.filter(move |other| other.after.as_ref() == Some(name));
+    after.map(|other| &other.name)
 }
 
 /// The same again unless it is done: the repository may have been away when a run ended, or somebody may have put something

@@ -21,6 +21,7 @@ pub use error::GitError;
 pub use follow::Followed;
 pub use identity::{Authorship, Identity};
 pub use lineage::{Relation, Removal};
+pub use promotion::PROMOTIONS;
 pub use publication::{Publication, Published, Reach};
 pub use remote::{
     Access, Address, Fetched, HostKeyProblem, HttpCredential, KnownHosts, Limits, Mirror, Move,

@@ -16,6 +16,9 @@ const MOST_RECORDS: usize = 100_000;
 /// The largest record, in bytes: a few names and digests.
 const LARGEST_RECORD: usize = 64 << 10;
 
+/// Where the refs of promotion records are, each called as its environment.
+pub const PROMOTIONS: &str = "refs/whimbrel/promotions/";
+
 const READING: &str = "reading promotion records";
 
 /// The file that holds the record of a migration.
@@ -27,7 +30,7 @@ impl Repository {
     /// The ref that keeps an environment's promotion records.
     #[must_use]
     pub fn promotion_reference(environment: &EnvironmentName) -> String {
-        format!("refs/whimbrel/promotions/{environment}")
+        format!("{PROMOTIONS}{environment}")
     }
 
     /// The commit that holds what an environment has published; none when it has published nothing.

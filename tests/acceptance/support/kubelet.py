@@ -15,6 +15,7 @@ from support.product import Whimbrel
 
 JOB = "batch.kubernetes.io/job-name"
 NAME = "whimbrel"
+ENVIRONMENT = "whimbrel.dev/environment"
 
 
 def now():
@@ -41,15 +42,18 @@ class Pod:
 
 
 class Kubelet:
-    """Runs the Pods of a namespace's Jobs. `variables` are put into the next Pod's process, once."""
+    """Runs the Pods of a namespace's Jobs. `variables` are put into the next Pod's process, once. `codes` are what the next Pods
+    of an environment end with, by its name: these do nothing else."""
 
     def __init__(self, namespace, binary, folder):
         self.namespace = namespace
         self.program = Whimbrel(binary, folder)
+        self.shell = Whimbrel("/bin/sh", folder)
         self.folder = folder
         self.config = namespace.cluster.kubeconfig("operator", namespace.name)
         self.pods = {}
         self.variables = []
+        self.codes = {}
         self.specifications = {}
         self.lock = threading.RLock()
         self.over = threading.Event()
@@ -110,8 +114,11 @@ class Kubelet:
             fields = {"metadata.name": name, "metadata.namespace": self.namespace.name}
             place = known.folder / str(len(known.runs))
             container = Container(pod["spec"], NAME, place, fields=fields)
-            running = self.program.start(*container.arguments, **(container.variables | variables), KUBECONFIG=self.config,
-                                         WHIMBREL_TERMINATION_LOG=known.message)
+            program, arguments = self.program, container.arguments
+            if codes := self.codes.get(pod["metadata"]["labels"].get(ENVIRONMENT)):
+                program, arguments = self.shell, ("-c", f"exit {codes.pop(0)}")
+            running = program.start(*arguments, **(container.variables | variables), KUBECONFIG=self.config,
+                                    WHIMBREL_TERMINATION_LOG=known.message)
             running.follow()
             known.runs.append(running)
             return running

@@ -145,10 +145,10 @@ class Cluster:
             process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def call(self, method, path, body=None, kind="application/json", user="admin"):
+    def call(self, method, path, body=None, kind="application/json", user="admin", accept="application/json"):
         """Any request; gives the answer's JSON, or its text."""
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self.trust)
-        headers = {"authorization": f"Bearer {self.tokens[user].value}", "accept": "application/json"}
+        headers = {"authorization": f"Bearer {self.tokens[user].value}", "accept": accept}
         if body is not None:
             headers["content-type"] = kind
             body = body if isinstance(body, str) else json.dumps(body)

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use kube::ResourceExt as _;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::MigrationName;
-use whimbrel_engine::{Publishing, publish_again};
+use whimbrel_engine::Publishing;
 use whimbrel_project::DefinitionCache;
 use whimbrel_server::Pulse;
 
@@ -45,6 +46,8 @@ struct Keeper {
     tried: Failures,
     wrote: Wrote,
     publishing: Option<Publishing>,
+    /// What those that come after it were woken for.
+    handed_on: Option<Revision>,
     told: Told,
     referenced: Referenced,
     departures: Departures,
@@ -84,6 +87,7 @@ pub async fn keep(
         tried: Failures::default(),
         wrote: Wrote::default(),
         publishing: None,
+        handed_on: None,
         told: Told::new(),
         referenced: Referenced::default(),
         departures: Departures::default(),
@@ -230,14 +234,7 @@ impl Keeper {
                     pass.leave = None;
                 }
                 Action::Report => {
-                    if let (Known::Current, Some(surveyed)) = (&pass.known, &pass.surveyed)
-                        && let Some(prepared) = &surveyed.prepared
-                    {
-                        let known = &prepared.survey.histories;
-                        let before = self.publishing.as_ref();
-                        let done = publish_again(before, &surveyed.opened, known).await;
-                        self.publishing = done.or(self.publishing.take());
-                    }
+                    self.hand_on(pass).await;
                     if let (false, Some(surveyed)) = (is_asked(&pass.known), &pass.surveyed) {
                         let held = &surveyed.approvals;
                         approvals::note(&self.operator, &self.name, held, &mut self.told).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use whimbrel_core::name::MigrationName;
-use whimbrel_engine::{Ending, ending, publish};
+use whimbrel_engine::{Ending, Publishing, awaiting, ending, publish, publish_again};
 use whimbrel_run::Stop;
 
 use super::leaving::Findings;
@@ -125,6 +125,32 @@ impl Keeper {
             Ending::Failed => {
                 let revision = opened.project.revision().map(ToString::to_string);
                 self.tried.end(&pass.question, revision, message);
+            }
+        }
+    }
+
+    /// Publishes what isn't published yet where everything is applied, and wakes those that come after the environment where
+    /// it has published something new: they wait for it, and nothing of the cluster would tell them.
+    pub(super) async fn hand_on(&mut self, pass: &Pass) {
+        let Some(surveyed) = &pass.surveyed else {
+            return;
+        };
+        if let (Known::Current, Some(prepared)) = (&pass.known, &surveyed.prepared) {
+            let (before, known) = (self.publishing.as_ref(), &prepared.survey.histories);
+            let done = publish_again(before, &surveyed.opened, known).await;
+            self.publishing = done.or(self.publishing.take());
+        }
+        let Some(Publishing::Done(head)) = &self.publishing else {
+            return;
+        };
+        if self.handed_on == *head {
+            return;
+        }
+        self.handed_on.clone_from(head);
+        for name in awaiting(&surveyed.opened) {
+            let next = self.operator.cluster.environment(name.as_str());
+            if next.is_some_and(|next| next.spec.source_ref == pass.object.spec.source_ref) {
+                self.operator.wake(name.as_str());
             }
         }
     }

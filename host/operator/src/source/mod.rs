@@ -78,7 +78,8 @@ impl Source {
     /// Takes what was read; whether it is something else than before.
     fn take(&self, read: &Read) -> bool {
         let mut state = self.lock();
-        let is_new = state.revision != read.revision || state.selection.is_none();
+        let is_new =
+            read.is_promoted || state.revision != read.revision || state.selection.is_none();
         state.selection = Some(read.selection.clone());
         state.revision.clone_from(&read.revision);
         state.error = None;

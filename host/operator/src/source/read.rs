@@ -12,7 +12,7 @@ use whimbrel_core::git_source::{self, SourcePlace};
 use whimbrel_core::lineage::AbsentRule;
 use whimbrel_core::name::EnvironmentName;
 use whimbrel_engine::{EngineError, Selection, opening};
-use whimbrel_git::Address;
+use whimbrel_git::{Address, Fetched, PROMOTIONS};
 use whimbrel_project::{
     Control, DefinitionCache, Place, ProjectError, Remote, RemoteLocation, SourceSecrets,
     load_options,
@@ -27,6 +27,8 @@ pub(super) struct Read {
     pub selection: Selection,
     pub revision: Option<String>,
     pub environments: BTreeSet<String>,
+    /// Whether an environment has published something, elsewhere: another one may wait for it here.
+    pub is_promoted: bool,
 }
 
 /// Why a source can't be read, and whether it is tried again by itself.
@@ -107,7 +109,9 @@ fn fetch(
     reference: Option<String>,
     mut selection: Selection,
 ) -> Result<Read, EngineError> {
-    let repository = remote.fetch(reference.as_deref())?.repository;
+    let Fetched {
+        repository, moves, ..
+    } = remote.fetch(reference.as_deref())?;
     selection.place = Place::Fetched {
         remote,
         repository,
@@ -123,6 +127,9 @@ fn fetch(
             .map(EnvironmentName::to_string)
             .collect(),
         selection,
+        is_promoted: moves
+            .iter()
+            .any(|one| one.reference.starts_with(PROMOTIONS)),
     })
 }
 
