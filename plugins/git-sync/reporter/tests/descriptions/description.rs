@@ -8,9 +8,9 @@ use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::serde_json;
 
 pub struct Description {
-    document: Json,
+    pub document: Json,
     /// What its paths are below.
-    root: &'static str,
+    pub root: &'static str,
     /// What needn't be sent, although the description requires it.
     pub excused: Option<&'static str>,
     /// What pages may be asked for by, where operations don't say it: as far as the page that is answered has it.
@@ -83,7 +83,7 @@ impl Description {
     }
 
     /// What a page that is answered says of itself.
-    fn paging(&self, operation: &Json, name: &str) -> Option<&Json> {
+    fn paging<'a>(&'a self, operation: &'a Json, name: &str) -> Option<&'a Json> {
         let page = self.at(in_json(operation.pointer("/responses/200")?));
         let properties = page.get("properties")?;
         let is_page = properties.get("values").is_some() && self.paging.contains(&name);

@@ -103,7 +103,7 @@ impl<'a> Source<'a> {
                 None => (tag.split('"').next().unwrap(), false),
             };
             if !is_left_out {
-                required.push(name);
+                required.push(name.to_owned());
             }
             properties.insert(name.to_owned(), self.schema(kind));
         }

@@ -1,10 +1,10 @@
-//! Requests are what is published of the hosts' APIs, as far as a package has it:
+//! Requests are what is published of the hosts' APIs, as far as a package of reasonable size has it:
 //!
 //! - GitHub's and Gitea's: their own OpenAPI documents.
-//! - Those of both Bitbuckets: the TypeScript declarations that `openapi-typescript` made of Atlassian's OpenAPI documents. They
-//!   have no longest texts. The documents themselves are in no package.
-//! - GitLab's: routes, methods and options of the Go client that GitLab publishes. It doesn't say which options must be there, but
-//!   for those that it always sends. Its OpenAPI document has notes of merge requests since version 19, and is in no package.
+//! - Those of both Bitbuckets: the TypeScript declarations that `openapi-typescript` made of Atlassian's OpenAPI documents, in
+//!   the package of a third party, which doesn't say of which version of Data Center. They don't keep how long a text may be.
+//! - GitLab's: routes, methods and options of the Go client of `gitlab-org`. It doesn't say which options must be there, but for
+//!   those that it always sends, nor how long a text may be. GitLab's OpenAPI document was found in no package.
 
 #![allow(
     clippy::unwrap_used,
