@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from support.alerts import ALERTS, alerts, empty_panels, in_seconds
+from support.alerts import ALERTS, TIMES, alerts, empty_panels, in_seconds
 from support.hostile import hostile
 from support.parts import program
 from support.product import DRIFT, FAILED, LOCKED
@@ -18,7 +18,7 @@ ELSEWHERE = {
     "WhimbrelOutcomeUnknown", "WhimbrelFenced", "WhimbrelSecretLeaseEnding", "WhimbrelSyncStale",
     "WhimbrelWebhooksUnverified", "WhimbrelQueueGrowing", "WhimbrelWatchSilent",
 }
-SHOWN_ELSEWHERE = {"Progress", "Leases", "Sync lag", "Fetches", "Webhooks", "Queue", "Watches"}
+SHOWN_ELSEWHERE = {"Progress", "Leases", "Sync lag", "Fetches", "Webhooks", "Queue", "Watches", *TIMES}
 
 
 def test_every_alert_fires_and_clears_when_it_should():

@@ -1,7 +1,7 @@
 """Alerts and panels that take a service, or two processes at odds: a real Prometheus scrapes each, and what is told clears."""
 
 import pytest
-from support.alerts import empty_panels, in_seconds
+from support.alerts import TIMES, empty_panels, in_seconds
 from support.git_host import push
 from support.product import LOCKED, UNKNOWN
 from support.prometheus import Prometheus, Served
@@ -84,6 +84,12 @@ def test_a_lease_that_cannot_be_renewed(project, cluster, openbao, before_openba
     before_openbao.mend()
     server.ring()
     is_quiet(prometheus, "WhimbrelSecretLeaseEnding")
+    # How long things take is shown of more than was scraped at first.
+    again = FILL | {"set": "n = 2", "where": "n = 1", "batchSize": ROWS, "pause": "1ms"}
+    project.migration("0003-again", {"uses": "backfill", "with": again})
+    server.ring()
+    eventually(lambda: shop.rows("SELECT count(*) FROM people WHERE n = 2") == [(ROWS,)], "it is done")
+    eventually(lambda: not empty_panels(prometheus) & TIMES, "it is shown how long that took")
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from support.product import ROOT
 ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
 DASHBOARD = ROOT / "deploy/grafana/whimbrel.json"
 
+# Panels of quantiles: of increases, and the counters of single runs begin anew with each.
+TIMES = {"How long runs take", "How long steps take", "Waiting for locks", "How long calls take"}
+
 # How long what has happened is told.
 WINDOW = 12
 
