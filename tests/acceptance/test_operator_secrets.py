@@ -80,7 +80,7 @@ def test_a_secret_that_the_role_does_not_name_is_not_read(namespace, narrowed, f
     namespace.patch("Environment", "own", {"spec": {"databases": {"shop": {"url": url}}}})
     operate()
     refused = namespace.until("Environment", "own", "Ready", status="False")["status"]["conditions"][0]["message"]
-    assert "the Secret `other` can't be read" in refused and "Role" in refused
+    assert "the Secret `other` can't be read" in refused and "Role needs `get`, `list` and `watch`" in refused
     assert followed.tables() == set()
     # It is no matter of the others.
     namespace.until("GitSource", "shop", "Ready")

@@ -66,7 +66,7 @@ fn fault(name: &str, error: &kube::Error) -> Fault {
     match error {
         kube::Error::Api(status) if status.code == 403 => {
             Fault::new(FaultClass::Denied, "kubernetes.forbidden", message)
-                .with_hint("the operator's Role needs `get` and `watch` on it")
+                .with_hint("the operator's Role needs `get`, `list` and `watch` on it")
         }
         kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
             Fault::new(FaultClass::Invalid, "kubernetes.refused", message)
