@@ -4,6 +4,7 @@ import os
 
 import pytest
 from support.aws import Aws
+from support.collector import Collector
 from support.evidence import SUITE
 from support.git_server import HttpServer, Served
 from support.hosted import Hosted
@@ -260,6 +261,14 @@ def shop(project, sqlite):
 def served(shop, project, tmp_path):
     """The project's repository at a server."""
     return Served(tmp_path / "served/shop.git", project)
+
+
+@pytest.fixture
+def collector():
+    """A collector of traces."""
+    collector = Collector()
+    yield collector
+    collector.stop()
 
 
 @pytest.fixture

@@ -123,6 +123,30 @@ def test_a_certificate_of_the_authority_gets_in(served_by_tls, tmp_path):
         server.get("/healthz")
 
 
+def test_a_certificate_is_enough_where_everybody_may_come_from(served_by_tls):
+    server = served_by_tls("--tls-client-authority", served_by_tls.authority, listen="0.0.0.0:0")
+    assert server.place.startswith("0.0.0.0:")
+    # Its certificate is for this address.
+    server.place = server.place.replace("0.0.0.0", "127.0.0.1")
+    assert server.get("/healthz").json() == {"status": "alive"}
+    for path in ("/v1/environments", "/v1/sources", "/metrics", "/v1/environments/dev/plan"):
+        server.get(path, status=401)
+    server.get("/v1/environments", status=401, authorization="Bearer nobody")
+    order = {"plan": "sha256:" + "0" * 64}
+    server.post("/v1/environments/dev/apply", order, status=401)
+    server.trust.load_cert_chain(served_by_tls.chain, served_by_tls.key)
+    server.phase("current")
+    assert server.post("/v1/environments/dev/apply", order, status=409).json()["type"] == "plan-changed"
+    server.post("/v1/environments/dev/apply", {"plan": server.environment()["plan"]["digest"]}, status=200)
+    server.end()
+
+
+def test_a_port_that_only_says_who_it_is_itself_is_open_to_nobody(whimbrel, served_by_tls):
+    tls = ["--tls-certificate", served_by_tls.chain, "--tls-key", served_by_tls.key]
+    ended = whimbrel.run("serve", "--listen", "0.0.0.0:0", *tls, code=USAGE)
+    assert "nothing says who may do what" in ended.err
+
+
 def test_who_takes_all_connections_keeps_them_for_half_a_minute_at_most(serve, project, sqlite):
     project.environment("dev", {"shop": sqlite.url})
     server = serve()

@@ -34,11 +34,17 @@ impl Interrupt {
                 };
                 let first = heard.remember(exit);
                 stop.request();
-                output.notice(if first {
-                    "\nending at the next safe point; again to cancel what is running"
+                let said = if first {
+                    "ending at the next safe point; again to cancel what is running"
                 } else {
-                    "\ncancelling what is running"
-                });
+                    "cancelling what is running"
+                };
+                if output.logs_json() {
+                    // Whoever reads the log expects nothing else in it.
+                    tracing::warn!("{said}");
+                } else {
+                    output.notice(&format!("\n{said}"));
+                }
             }
         });
         interrupt

@@ -181,6 +181,11 @@ impl Output {
         }
     }
 
+    /// Whether each line of the log is for a machine.
+    pub(crate) fn logs_json(&self) -> bool {
+        self.log_format == LogFormat::Json
+    }
+
     /// Whether stderr shows colours.
     pub(crate) fn is_coloured() -> bool {
         AutoStream::choice(&std::io::stderr()) != ColorChoice::Never

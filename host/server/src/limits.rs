@@ -61,6 +61,8 @@ pub struct Limits {
     pub readiness: usize,
     /// How long an answer about readiness holds before the database is asked again: many probes at once cost one read.
     pub readiness_time: Duration,
+    /// How long a database is waited for where what is asked for was there before: a kubelet waits a second for its probe.
+    pub readiness_patience: Duration,
     /// How often tokens are read again, so that a rotated one counts within a minute.
     pub token_time: Duration,
     /// The most events of a target that `history` gives.
@@ -115,6 +117,7 @@ impl Default for Limits {
             key_length: 255,
             readiness: 1_024,
             readiness_time: Duration::from_millis(500),
+            readiness_patience: Duration::from_millis(500),
             token_time: Duration::from_secs(60),
             history: 1_000,
             delivery_bytes: 1 << 20,

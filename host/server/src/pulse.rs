@@ -13,13 +13,15 @@ enum Doing {
     By(Instant),
     /// A run, which takes as long as it takes.
     Run,
+    /// Nothing any more: it fell over.
+    Nothing,
 }
 
 /// The loops of a process. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Pulses(Arc<Mutex<BTreeMap<String, Doing>>>);
 
-/// One loop's; gone when it is dropped.
+/// One loop's; gone when it is dropped, unless by a panic.
 #[derive(Debug)]
 pub struct Pulse {
     all: Pulses,
@@ -45,6 +47,7 @@ impl Pulses {
             Doing::Until(due) => now.saturating_duration_since(*due) > patience,
             Doing::By(due) => now > *due,
             Doing::Run => false,
+            Doing::Nothing => true,
         });
         late.map(|(name, _)| name.clone()).collect()
     }
@@ -77,7 +80,12 @@ impl Pulse {
 
 impl Drop for Pulse {
     fn drop(&mut self) {
-        self.all.lock().remove(&self.name);
+        if std::thread::panicking() {
+            // Nobody begins it again: only a restart helps, and whoever asks for `healthz` can do that.
+            self.set(Doing::Nothing);
+        } else {
+            self.all.lock().remove(&self.name);
+        }
     }
 }
 
@@ -102,5 +110,17 @@ mod tests {
         other.run();
         drop(one);
         assert!(pulses.stuck(Duration::ZERO).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_fell_over_is_stuck() {
+        let pulses = Pulses::default();
+        let pulse = pulses.begin("environment dev".into());
+        let fell = tokio::spawn(async move {
+            pulse.run();
+            panic!("as a test asks for");
+        });
+        assert!(fell.await.is_err());
+        assert_eq!(pulses.stuck(Duration::from_secs(60)), ["environment dev"]);
     }
 }

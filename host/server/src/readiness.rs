@@ -2,13 +2,16 @@
 //! push, no pending approval and no database that is away for a while takes an application down.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_engine::{EngineError, Opened, Wanted};
 
-use crate::desired::Desired;
+use crate::environment::Environment;
+use crate::limits::Limits;
+use crate::server::Server;
 
 /// What somebody needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,10 +36,12 @@ pub(crate) enum Answer {
 /// What was found so far.
 pub(crate) struct Readiness {
     known: Mutex<BTreeMap<Need, Known>>,
-    most: usize,
-    lasting: Duration,
+    /// Held while looking, so that many who ask at once cost one look.
+    looking: tokio::sync::Mutex<()>,
+    limits: Arc<Limits>,
 }
 
+#[derive(Clone)]
 struct Known {
     /// The targets that had it; empty when some lack it.
     targets: BTreeSet<TargetName>,
@@ -44,52 +49,97 @@ struct Known {
     at: Instant,
 }
 
+/// Whether it is there. Who asks for what was there is kept waiting for no database: the look goes on, and what it finds counts
+/// for whoever asks next.
+pub(crate) async fn ask(
+    server: &Arc<Server>,
+    environment: &Arc<Environment>,
+    need: Need,
+) -> Answer {
+    let readiness = &environment.readiness;
+    let (was_ready, is_looking) = (readiness.was_ready(&need), readiness.is_looking());
+    let (looks, of) = (Arc::clone(server), Arc::clone(environment));
+    let look = async move { of.readiness.find(need, &of, &looks.readers).await };
+    if !was_ready {
+        return look.await;
+    }
+    let patience = server.limits.readiness_patience;
+    let found = if is_looking {
+        tokio::time::timeout(patience, look).await.ok()
+    } else {
+        let look = tokio::time::timeout(patience, tokio::spawn(look)).await;
+        look.ok().and_then(Result::ok)
+    };
+    found.unwrap_or(Answer::Ready)
+}
+
 impl Readiness {
-    pub(crate) fn new(most: usize, lasting: Duration) -> Self {
+    pub(crate) fn new(limits: Arc<Limits>) -> Self {
         Self {
             known: Mutex::default(),
-            most,
-            lasting,
+            looking: tokio::sync::Mutex::default(),
+            limits,
         }
     }
 
-    /// Whether it is there. Many who ask at once cost one look.
-    pub(crate) async fn ask(&self, need: Need, desired: Option<&Desired>) -> Answer {
-        // Held while looking, so that the others have what the first one finds.
-        let mut all = self.known.lock().await;
-        let before = all.get(&need);
-        if let Some(known) = before
-            && known.at.elapsed() < self.lasting
+    fn was_ready(&self, need: &Need) -> bool {
+        self.lock()
+            .get(need)
+            .is_some_and(|known| known.answer == Answer::Ready)
+    }
+
+    fn is_looking(&self) -> bool {
+        self.looking.try_lock().is_err()
+    }
+
+    async fn find(&self, need: Need, environment: &Environment, readers: &Semaphore) -> Answer {
+        let _alone = self.looking.lock().await;
+        let before = self.lock().get(&need).cloned();
+        if let Some(known) = &before
+            && known.at.elapsed() < self.limits.readiness_time
         {
             return known.answer.clone();
         }
-        let had: BTreeSet<TargetName> = before
-            .map(|known| known.targets.clone())
-            .unwrap_or_default();
-        let was_ready = before.is_some_and(|known| known.answer == Answer::Ready);
-        let (answer, targets) = match desired {
+        let was_ready = before
+            .as_ref()
+            .is_some_and(|known| known.answer == Answer::Ready);
+        let had = before.map(|known| known.targets).unwrap_or_default();
+        let (answer, targets) = match environment.desired() {
             Some(_) if was_ready && need == Need::Nothing => (Answer::Ready, had),
-            Some(desired) => look(&desired.opened, &need, had, was_ready).await,
+            Some(desired) => {
+                // Few at once: each opens connections.
+                let _turn = readers.acquire().await;
+                look(&desired.opened, &need, had, was_ready).await
+            }
             None if was_ready => (Answer::Ready, had),
             None => (
                 Answer::Missing("the definitions haven't been read yet".to_owned()),
                 had,
             ),
         };
-        if all.len() >= self.most && !all.contains_key(&need) {
+        let known = Known {
+            targets,
+            answer: answer.clone(),
+            at: Instant::now(),
+        };
+        self.remember(need, known);
+        answer
+    }
+
+    fn remember(&self, need: Need, found: Known) {
+        let mut all = self.lock();
+        if all.len() >= self.limits.readiness && !all.contains_key(&need) {
             // What wasn't asked for the longest goes.
             let oldest = all.iter().min_by_key(|(_, known)| known.at);
             if let Some(oldest) = oldest.map(|(need, _)| need.clone()) {
                 all.remove(&oldest);
             }
         }
-        let known = Known {
-            targets,
-            answer: answer.clone(),
-            at: Instant::now(),
-        };
-        all.insert(need, known);
-        answer
+        all.insert(need, found);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Need, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -147,7 +147,7 @@ impl Server {
                 self.context.scrubber().clone(),
                 Arc::clone(&self.listeners),
             );
-            let readiness = Readiness::new(self.limits.readiness, self.limits.readiness_time);
+            let readiness = Readiness::new(Arc::clone(&self.limits));
             let environment = Arc::new(Environment::new(
                 name.clone(),
                 Arc::clone(source),

@@ -8,8 +8,10 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -125,6 +127,27 @@ class Cluster:
         """An independent connection, past the product."""
         return psycopg.connect(host=str(self.folder), user=self.user, password=self.canaries[0].value, dbname=database,
                                autocommit=True)
+
+    @contextmanager
+    def without(self, database):
+        """Meanwhile nobody gets into a database."""
+        with self.connect() as connection:
+            connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
+            try:
+                yield
+            finally:
+                connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+
+    @contextmanager
+    def silent(self):
+        """Meanwhile the server takes connections and says nothing, as behind a network that loses everything."""
+        server = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(server, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(server, signal.SIGCONT)
 
     def databases(self):
         """The names of all databases."""

@@ -2,10 +2,10 @@
 
 import http.client
 import json
-import re
 import socket
 
-import jsonschema
+from support.document import Document
+from support.stream import Stream
 from support.waiting import eventually
 
 
@@ -78,31 +78,20 @@ class Server:
             answer = Answer(response.status, dict(response.getheaders()), response.read().decode())
         finally:
             connection.close()
-        self._held_to_the_document(method, path, answer)
+        self.described().answer(method, path, answer.status, answer.headers, answer.body)
+        self.described().request(method, path, sent, body, answer.status)
         return answer
 
-    def _held_to_the_document(self, method, path, answer):
-        """Every answer of every test is one that the OpenAPI document describes."""
-        path = path.split("?")[0]
-        if path == "/openapi.json":
-            return
+    def described(self):
+        """What it says of itself."""
         if self.document is None:
-            self.document = self.get("/openapi.json").json()
-        described = [
-            operations[method.lower()] for pattern, operations in self.document["paths"].items()
-            if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path) and method.lower() in operations
-        ]
-        responses = described[0]["responses"] if described else {}
-        problem = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-        response = responses.get(str(answer.status)) or responses.get("default") or problem
-        if answer.status == 431:
-            # The head was never read, so there is no path.
-            return
-        kind = answer.headers["content-type"]
-        assert kind in response["content"], f"{method} {path}: {answer.status} of the type {kind}"
-        schema = response["content"][kind]["schema"] | {"components": self.document["components"]}
-        if "json" in kind:
-            jsonschema.validate(answer.json(), schema)
+            connection = self.connection()
+            try:
+                connection.request("GET", "/openapi.json")
+                self.document = Document(json.loads(connection.getresponse().read()))
+            finally:
+                connection.close()
+        return self.document
 
     def get(self, path, status=200, **headers):
         """Gets something, with the status that it must have, None for any."""
@@ -136,14 +125,25 @@ class Server:
         """Rings the bell of a source."""
         self.post(f"/v1/sources/{source}/sync")
 
+    def stream(self, run, after=None):
+        """The events of a run as they come; those after a number."""
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        if after is not None:
+            headers["last-event-id"] = str(after)
+        path = f"/v1/runs/{run}/events"
+        stream = Stream(self.connection(), path, headers, self.described().event)
+        response = stream.response
+        assert response.status == 200, response.read()
+        self.described().answer("GET", path, response.status, dict(response.getheaders()), None)
+        self.described().request("GET", path, headers, None, response.status)
+        return stream
+
     def events(self, run):
         """All events of a run, until it is over."""
-        connection = self.connection()
-        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        connection.request("GET", f"/v1/runs/{run}/events", headers=headers)
-        text = connection.getresponse().read().decode()
-        connection.close()
-        return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
+        stream = self.stream(run)
+        events = [event.data for event in stream.until(None)]
+        stream.close()
+        return events
 
     def end(self, code=0):
         """Ends it as an orchestrator does."""

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::problem::Problem;
-use crate::readiness::{Answer, Need};
+use crate::readiness::{self, Answer, Need};
 use crate::server::Server;
 
 /// Whether every loop makes progress.
@@ -70,11 +70,83 @@ pub(super) async fn ready(
         let why = format!("there is no environment `{name}` yet");
         return Err(Problem::unavailable(why));
     };
-    // Few at once: each opens connections.
-    let _turn = server.readers.acquire().await;
-    let desired = environment.desired();
-    match environment.readiness.ask(need, desired.as_deref()).await {
+    match readiness::ask(&server, &environment, need).await {
         Answer::Ready => Ok(ready_now()),
         Answer::Missing(why) => Err(Problem::unavailable(why)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::body::to_bytes;
+    use axum::extract::State;
+    use serde_json::{Value as Json, json};
+    use tokio::sync::mpsc;
+    use whimbrel_engine::Context;
+    use whimbrel_report::metrics::Metrics;
+    use whimbrel_run::Stop;
+    use whimbrel_signal::Scrubber;
+
+    use super::healthz;
+    use crate::audience::Nobody;
+    use crate::limits::Limits;
+    use crate::server::Server;
+    use crate::settings::Settings;
+    use crate::tokens::Tokens;
+
+    /// A server without sources whose loops may be late by nothing.
+    async fn server() -> Arc<Server> {
+        let settings = Settings {
+            listen: Vec::new(),
+            tls: None,
+            tokens: Vec::new(),
+            folder: ".".into(),
+            sources: BTreeMap::new(),
+            limits: Limits {
+                stuck: Duration::ZERO,
+                ..Limits::default()
+            },
+        };
+        let scrubber = Scrubber::default();
+        let tokens = Tokens::read(&[], Path::new("."), scrubber.clone()).await;
+        let context = Context::new(Arc::new(Nobody(scrubber.clone())), scrubber);
+        let (guard, _) = mpsc::channel(1);
+        Arc::new(Server::new(
+            &settings,
+            tokens.unwrap(),
+            context,
+            Metrics::new(),
+            Arc::new(Vec::new),
+            Stop::default(),
+            guard,
+        ))
+    }
+
+    async fn told(server: &Arc<Server>) -> (u16, Json) {
+        let response = healthz(State(Arc::clone(server))).await;
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 1_024).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_loop_without_progress_makes_it_say_no_until_there_is_some() {
+        let server = server().await;
+        assert_eq!(told(&server).await, (200, json!({"status": "alive"})));
+        let loops = ["environment dev", "source shop"].map(|name| server.pulses.begin(name.into()));
+        let [environment, source] = &loops;
+        environment.beat(Duration::ZERO);
+        source.beat(Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let stuck = json!({"status": "stuck", "loops": ["environment dev"]});
+        assert_eq!(told(&server).await, (503, stuck));
+        // A run is progress.
+        environment.run();
+        assert_eq!(told(&server).await, (200, json!({"status": "alive"})));
     }
 }

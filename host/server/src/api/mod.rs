@@ -80,3 +80,46 @@ pub(crate) fn json(text: String) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value as Json;
+
+    use super::OPENAPI;
+
+    /// A router doesn't say what is in it, so this reads how it is made.
+    fn served() -> BTreeSet<(String, String)> {
+        let text = include_str!("mod.rs").split("#[cfg(test)]").next();
+        let routes = text.unwrap().split(".route(").skip(1);
+        routes
+            .map(|route| {
+                let (before, rest) = route.split_once('"').unwrap();
+                let (path, rest) = rest.split_once('"').unwrap();
+                let method = rest.trim_start_matches(|c: char| !c.is_alphabetic());
+                let method = method.split_once('(').unwrap().0;
+                let prefix = match before.trim() {
+                    "" => "",
+                    "&of(" => "/v1/environments/{environment}",
+                    other => panic!("a route is made by `{other}`"),
+                };
+                (method.to_owned(), format!("{prefix}{path}"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_served_is_described_and_nothing_else() {
+        let document: Json = serde_json::from_str(OPENAPI).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let described: BTreeSet<_> = paths
+            .iter()
+            .flat_map(|(path, operations)| {
+                let methods = operations.as_object().unwrap().keys();
+                methods.map(|method| (method.clone(), path.clone()))
+            })
+            .collect();
+        assert_eq!(served(), described);
+    }
+}
