@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::Url;
 use whimbrel_core::statement::Dialect;
 
@@ -96,19 +96,6 @@ impl Endpoint {
     pub fn with_role(mut self, role: impl Into<String>) -> Self {
         self.role = Some(role.into());
         self
-    }
-
-    /// Whether this leads to the same place, as the same user, with the same password.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        let is_same = |one: &Option<SecretString>, other: &Option<SecretString>| {
-            let one = one.as_ref().map(ExposeSecret::expose_secret);
-            one == other.as_ref().map(ExposeSecret::expose_secret)
-        };
-        self.location == other.location
-            && self.role == other.role
-            && is_same(&self.username, &other.username)
-            && is_same(&self.password, &other.password)
     }
 
     /// The role that owns whatever is created, if one is taken.

@@ -14,6 +14,7 @@ pub mod lock;
 mod ownership;
 pub mod probe;
 mod ramp;
+mod reuse;
 pub mod session;
 
 mod postgres;
