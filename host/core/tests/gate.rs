@@ -368,6 +368,12 @@ fn an_environment_takes_only_what_is_on_its_branch() {
             },
             "0123456789ab, which was applied, is no longer on it",
         ),
+        (
+            OffBranch::Apart {
+                applied: Revision::commit("0123456789abcdef"),
+            },
+            "0123456789ab, which was applied, isn't on it: it was pushed away by force",
+        ),
     ] {
         let input = GateInput {
             branch: Some(("main".to_owned(), why)),

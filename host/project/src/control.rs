@@ -111,14 +111,14 @@ pub(crate) fn reference(
     Ok(control_ref(&**at_hand).unwrap_or_else(|| DEFAULT.to_owned()))
 }
 
-/// Why what is at hand isn't on the branch of an environment; none when it is, or the environment follows none.
+/// Why what is at hand isn't on the branch of an environment; none when it is, or nothing is followed.
 pub(crate) fn off_branch(
     project: &OpenProject,
     environment: &Environment,
     histories: &BTreeMap<TargetName, History>,
 ) -> Result<Option<(String, OffBranch)>, ProjectError> {
     let Some(branch) = &environment.branch else {
-        return Ok(None);
+        return apart(project, histories);
     };
     let off = |why| Ok(Some((branch.clone(), why)));
     let (Some(repository), Some(revision)) = (project.repository(), project.revision()) else {
@@ -158,6 +158,21 @@ pub(crate) fn off_branch(
         return off(OffBranch::Rewritten { applied });
     }
     Ok(None)
+}
+
+/// The same of an environment that names no branch: anything may be applied to it, but the branch that a source or a person
+/// follows elsewhere goes forwards only, too. Commits, tags and patterns are chosen anew each time.
+fn apart(
+    project: &OpenProject,
+    histories: &BTreeMap<TargetName, History>,
+) -> Result<Option<(String, OffBranch)>, ProjectError> {
+    let (Some(branch), Some(repository), Some(revision)) =
+        (&project.followed, project.repository(), project.revision())
+    else {
+        return Ok(None);
+    };
+    let applied = rewritten(repository, revision, histories)?;
+    Ok(applied.map(|applied| (branch.clone(), OffBranch::Apart { applied })))
 }
 
 /// A commit that was applied last somewhere, and that the revision at hand doesn't have.

@@ -53,6 +53,8 @@ pub struct OpenProject {
     pub(crate) prefix: String,
     pub(crate) revision: Option<Revision>,
     pub(crate) is_revision: bool,
+    /// The branch of a repository elsewhere that is read, where nothing else is named.
+    pub(crate) followed: Option<String>,
     pub(crate) verification: Verification,
     pub(crate) signing: Option<SigningKey>,
     pub(crate) absent: AbsentRule,

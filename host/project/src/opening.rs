@@ -33,6 +33,8 @@ pub struct Opening {
     prefix: String,
     revision: Option<Revision>,
     is_revision: bool,
+    /// The branch of a repository elsewhere that is read, where nothing else is named.
+    followed: Option<String>,
     cache: Option<DefinitionCache>,
     verification: Verification,
     signing: Option<SigningKey>,
@@ -45,6 +47,7 @@ struct Origin {
     repository: Option<Repository>,
     prefix: String,
     remote: Option<Remote>,
+    followed: Option<String>,
 }
 
 impl Opening {
@@ -68,6 +71,8 @@ impl Opening {
             repository,
             prefix,
             remote: None,
+            // Whose folder it is may rewrite its branches.
+            followed: None,
         };
         Self::of(from, location.reference.as_deref(), options)
     }
@@ -99,11 +104,18 @@ impl Opening {
             },
             (reference, _) => reference,
         };
+        let branch = match (said, &followed) {
+            (Some(name), Some(Followed::Branch(_))) => Some(name.to_owned()),
+            (Some(name), None) => name.strip_prefix("refs/heads/").map(str::to_owned),
+            (Some(_), Some(_)) => None,
+            (None, _) => repository.default_branch(),
+        };
         let from = Origin {
             folder: remote.folder().to_path_buf(),
             repository: Some(repository),
             prefix: remote.prefix().to_owned(),
             remote: Some(remote.clone()),
+            followed: branch,
         };
         Self::of(from, reference.as_deref(), options)
     }
@@ -118,6 +130,7 @@ impl Opening {
             repository,
             prefix,
             remote,
+            followed,
         } = from;
         let said = reference;
         let bare = repository
@@ -163,10 +176,10 @@ impl Opening {
                     .as_ref()
                     .and_then(|read| read.environment(name.as_deref())?.branch.clone());
                 if let (Some(branch), None, true) = (&branch, said, bare) {
-                    let followed = repository.follow(branch)?;
-                    let newest = followed.as_ref().and_then(Followed::newest);
-                    let (followed, commit) = at(newest.map_or(branch, |newest| &newest.commit))?;
-                    (tree, revision) = (followed, Some(commit));
+                    let found = repository.follow(branch)?;
+                    let newest = found.as_ref().and_then(Followed::newest);
+                    let (of_branch, commit) = at(newest.map_or(branch, |newest| &newest.commit))?;
+                    (tree, revision) = (of_branch, Some(commit));
                 }
                 if is_revision {
                     Some(read.ok_or(ProjectError::NoControlRef(reference))?)
@@ -203,6 +216,7 @@ impl Opening {
             prefix,
             revision,
             is_revision,
+            followed,
             cache: options.cache.clone(),
             verification: options.verification.clone(),
             signing: options.signing.clone(),
@@ -305,6 +319,7 @@ impl Opening {
             prefix: self.prefix,
             revision: self.revision,
             is_revision: self.is_revision,
+            followed: self.followed,
             verification: self.verification,
             signing: self.signing,
             absent: self.absent,

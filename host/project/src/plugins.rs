@@ -89,6 +89,16 @@ impl PluginUnavailable {
     }
 }
 
+impl OpenProject {
+    /// The component in a file that the project's document names, from where that document is.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn component(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        self.control().read(path, COMPONENT_SIZE)
+    }
+}
+
 impl From<PluginUnavailable> for PluginError {
     fn from(error: PluginUnavailable) -> Self {
         match error {

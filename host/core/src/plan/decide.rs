@@ -286,7 +286,7 @@ fn absent(record: &Record, absence: &Absence) -> Blocker {
             format!(
                 "{stands} from {revision}, and the revision at hand does not descend from that"
             ),
-            "use a revision that contains it (rebase the branch, don't re-run an old pipeline), or revert it by name",
+            "use a revision that contains it (rebase the branch, put back what was pushed away by force, don't re-run an old pipeline), or revert it by name",
         ),
         Absence::Uncommitted => (
             BlockerCode::Absent,

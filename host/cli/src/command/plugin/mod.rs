@@ -63,7 +63,10 @@ fn component(text: &str, global: &Global, output: &Output) -> Result<Component, 
         .map_err(|_| CliError::usage(format!("there is no file and no plugin called `{text}`")))?;
     let spec = specs.and_then(|specs| specs.get(&name));
     let bytes = match (spec.map(|spec| &spec.source), &project) {
-        (Some(PluginSource::Path(file)), Some(project)) => read(&project.folder().join(file))?,
+        // Of a repository elsewhere there is no file but in its commits.
+        (Some(PluginSource::Path(file)), Some(project)) => project
+            .component(file)
+            .map_err(|error| CliError::new(Exit::Failed, error))?,
         (Some(PluginSource::Builtin(builtin)), _) => builtin_bytes(builtin)?,
         _ => builtin_bytes(name.as_str()).map_err(|error| {
             let mut known: Vec<String> = whimbrel_plugin::builtin_names()
