@@ -57,15 +57,11 @@ impl Refusals {
         let kube::Error::Api(status) = error else {
             return false;
         };
-        match status.code {
-            401 | 429 => false,
-            400..500 => true,
-            500 => {
-                self.errors += 1;
-                self.errors < ERRORS
-            }
-            _ => false,
+        if status.code == 500 {
+            self.errors += 1;
+            return self.errors < ERRORS;
         }
+        (400..500).contains(&status.code) && !matches!(status.code, 401 | 429)
     }
 }
 

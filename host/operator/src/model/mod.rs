@@ -13,13 +13,16 @@ mod passes;
 mod people;
 mod process;
 mod rules;
+mod scenarios;
 mod survey;
 mod world;
 mod writes;
 
 use explore::{Counterexample, explore};
-use process::Process;
-use world::{BAD, Deed, Environment, Notes, World};
+use scenarios::{
+    applying, approving, deleting, deleting_one, failing, failing_requests, two, two_by_turns,
+};
+use world::{Deed, World};
 
 use crate::api::EnvironmentStatus;
 use crate::reconcile::{Action, Fate, Leaving, Observed, Question, fates, is_news, step};
@@ -81,152 +84,6 @@ const NOTHING: Allowed = Allowed {
     coming: 2,
     switches: 0,
 };
-
-/// Two migrations that nobody has seen yet, and what is pushed meanwhile.
-fn applying(machine: &'static Machine) -> World {
-    let of = &[
-        Deed::Suspend,
-        Deed::Gate,
-        Deed::Write(1, 2),
-        Deed::Delete(1),
-    ];
-    let allowed = Allowed {
-        deeds: 2,
-        of,
-        crashes: 1,
-        ..NOTHING
-    };
-    let mut world = World::new(machine, allowed, Environment::new(1));
-    world.write(0, 1, false);
-    world.write(1, 1, false);
-    begun(world, 1)
-}
-
-/// Requests that fail.
-fn failing_requests(machine: &'static Machine) -> World {
-    let of = &[Deed::Suspend, Deed::Request, Deed::Write(0, 2)];
-    let allowed = Allowed {
-        deeds: 1,
-        of,
-        crashes: 1,
-        faults: 1,
-        ..NOTHING
-    };
-    let mut world = World::new(machine, allowed, Environment::new(1));
-    world.write(0, 1, false);
-    begun(world, 1)
-}
-
-/// A migration that fails, and somebody who mends it.
-fn failing(machine: &'static Machine) -> World {
-    let of = &[
-        Deed::Write(1, 1),
-        Deed::Request,
-        Deed::Suspend,
-        Deed::Resume,
-    ];
-    let allowed = Allowed {
-        deeds: 2,
-        of,
-        crashes: 1,
-        ..NOTHING
-    };
-    let mut world = World::new(machine, allowed, Environment::new(1));
-    world.write(0, 1, false);
-    world.write(1, BAD, false);
-    begun(world, 1)
-}
-
-/// Plans that need an approval, of which one is given.
-fn approving(machine: &'static Machine) -> World {
-    let of = &[
-        Deed::Approve,
-        Deed::Write(1, 1),
-        Deed::Suspend,
-        Deed::Resume,
-    ];
-    let allowed = Allowed {
-        deeds: 3,
-        of,
-        crashes: 1,
-        ..NOTHING
-    };
-    let gated = Environment {
-        is_gated: true,
-        ..Environment::new(1)
-    };
-    let mut world = World::new(machine, allowed, gated);
-    world.write(0, 1, false);
-    rested(begun(world, 1))
-}
-
-/// Migrations that are applied and would be reverted, and everything that can be deleted.
-fn deleting(machine: &'static Machine) -> World {
-    let allowed = Allowed {
-        deeds: 1,
-        ..DELETING
-    };
-    let mut world = World::new(machine, allowed, Environment::new(1));
-    world.write(0, 1, true);
-    world.write(1, 1, true);
-    rested(begun(world, 1))
-}
-
-/// The same of one migration, with more that happens to it.
-fn deleting_one(machine: &'static Machine) -> World {
-    let mut world = World::new(machine, DELETING, Environment::new(1));
-    world.write(0, 1, true);
-    rested(begun(world, 1))
-}
-
-const DELETING: Allowed = Allowed {
-    deeds: 2,
-    of: &[
-        Deed::Delete(0),
-        Deed::Delete(1),
-        Deed::Keep(0),
-        Deed::DeleteEnvironment,
-        Deed::DeleteAll,
-        Deed::DeleteNamespace,
-        Deed::DeleteKind,
-        Deed::Suspend,
-        Deed::MakeAbstract,
-        Deed::Recreate,
-    ],
-    crashes: 1,
-    overdue: 1,
-    reverts: true,
-    ..NOTHING
-};
-
-/// Two operators at once, as while one takes over from another.
-fn two(machine: &'static Machine) -> World {
-    let of = &[Deed::Suspend, Deed::Write(0, 2)];
-    let allowed = Allowed {
-        of,
-        coming: 1,
-        switches: 2,
-        ..NOTHING
-    };
-    let mut world = World::new(machine, allowed, Environment::new(1));
-    world.write(0, 1, false);
-    begun(world, 2)
-}
-
-fn begun(mut world: World, processes: usize) -> World {
-    for _ in 0..processes {
-        world.processes.push(Process::new(&world.server));
-    }
-    world
-}
-
-/// As it is once everything was done.
-fn rested(mut world: World) -> World {
-    while let Some(next) = world.fair() {
-        world.apply(next, &mut Notes::none()).unwrap();
-    }
-    world
-}
 
 /// With this variable a scenario is explored with everything that it allows together, which takes minutes. Without, crashes
 /// come with one deed less, and all deeds without a crash.
@@ -295,6 +152,7 @@ fn only_an_explicit_deletion_reverts_and_everything_deleted_goes() {
 #[test]
 fn two_operators_at_once_do_as_one() {
     holds("two", two);
+    holds("two by turns", two_by_turns);
 }
 
 #[test]
