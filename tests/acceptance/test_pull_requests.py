@@ -248,10 +248,11 @@ def test_a_hostile_pull_request_gets_nothing(hosted, github, follows, sqlite, po
     proposal.tell(server, "opened", commit)
     eventually(lambda: "pending" in github.states(commit, PLAN) and len(github.states(commit, PLAN)) > 1, "it is planned")
     [comment] = eventually(lambda: github.ours(NUMBER), "it comments")
+    assert snare.caught() == {"test"}
     # Base's databases, base's query, the plugin of the binary.
     assert "| `shop` | sqlite |" in comment and "| `tenants[one]` |" in comment and "uses `backfill`" in comment
     assert "| `control` | postgres" in comment
-    assert trap.visits == 0 and snare.caught() == {"test"}
+    assert trap.visits == 0
     said = github.said()
     for canary, form, trace in traces([secret, github.token]):
         assert trace not in said.encode(), f"{canary} as {form}"
