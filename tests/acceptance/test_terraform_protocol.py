@@ -245,7 +245,7 @@ def test_what_a_provider_does_wrong_is_said_and_ends_nothing_else(terraform, mod
         thing() + f'resource "idle_fault" "one" {{\n  mode = "{mode}"\n  list = [{{ key = "a" }}, {{ key = "b" }}]\n}}'
     )
     applied = terraform.apply("-parallelism=1", code=1)
-    assert FAULTS[mode] in " ".join(applied.err.replace("│", " ").split()), applied
+    assert FAULTS[mode] in " ".join(applied.err.replace("│", " ").split()), applied.err
     assert "plugin crashed" not in applied.said.lower()
     if "apply" in mode or mode in {"unknown", "other", "refused"}:
         assert terraform.kept("first")["generation"] == 1
