@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +59,8 @@ class Terraform:
         self.address = address
         self.things = folder / "things"
         self.things.mkdir(exist_ok=True)
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir(exist_ok=True)
+        # A test's own folder may be too long for the path of a socket.
+        self.temporary = Path(tempfile.mkdtemp(prefix="t", dir=SUITE.temporary))
         self.variables = {}
         self._settings = folder / "settings.tfrc"
         # Of the provider alone: terraform takes it from where it was built, without `init`.
