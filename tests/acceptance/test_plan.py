@@ -2,7 +2,7 @@
 
 import pytest
 from support.answers import digest, planned
-from support.product import OK, PENDING, REFUSED, USAGE
+from support.product import OK, PENDING, REFUSED, RETRY, USAGE
 
 
 def test_a_plan_says_what_would_run_in_order(whimbrel, project, dev):
@@ -93,6 +93,13 @@ def test_a_plan_is_computed_for_the_databases_asked_for(whimbrel, project, sqlit
     project.migration("0002-facts", "CREATE TABLE facts (id bigint)", database="analytics")
     plan = whimbrel.json("plan", "--environment", "dev", "--database", "analytics")
     assert planned(plan) == [("apply", "0002-facts")]
+
+
+def test_a_plan_says_nothing_of_what_could_not_be_read(whimbrel, project, sqlite):
+    project.environment("dev", {"shop": f"sqlite:{sqlite.file}", "away": "postgres://127.0.0.1:1/away"})
+    ended = whimbrel.run("plan", "--environment", "dev", code=RETRY)
+    assert "Not every database could be read" in ended.out and "up to date" not in ended.out
+    assert "away" in ended.err
 
 
 def test_an_unknown_environment_is_named_with_the_nearest(whimbrel, project, dev):

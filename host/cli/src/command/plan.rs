@@ -57,7 +57,9 @@ pub(crate) async fn show(
         estimates: &estimates,
         notes: output.notes(),
     };
+    let is_whole = prepared.survey.failures.is_empty();
     let render = |format| match format {
+        Format::Text if !is_whole => view.text_of_some(),
         Format::Text => view.text(),
         Format::Json => view.json(),
         Format::Markdown => view.markdown(),

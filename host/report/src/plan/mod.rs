@@ -48,7 +48,13 @@ impl PlanView<'_> {
     /// For people on a terminal.
     #[must_use]
     pub fn text(&self) -> String {
-        text::render(self)
+        text::render(self, true)
+    }
+
+    /// The same where a database couldn't be read, of which it says nothing.
+    #[must_use]
+    pub fn text_of_some(&self) -> String {
+        text::render(self, false)
     }
 
     /// For programs.

@@ -16,7 +16,7 @@ use crate::style::{bad, dim, good, hint, strong, warn};
 const SHOWN_LINES: usize = 12;
 
 // Writing to a string can't fail, so the results of `write!` are dropped all through this file.
-pub(super) fn render(view: &PlanView<'_>) -> String {
+pub(super) fn render(view: &PlanView<'_>, is_whole: bool) -> String {
     let mut out = String::new();
     let plan = view.plan;
     let _ = writeln!(
@@ -39,10 +39,16 @@ pub(super) fn render(view: &PlanView<'_>) -> String {
         );
         let _ = writeln!(out, "  {} {}", hint("hint:"), refusal.hint);
     }
-    if plan.is_empty() && plan.blockers().next().is_none() {
+    let has_nothing = plan.is_empty() && plan.blockers().next().is_none();
+    if has_nothing && is_whole {
         let _ = writeln!(out, "\n{}", good("Everything is up to date."));
-    } else {
+    }
+    if !has_nothing {
         let _ = writeln!(out, "\ndigest {}", plan.digest());
+    }
+    if !is_whole {
+        let unknown = "Not every database could be read: what would run there isn't known.";
+        let _ = writeln!(out, "\n{}", warn(unknown));
     }
     out
 }
