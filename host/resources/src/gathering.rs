@@ -8,10 +8,10 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 /// How long nobody else must have come until those who are there are answered.
-const LULL: Duration = Duration::from_millis(4);
+const LULL: Duration = Duration::from_millis(1);
 
 /// The longest that the first of them waits for others.
-const WAIT: Duration = Duration::from_millis(40);
+const WAIT: Duration = Duration::from_millis(20);
 
 /// Questions of one kind.
 struct Kind<Q, A> {
