@@ -358,17 +358,17 @@ fn gates_and_revisions_have_names() {
 fn an_environment_takes_only_what_is_on_its_branch() {
     let up = plan(vec![Work::Apply(change("1", &[]))]);
     let applied = Revision::commit("0123456789abcdef");
-    let apart = OffBranch::Apart {
-        applied: applied.clone(),
-    };
-    let rewritten = OffBranch::Rewritten { applied };
+    let other = applied.clone();
+    let gone = OffBranch::Rewritten { applied };
+    let apart = OffBranch::Apart { applied: other };
+    let by_force = "0123456789ab, which was applied, isn't on it: it was pushed away by force";
     for (why, words) in [
         (OffBranch::NoCommit, "no commit of a Git repository"),
         (OffBranch::NoBranch, "no such branch"),
         (OffBranch::Elsewhere, "isn't on it"),
         (OffBranch::Uncommitted, "changes that no commit has"),
-        (rewritten, "0123456789ab, which was applied, is no"),
-        (apart, "0123456789ab, which was applied, isn't on it"),
+        (gone, "0123456789ab, which was applied, is no longer on it"),
+        (apart, by_force),
     ] {
         let input = GateInput {
             branch: Some(("main".to_owned(), why)),

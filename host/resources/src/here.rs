@@ -82,10 +82,7 @@ impl Here {
                     stop,
                 };
                 let answer = self.gathering.ask(together, wanted, answering).await;
-                answer.unwrap_or_else(|| {
-                    let message = "whoever was to answer ended before";
-                    Err(Fault::new(FaultClass::Internal, "engine.lost", message))
-                })
+                answer.unwrap_or_else(|| Err(lost()))
             }
         }
     }
@@ -108,7 +105,7 @@ impl ResourceEngine for Here {
             let answering = tokio::spawn(answering);
             tokio::select! {
                 biased;
-                answer = answering => answer.unwrap_or_else(|error| Err(lost(&error))),
+                answer = answering => answer.unwrap_or_else(|_| Err(lost())),
                 () = stop.stopped() => {
                     let message = "it was asked to stop while it looked";
                     Err(Fault::new(FaultClass::Cancelled, "engine.stopped", message))
@@ -119,7 +116,7 @@ impl ResourceEngine for Here {
     }
 }
 
-fn lost(error: &tokio::task::JoinError) -> Fault {
-    let message = format!("whoever was to answer ended before: {error}");
+fn lost() -> Fault {
+    let message = "whoever was to answer ended before";
     Fault::new(FaultClass::Internal, "engine.lost", message)
 }
