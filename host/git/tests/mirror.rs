@@ -218,6 +218,49 @@ fn a_broken_mirror_is_made_again() {
 }
 
 #[test]
+fn what_a_process_that_died_was_writing_holds_up_nobody() {
+    let pair = Pair::new();
+    let origin = &pair.origin;
+    origin.commit("first");
+    origin.git(&["branch", "team/one"]);
+    pair.fetch();
+    origin.git(&["branch", "--move", "main", "trunk"]);
+    origin.git(&["branch", "--delete", "team/one"]);
+    origin.git(&["branch", "team/one/more"]);
+    let begun = [
+        "HEAD.lock",
+        "packed-refs.lock",
+        "config.lock",
+        "refs/heads/trunk.lock",
+        "refs/heads/team/one.lock",
+        "refs/heads/main.lock",
+        "objects/tmp_object_git2_a1B2c3",
+        "objects/pack/pack_git2_a1B2c3",
+    ]
+    .map(|name| pair.mirror().folder().join(name));
+    for file in &begun {
+        std::fs::write(file, "half").unwrap();
+    }
+    let fetched = pair.mirror().fetch(&Access::default(), &[]).unwrap();
+    assert!(!fetched.is_new);
+    assert_eq!(
+        fetched.repository.default_branch().as_deref(),
+        Some("trunk")
+    );
+    let moved: Vec<_> = fetched.moves.iter().map(|one| &*one.reference).collect();
+    assert_eq!(
+        moved,
+        [
+            "refs/heads/main",
+            "refs/heads/team/one",
+            "refs/heads/team/one/more",
+            "refs/heads/trunk"
+        ]
+    );
+    assert_eq!(begun.map(|file| file.exists()), [false; 8]);
+}
+
+#[test]
 fn many_at_once_fetch_one_after_the_other() {
     let pair = Pair::new();
     let first = pair.origin.commit("first");

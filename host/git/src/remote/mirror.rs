@@ -2,7 +2,8 @@
 //! fetched again.
 //!
 //! Objects come in packs that are there whole or not at all, and refs move after them, so that a process that dies
-//! leaves what was there before. One process at a time fetches; whoever reads needs no lock.
+//! leaves what was there before; what it was writing, the next one takes away. One process at a time fetches; whoever
+//! reads needs no lock.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -21,7 +22,7 @@ use super::advertisement::Advertisement;
 use super::credentials::Access;
 use super::exchange::Change;
 use super::link::Link;
-use super::{Address, Limits, RemoteError, packs, references};
+use super::{Address, Limits, RemoteError, packs, references, remains};
 
 /// How often records are written anew when others write the same ref at the server.
 const ATTEMPTS: u32 = 5;
@@ -268,11 +269,14 @@ impl Mirror {
         Ok((moves, advertised))
     }
 
-    /// The mirror, made if it isn't there or can't be used.
+    /// The mirror, made if it isn't there or can't be used; without what somebody who died was writing in it.
     fn open(&self) -> Result<(git2::Repository, bool), RemoteError> {
         if let Ok(repository) = git2::Repository::open_bare(&self.folder)
             && references::are_sound(&repository)
         {
+            remains::remove(&self.folder).map_err(RemoteError::mirror(
+                "removing what a process that died left",
+            ))?;
             return Ok((repository, false));
         }
         self.remove()?;

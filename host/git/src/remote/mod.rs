@@ -19,6 +19,7 @@ mod mirror;
 mod packs;
 mod pkt;
 mod references;
+mod remains;
 mod ssh;
 mod watched;
 

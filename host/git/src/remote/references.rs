@@ -98,7 +98,10 @@ pub(super) fn bring(
     moves.sort_by(|a, b| a.reference.cmp(&b.reference));
     if let Some(branch) = default_branch {
         let head = format!("refs/heads/{branch}");
-        if git2::Reference::is_valid_name(&head) {
+        let is_set = repository
+            .find_reference("HEAD")
+            .is_ok_and(|reference| reference.symbolic_target().ok().flatten() == Some(&*head));
+        if !is_set && git2::Reference::is_valid_name(&head) {
             repository
                 .set_head(&head)
                 .map_err(RemoteError::git(MOVING))?;
