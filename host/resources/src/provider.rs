@@ -237,6 +237,15 @@ impl Provider for Resources {
         let way = self.way(call, index).await?;
         let read = plugin.read(&way.going, kind, handed(current)).await;
         let read = read.map_err(said)?;
+        if read.is_none() {
+            // Terraform's own plan shows that it is made, and not that it was there.
+            let detail =
+                "Somebody else has taken it away. If the configuration still has it, it is made again.";
+            call.warn(Diagnostic::warning(
+                "It is gone since the state was written",
+                detail,
+            ));
+        }
         read.map(|stored| given(stored, shape)).transpose()
     }
 

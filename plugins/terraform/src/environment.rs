@@ -4,6 +4,7 @@ use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored, has_unknown, is_unknown};
 use whimbrel_sdk::serde_json;
 
+use crate::outside;
 use crate::request::{Reached, text};
 use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
 
@@ -35,6 +36,7 @@ pub fn plan(
     let mut planned = Planned::default();
     if let Some(prior) = prior {
         planned.replace = replaced(&prior.state, &state);
+        planned.warnings = outside::warnings(&seen(prior)["outside"]);
     }
     let mut request = reached.environment(config);
     // What was looked at before this plan was made is what it is about, also when Terraform asks again to apply it.
@@ -145,9 +147,11 @@ pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault>
         pin(&mut request, revision);
     }
     let answer = engine::status(&Json::Object(request))?;
+    let outside = outside::seen(&state, &answer);
     keep(&mut state, &answer);
-    let head = answer.get("head");
-    let private = json!({ "source": state.get("source"), "ref": state.get("ref"), "head": head });
+    let private = json!({
+        "source": state.get("source"), "ref": state.get("ref"), "head": answer.get("head"), "outside": outside,
+    });
     Ok(Some(Stored {
         state,
         private: private.to_string().into_bytes(),
@@ -229,9 +233,14 @@ fn keep(state: &mut Json, answer: &Json) {
     }
 }
 
+/// What a read kept for the plan that follows it.
+fn seen(prior: &Stored) -> Json {
+    serde_json::from_slice(&prior.private).unwrap_or_default()
+}
+
 /// The commit that the ref meant when it was looked at last; none if another one is meant now.
 fn pinned(prior: &Stored, config: &Json) -> Option<String> {
-    let seen: Json = serde_json::from_slice(&prior.private).ok()?;
+    let seen = seen(prior);
     let is_same = ["source", "ref"]
         .iter()
         .all(|name| seen.get(name) == config.get(name));

@@ -3,6 +3,7 @@
 mod data;
 mod environment;
 mod migration;
+mod outside;
 mod reference;
 mod request;
 mod state;
