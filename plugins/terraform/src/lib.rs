@@ -7,6 +7,7 @@ mod outside;
 mod reference;
 mod request;
 mod state;
+mod target;
 
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored};

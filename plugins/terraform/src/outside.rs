@@ -5,16 +5,17 @@ use whimbrel_sdk::prelude::*;
 /// How many migrations are named.
 const NAMED: usize = 10;
 
-/// What differs between what a state says to be applied and what is: `applied` and `reverted`, each a list of names.
-pub fn seen(state: &Json, answer: &Json) -> Json {
-    let (Some(before), Some(now)) = (names(state), names(answer)) else {
-        return json!({});
-    };
+/// What differs between what a state says to be applied and what is: `applied` and `reverted`, each a list of names. None
+/// if nothing does.
+pub fn seen(state: &Json, answer: &Json) -> Option<Json> {
+    let (before, now) = (names(state)?, names(answer)?);
     let without = |all: &[Json], known: &[Json]| -> Vec<Json> {
         let new = all.iter().filter(|name| !known.contains(name));
         new.cloned().collect()
     };
-    json!({ "applied": without(now, before), "reverted": without(before, now) })
+    let (applied, reverted) = (without(now, before), without(before, now));
+    let is_same = applied.is_empty() && reverted.is_empty();
+    (!is_same).then(|| json!({ "applied": applied, "reverted": reverted }))
 }
 
 /// The same in words, for whoever reads the plan.
@@ -52,13 +53,13 @@ mod tests {
     #[test]
     fn both_ways_are_said() {
         let of = |names: Json| json!({ "migrations": names });
-        let both = seen(&of(json!(["a", "b"])), &of(json!(["b", "c"])));
+        let both = seen(&of(json!(["a", "b"])), &of(json!(["b", "c"]))).unwrap();
         assert_eq!(both, json!({ "applied": ["c"], "reverted": ["a"] }));
         let said: Vec<_> = warnings(&both).into_iter().map(|(_, text)| text).collect();
         assert!(said[0].starts_with("applied since") && said[0].ends_with(": `c`"));
         assert!(said[1].starts_with("taken back since") && said[1].ends_with(": `a`"));
         let many: Vec<_> = (0..12).map(|number| format!("m{number}")).collect();
-        let many = warnings(&seen(&of(json!([])), &of(json!(many))));
+        let many = warnings(&seen(&of(json!([])), &of(json!(many))).unwrap());
         assert!(many[0].1.ends_with("`m9`, 2 more"));
     }
 
@@ -70,7 +71,7 @@ mod tests {
             (&json!({ "migrations": null }), &one),
             (&one, &one),
         ] {
-            assert_eq!(warnings(&seen(state, answer)), []);
+            assert_eq!(seen(state, answer), None);
         }
         assert_eq!(warnings(&Json::Null), []);
     }
