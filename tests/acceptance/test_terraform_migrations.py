@@ -160,3 +160,27 @@ def test_an_environment_has_one_owner(terraform, whimbrel, project, dev):
     refused = terraform.run("plan", "-no-color", code=1)
     assert "belongs to environment `dev` of project `shop`" in refused.err
     assert dev.tables() == {"people"}
+
+
+def test_two_states_that_say_who_they_are_do_not_share_a_database(terraform, binary, tmp_path, target):
+    other = Terraform(tmp_path / "other", binary, WHIMBREL)
+    terraform.write(migration(target), provider='project = "network"')
+    terraform.apply()
+    other.write(migration(target, "0002-orders", "orders"), provider='project = "billing"')
+    refused = other.run("plan", "-no-color", code=1)
+    assert "belongs to environment `dev` of project `network`" in refused.err
+    refused = other.apply(code=1)
+    assert "belongs to environment `dev` of project `network`" in refused.err
+    assert target.tables() == {"people"}
+    # Neither is who says nothing, nor who was the first and says otherwise now.
+    for provider in ("", 'project = "billing"'):
+        terraform.write(migration(target), provider=provider)
+        refused = terraform.run("plan", "-no-color", code=1)
+        assert "belongs to environment `dev` of project `network`" in refused.err
+    # Who is the same project adds to it.
+    other.write(migration(target, "0002-orders", "orders"), provider='project = "network"')
+    other.apply()
+    assert target.tables() == {"people", "orders"}
+    other.write("", provider='project = "No Name"')
+    refused = other.run("validate", "-no-color", code=1)
+    assert "No name of a project" in refused.err and "project = " in refused.err

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod belonging;
 mod catalogue;
 mod endpoint;
 mod failure;
