@@ -19,9 +19,9 @@ def terraform(binary, tmp_path):
     return Terraform(tmp_path / "terraform", binary, WHIMBREL)
 
 
-@pytest.fixture
-def slow(terraform, project, dev):
-    """A repository that is applied, and has a change that takes seconds since then."""
+def slow(terraform, project, target):
+    """Applies a repository, which has a change then that takes two seconds."""
+    project.environment("dev", {"shop": target.url})
     project.migration(
         "0001-people",
         "CREATE TABLE people (id bigint PRIMARY KEY, touched bigint NOT NULL DEFAULT 0)",
@@ -36,45 +36,46 @@ def slow(terraform, project, dev):
     }})
     project.table("0003-orders")
     project.commit()
-    return project
 
 
-def touched(dev):
+def touched(target):
     """How many rows the change has reached."""
-    return dev.rows("SELECT count(*) FROM people WHERE touched > 0")[0][0]
+    return target.rows("SELECT count(*) FROM people WHERE touched > 0")[0][0]
 
 
-def goes_on(terraform, dev):
+def goes_on(terraform, target):
     """Some of it is done; an apply does the rest, and nothing twice."""
-    assert touched(dev) < ROWS
+    assert touched(target) < ROWS
     assert terraform.state()[ADDRESS]["migrations"] == ["0001-people"]
     assert terraform.actions() == {ADDRESS: ["update"]}
     terraform.apply()
-    assert dev.rows("SELECT touched, count(*) FROM people GROUP BY touched") == [(1, ROWS)]
+    assert target.rows("SELECT touched, count(*) FROM people GROUP BY touched") == [(1, ROWS)]
     kept = terraform.state()[ADDRESS]
     assert (kept["pending"], kept["applied"]) == (0, 3)
     assert terraform.actions() == {}
 
 
-def test_an_interrupt_ends_an_apply_at_a_safe_point(terraform, slow, dev):
+def test_an_interrupt_ends_an_apply_at_a_safe_point(terraform, project, postgres):
+    slow(terraform, project, target := postgres)
     started = terraform.start("apply", "-auto-approve", "-no-color")
-    eventually(lambda: touched(dev) >= 300, "some batches are committed")
+    eventually(lambda: touched(target) >= 300, "some batches are committed")
     # As a terminal does it: Terraform and its provider both get it.
     os.killpg(started.pid, signal.SIGINT)
     ended = terraform.end(started, ["apply"], code=1)
     assert "shop: interrupted" in ended.err and "plugin crashed" not in ended.said.lower(), ended
-    assert 0 < touched(dev) and touched(dev) % 100 == 0
-    goes_on(terraform, dev)
+    assert 0 < touched(target) and touched(target) % 100 == 0
+    goes_on(terraform, target)
 
 
-def test_what_takes_too_long_ends_at_a_safe_point(terraform, slow, dev):
+def test_what_takes_too_long_ends_at_a_safe_point(terraform, project, sqlite):
+    slow(terraform, project, target := sqlite)
     timeouts = '  timeouts {\n    update = "1s"\n  }'
-    terraform.write(environment(slow, more=timeouts), provider="")
+    terraform.write(environment(project, more=timeouts), provider="")
     late = terraform.apply(code=1)
     assert "The time of the `timeouts` block is up" in late.err, late
-    assert touched(dev) % 100 == 0
-    terraform.write(environment(slow), provider="")
-    goes_on(terraform, dev)
+    assert touched(target) % 100 == 0
+    terraform.write(environment(project), provider="")
+    goes_on(terraform, target)
 
 
 def test_one_that_runs_already_serves_one_terraform_after_another(terraform, binary, sqlite):

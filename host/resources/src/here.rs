@@ -14,6 +14,7 @@ use crate::belonging::Belonging;
 use crate::gathering::Gathering;
 use crate::migrations::{self, Kind, Wanted};
 use crate::project;
+use crate::recorded;
 use crate::request::Request;
 use crate::sealed::Sealed;
 
@@ -75,6 +76,14 @@ impl Here {
         match Request::read(request)? {
             Request::Project(terms, asked) => {
                 project::answer(&self, question, &terms, &asked, &stop).await
+            }
+            Request::Recorded(terms, name, database) if question == EngineQuestion::Status => {
+                recorded::answer(&self, &terms, name, database).await
+            }
+            Request::Recorded(..) => {
+                let message =
+                    "`up` of a migration is missing: only how it stands can be asked without";
+                Err(Fault::new(FaultClass::Invalid, "engine.request", message))
             }
             // Terraform asks about ten at a time, and opening a database costs more than a question.
             Request::Migration(terms, migration) => {

@@ -17,6 +17,7 @@ mod migrations;
 mod opened;
 mod project;
 mod provider;
+mod recorded;
 mod request;
 mod sealed;
 mod there;

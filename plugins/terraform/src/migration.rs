@@ -138,6 +138,52 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
     }
 }
 
+/// Takes over one that is applied: `ENVIRONMENT,DATABASE,NAME`, with `,URL` behind it if no `database` block of the provider
+/// says where the database is.
+///
+/// # Errors
+/// The id means none, or none that can be written in Terraform.
+pub fn import(reached: &Reached, id: &str) -> Result<Stored, Fault> {
+    let mut parts = id.splitn(4, ',');
+    let (Some(environment), Some(database), Some(name)) =
+        (parts.next(), parts.next(), parts.next())
+    else {
+        let message = format!("`{id}` names no migration");
+        return Err(Fault::new(FaultClass::Invalid, "terraform.import", message).with_hint(
+            "a migration is imported by `ENVIRONMENT,DATABASE,NAME`; with `,URL` behind it if no `database` block of the \
+             provider says where the database is",
+        ));
+    };
+    let mut state = json!({
+        "id": format!("{environment},{database},{name}"), "environment": environment, "database": database,
+        "name": name, "url": parts.next(), "on_destroy": "keep",
+    });
+    let answer = engine::status(&Json::Object(reached.migration(&state)))?;
+    if text(&answer, "state") != Some("applied") {
+        let message =
+            format!("`{name}` isn't applied there, so that there is nothing to take over");
+        return Err(
+            Fault::new(FaultClass::NotFound, "terraform.import", message)
+                .with_hint("an apply of the resource applies it"),
+        );
+    }
+    for field in ["up", "down"] {
+        set(
+            &mut state,
+            field,
+            answer.get(field).cloned().unwrap_or_default(),
+        );
+    }
+    let parameters = answer.get("parameters").and_then(Json::as_object);
+    if let Some(parameters) = parameters.filter(|all| !all.is_empty()) {
+        set(&mut state, "parameters", Json::Object(parameters.clone()));
+    }
+    Ok(Stored {
+        state,
+        private: Vec::new(),
+    })
+}
+
 fn id(state: &Json) -> String {
     let part = |name| text(state, name).unwrap_or_default();
     format!(
