@@ -182,14 +182,14 @@ def test_two_states_that_say_who_they_are_do_not_share_a_database(terraform, bin
     other.write(migration(target, "0002-orders", "orders"), provider='project = "network"')
     other.apply()
     assert target.tables() == {"people", "orders"}
-    other.write("", provider='project = "No Name"')
+    other.write(migration(target), provider='project = "No Name"')
     refused = other.run("validate", "-no-color", code=1)
     assert "No name of a project" in refused.err and "project = " in refused.err
 
 
 def test_one_that_is_applied_can_be_imported(terraform, binary, tmp_path, sqlite):
-    terraform.write(migration(sqlite, up="CREATE TABLE  people (id bigint) -- as it is", more='  parameters = { a = "b" }'),
-                    provider="")
+    text = "CREATE TABLE  $${table} (id bigint) -- as it is"
+    terraform.write(migration(sqlite, up=text, more='  parameters = { table = "people" }'), provider="")
     terraform.apply()
     kept = terraform.state()[ADDRESS]
     other = Terraform(tmp_path / "other", binary, WHIMBREL)

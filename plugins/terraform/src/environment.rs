@@ -5,7 +5,7 @@ use whimbrel_sdk::resource::{Planned, Stored, has_unknown, is_unknown};
 use whimbrel_sdk::serde_json;
 
 use crate::outside;
-use crate::request::{Reached, stay, text};
+use crate::request::{Reached, part, stay, text};
 use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
 use crate::target::has_moved;
 
@@ -38,7 +38,7 @@ pub fn plan(
     set(&mut state, "targets", reached.targets(config));
     if let Some(prior) = prior {
         planned.replace = replaced(&prior.state, &state);
-        planned.warnings = outside::warnings(&seen(prior)["outside"]);
+        planned.warnings = outside::warnings(part(&seen(prior), "outside"));
     }
     let mut request = reached.environment(config);
     // What was looked at before this plan was made is what it is about, also when Terraform asks again to apply it.
@@ -124,7 +124,7 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
     let name = id(&state);
     set(&mut state, "id", json!(name));
     keep(&mut state, &answer);
-    if has_unknown(&state["targets"]) {
+    if has_unknown(part(&state, "targets")) {
         set(&mut state, "targets", reached.targets(config));
     }
     if state.get("plan").is_none_or(is_unknown) {
@@ -147,7 +147,7 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
 /// It can't be looked at.
 pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault> {
     let targets = reached.targets(&current.state);
-    if has_unknown(&targets) || has_moved(&current.state["targets"], &targets) {
+    if has_unknown(&targets) || has_moved(part(&current.state, "targets"), &targets) {
         // Where it is can't be asked any more, or not yet; what is to be done about that, the plan says.
         return Ok(Some(current));
     }
@@ -187,8 +187,8 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
                 pin(&mut request, revision);
             }
             request.insert("all".into(), json!(true));
-            if has_moved(&state["targets"], &reached.targets(state)) {
-                stay(&mut request, &state["targets"]);
+            if has_moved(part(state, "targets"), &reached.targets(state)) {
+                stay(&mut request, part(state, "targets"));
             }
             engine::revert(&Json::Object(request)).map(|_| ())
         }
@@ -291,7 +291,7 @@ fn replaced(prior: &Json, state: &Json) -> Vec<String> {
     if urls(prior) != urls(state) {
         changed.push("/databases".to_owned());
     }
-    if changed.is_empty() && has_moved(&prior["targets"], &state["targets"]) {
+    if changed.is_empty() && has_moved(part(prior, "targets"), part(state, "targets")) {
         changed.push("/targets".to_owned());
     }
     changed

@@ -3,7 +3,7 @@
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored, has_unknown};
 
-use crate::request::{Reached, stay, text};
+use crate::request::{Reached, part, stay, text};
 use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
 use crate::target::has_moved;
 
@@ -35,7 +35,7 @@ pub fn plan(
     let whole = with_database(config, &state);
     let target = reached.target(&whole);
     if planned.replace.is_empty()
-        && prior.is_some_and(|prior| has_moved(&prior.state["target"], &target))
+        && prior.is_some_and(|prior| has_moved(part(&prior.state, "target"), &target))
     {
         planned.replace.push("/target".to_owned());
     }
@@ -81,7 +81,7 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
     let mut state = planned.state;
     let whole = with_database(config, &state);
     let answer = engine::apply(&Json::Object(reached.migration(&whole)))?;
-    if has_unknown(&state["target"]) {
+    if has_unknown(part(&state, "target")) {
         set(&mut state, "target", reached.target(&whole));
     }
     let name = id(&state);
@@ -100,7 +100,7 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
 /// The database can't be looked at.
 pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault> {
     let target = reached.target(&current.state);
-    if has_unknown(&target) || has_moved(&current.state["target"], &target) {
+    if has_unknown(&target) || has_moved(part(&current.state, "target"), &target) {
         // Where it is can't be asked any more, or not yet; what is to be done about that, the plan says.
         return Ok(Some(current));
     }
@@ -128,7 +128,7 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
         OnDestroy::Fail => Err(must_stay("whimbrel_migration", state)),
         OnDestroy::Revert => {
             let mut request = reached.migration(state);
-            let target = &state["target"];
+            let target = part(state, "target");
             if has_moved(target, &reached.target(state)) {
                 let database = text(state, "database").unwrap_or("main");
                 stay(&mut request, &json!({ database: target }));

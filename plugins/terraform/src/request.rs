@@ -165,6 +165,11 @@ fn merge(into: &mut Json, from: Json) {
     }
 }
 
+/// A part of a document; null if it isn't there.
+pub fn part<'a>(document: &'a Json, name: &str) -> &'a Json {
+    document.get(name).unwrap_or(&Json::Null)
+}
+
 /// A text of a document.
 pub fn text<'a>(document: &'a Json, name: &str) -> Option<&'a str> {
     document.get(name).and_then(Json::as_str)
