@@ -19,6 +19,7 @@ from support.proxy import Proxy
 from support.proxy import find_or_build as find_or_build_proxy
 from support.server import Server
 from support.target import PostgresTarget, SqliteTarget
+from support.terraform import left_out
 from support.workers import forget, is_shared, machine
 
 
@@ -56,7 +57,9 @@ def pytest_runtest_protocol(item):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Shows what was measured."""
+    """Shows what was measured, and what nothing was run with."""
+    if missing := left_out():
+        terminalreporter.write_line(f"no test of a provider was run with {', '.join(missing)}: it isn't there")
     lines = config.stash.get(MEASURED, [])
     if lines:
         terminalreporter.section("measured")

@@ -151,6 +151,17 @@ def test_what_is_there_can_be_imported(terraform, whimbrel, shop, dev):
     assert "SOURCE,ENVIRONMENT" in wrong.err
 
 
+@pytest.mark.parametrize("ref", ["main", ""])
+def test_an_import_names_the_ref_that_is_followed_if_one_is(terraform, whimbrel, shop, dev, ref):
+    whimbrel.run("apply", "--environment", "dev")
+    terraform.write(environment(shop, ref=ref), provider="")
+    source = f"{shop.folder}@{ref}" if ref else shop.folder
+    terraform.run("import", ADDRESS, f"{source},dev")
+    kept = terraform.state()[ADDRESS]
+    assert (kept["ref"], kept["applied"], kept["migrations"]) == (ref or None, 2, ["0001-people", "0002-orders"])
+    assert terraform.actions() == {}
+
+
 @pytest.mark.parametrize("word", ["keep", "fail", "revert"])
 def test_a_destroyed_environment(terraform, shop, dev, word):
     terraform.write(environment(shop, more=f'  on_destroy = "{word}"'), provider="")
@@ -237,6 +248,25 @@ def test_what_is_to_be_done_can_be_read(terraform, shop, dev):
     assert "CREATE TABLE people" in plan["text"] and plan["digest"].startswith("sha256:")
     assert (status["applied"], status["pending"], status["failed"], status["migrations"]) == (0, 2, 0, [])
     assert dev.tables() == set()
+
+
+def test_what_is_worth_a_second_look_is_said(terraform, project, postgres):
+    project.environment("dev", {"shop": postgres.url})
+    project.table("0001-people")
+    project.migration("0002-by-name", "CREATE INDEX people_by_id ON people (id)")
+    project.commit()
+    data = (
+        f'data "whimbrel_plan" "shop" {{\n  source = "{project.folder}"\n  ref = "main"\n  environment = "dev"\n}}\n'
+        'output "findings" { value = data.whimbrel_plan.shop.findings }\n'
+    )
+    terraform.write(data + environment(project), provider="")
+    said = " ".join(terraform.run("plan", "-no-color").said.split())
+    terraform.apply("-target", "data.whimbrel_plan.shop")
+    findings = terraform.outputs()["findings"]
+    assert any("index creation" in finding for finding in findings), findings
+    # The resource's own plan says each of them.
+    for finding in findings:
+        assert finding in said, said
 
 
 def test_gates_hold_here_too(terraform, whimbrel, shop, dev):

@@ -1,6 +1,7 @@
 """Single migrations as resources of Terraform."""
 
 import os
+import shutil
 import signal
 import socket
 import zipfile
@@ -160,3 +161,57 @@ def test_an_environment_has_one_owner(terraform, whimbrel, project, dev):
     refused = terraform.run("plan", "-no-color", code=1)
     assert "belongs to environment `dev` of project `shop`" in refused.err
     assert dev.tables() == {"people"}
+
+
+def test_two_states_that_say_who_they_are_do_not_share_a_database(terraform, binary, tmp_path, target):
+    other = Terraform(tmp_path / "other", binary, WHIMBREL)
+    terraform.write(migration(target), provider='project = "network"')
+    terraform.apply()
+    other.write(migration(target, "0002-orders", "orders"), provider='project = "billing"')
+    refused = other.run("plan", "-no-color", code=1)
+    assert "belongs to environment `dev` of project `network`" in refused.err
+    refused = other.apply(code=1)
+    assert "belongs to environment `dev` of project `network`" in refused.err
+    assert target.tables() == {"people"}
+    # Neither is who says nothing, nor who was the first and says otherwise now.
+    for provider in ("", 'project = "billing"'):
+        terraform.write(migration(target), provider=provider)
+        refused = terraform.run("plan", "-no-color", code=1)
+        assert "belongs to environment `dev` of project `network`" in refused.err
+    # Who is the same project adds to it.
+    other.write(migration(target, "0002-orders", "orders"), provider='project = "network"')
+    other.apply()
+    assert target.tables() == {"people", "orders"}
+    other.write(migration(target), provider='project = "No Name"')
+    refused = other.run("validate", "-no-color", code=1)
+    assert "No name of a project" in refused.err and "project = " in refused.err
+
+
+def test_one_that_is_applied_can_be_imported(terraform, binary, tmp_path, sqlite):
+    text = "CREATE TABLE  $${table} (id bigint) -- as it is"
+    terraform.write(migration(sqlite, up=text, more='  parameters = { table = "people" }'), provider="")
+    terraform.apply()
+    kept = terraform.state()[ADDRESS]
+    other = Terraform(tmp_path / "other", binary, WHIMBREL)
+    shutil.copy(terraform.folder / "main.tf", other.folder)
+    other.run("import", "-no-color", ADDRESS, f"dev,main,0001-people,sqlite://{sqlite.file}")
+    assert other.state()[ADDRESS] == kept
+    assert other.actions() == {}
+    other.write(migration(sqlite) + migration(sqlite, "0002-orders", "orders", called="orders"), provider="")
+    missing = other.run("import", "-no-color", "whimbrel_migration.orders", "dev,main", code=1)
+    assert "ENVIRONMENT,DATABASE,NAME" in missing.err
+    missing = other.run("import", "-no-color", "whimbrel_migration.orders",
+                        f"dev,main,0002-orders,sqlite://{sqlite.file}", code=1)
+    assert "`0002-orders` isn't applied there" in missing.err
+    missing = other.run("import", "-no-color", "whimbrel_migration.orders", "dev,main,0002-orders", code=1)
+    assert "the database `main` has no address" in missing.err
+
+
+def test_one_of_a_project_can_not_be_imported_as_one_of_terraform(terraform, whimbrel, project, sqlite):
+    project.environment("dev", {"shop": sqlite.url})
+    project.migration("0001-both", "CREATE TABLE people (id bigint)", "CREATE TABLE orders (id bigint)")
+    project.commit()
+    whimbrel.run("apply", "--environment", "dev")
+    terraform.write(migration(sqlite, "0001-both"), provider="")
+    refused = terraform.run("import", "-no-color", ADDRESS, f"dev,shop,0001-both,sqlite://{sqlite.file}", code=1)
+    assert "`0001-both` is more than statements" in refused.err

@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from support.product import guest_file
+from support.product import ROOT, guest_file
 from support.terraform import WHIMBREL, Terraform
 
 ADDRESS = "whimbrel_lookup_table.currencies"
@@ -70,6 +70,11 @@ def rows(target):
     return dict(target.rows(f"SELECT key, value FROM {TABLE}"))
 
 
+def recorded(target):
+    """The migrations that made it, in order."""
+    return [name for (name,) in target.rows(f"SELECT name FROM {target.history}migration ORDER BY sequence")]
+
+
 PREFIX = 'lookup_table_prefix = "ref_"'
 
 
@@ -82,15 +87,16 @@ def test_a_table_s_life(terraform, target):
     assert rows(target) == {"EUR": "Euro", "$": "it's a ${dollar}"}
     kept = terraform.state()[ADDRESS]
     assert (kept["id"], kept["table"]) == ("dev,main,currencies", TABLE)
-    assert kept["migrations"] == [f"{TABLE}-0001"]
+    assert kept["revision"] == 1
+    assert recorded(target) == [f"{TABLE}-0001"]
     assert terraform.actions() == {}
     terraform.write(table(target, EUR="euro", CHF="franc"), provider=PREFIX)
     assert terraform.actions() == {ADDRESS: ["update"]}
     terraform.apply()
     assert rows(target) == {"EUR": "euro", "CHF": "franc"}
-    assert terraform.state()[ADDRESS]["migrations"] == [f"{TABLE}-0001", f"{TABLE}-0002"]
+    assert terraform.state()[ADDRESS]["revision"] == 2
+    assert recorded(target) == [f"{TABLE}-0001", f"{TABLE}-0002"]
     assert terraform.actions() == {}
-    assert len(target.rows(f"SELECT 1 FROM {target.history}migration")) == 2
     terraform.destroy()
     assert target.tables() == set()
 
@@ -103,6 +109,48 @@ def test_what_was_taken_back_elsewhere_is_made_again(terraform, sqlite):
     assert terraform.actions() == {ADDRESS: ["create"]}
     terraform.apply()
     assert rows(sqlite) == {"EUR": "Euro"}
+
+
+def of_version_0(terraform, target, **changes):
+    """Puts the state there that the plugin wrote when its schema had version 0, with changes of what it says of the table."""
+    kept = json.loads((ROOT / "examples/plugins/lookup-table/tests/version-0.tfstate").read_text())
+    (instance,) = kept["resources"][0]["instances"]
+    instance["attributes"]["url"] = f"sqlite://{target.file}"
+    for name, change in changes.items():
+        instance[name] = change(instance[name])
+    (terraform.folder / "terraform.tfstate").write_text(json.dumps(kept))
+
+
+def test_a_state_of_an_older_version(terraform, sqlite):
+    load(terraform, "lookup_table")
+    for euro in ("Euro", "euro"):
+        terraform.write(table(sqlite, EUR=euro, CHF="Swiss franc"), provider=PREFIX)
+        terraform.apply()
+    of_version_0(terraform, sqlite)
+    # What it had is what there is.
+    assert terraform.actions() == {}
+    terraform.write(table(sqlite, EUR="EUR", CHF="Swiss franc"), provider=PREFIX)
+    before = next(change["change"]["before"] for change in terraform.plan()["resource_changes"])
+    assert before["revision"] == 2 and "migrations" not in before
+    terraform.apply()
+    (instance,) = json.loads((terraform.folder / "terraform.tfstate").read_text())["resources"][0]["instances"]
+    assert instance["schema_version"] == 1 and instance["attributes"]["revision"] == 3
+    assert recorded(sqlite) == [f"{TABLE}-000{number}" for number in (1, 2, 3)]
+    terraform.destroy()
+    assert sqlite.tables() == set()
+
+
+def test_a_state_that_no_version_can_read(terraform, sqlite):
+    load(terraform, "lookup_table")
+    terraform.write(table(sqlite, EUR="Euro"), provider=PREFIX)
+    of_version_0(terraform, sqlite, attributes=lambda said: {**said, "migrations": None})
+    said = refused(terraform)
+    assert "a state of version 0 lists its migrations, and this one doesn't" in said, said
+    assert "restore the state from a backup" in said, said
+    of_version_0(terraform, sqlite, schema_version=lambda _: 2)
+    said = refused(terraform)
+    assert "newer provider version" in said and ADDRESS in said, said
+    assert sqlite.tables() == set()
 
 
 def test_both_kinds_in_one_apply(terraform, sqlite):

@@ -269,6 +269,14 @@ def test_a_state_of_an_older_version_is_upgraded(terraform):
     assert terraform.actions() == {}
 
 
+def test_what_is_larger_than_grpc_s_default_goes_both_ways(terraform):
+    (terraform.folder / "large").write_text("x" * 4_500_000)
+    terraform.write(thing().replace('"hello"', 'file("large")') + 'output length { value = length(idle_thing.one.text) }')
+    terraform.apply()
+    assert terraform.outputs() == {"length": 4_500_000}
+    assert terraform.actions() == {}
+
+
 def test_an_interrupt_stops_what_runs(terraform):
     terraform.write(thing(more='delay = "5m"'))
     applying = terraform.start("apply", "-auto-approve", "-no-color")

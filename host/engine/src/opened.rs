@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value as Json;
 use tokio::task::{JoinError, JoinSet};
 use whimbrel_core::environment::Environment;
 use whimbrel_core::history::History;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::Goal;
 use whimbrel_database::Session;
-use whimbrel_database::history::read_without_definitions;
+use whimbrel_database::history::{read_definition, read_without_definitions};
 use whimbrel_project::{
     Control, Histories, Idle, OpenProject, Opening, Planner, Plugins, ProjectError, Sessions,
     Survey, Targets, histories, histories_of, survey_of,
@@ -185,6 +186,17 @@ impl Opened {
         let mut session = self.read_only(target).await?;
         let history = read_without_definitions(session.as_mut()).await;
         history.map_err(|source| ProjectError::unreadable(target, source))
+    }
+
+    /// The definition that a migration was applied with, if it is recorded.
+    pub async fn definition(
+        &self,
+        target: &TargetName,
+        name: &MigrationName,
+    ) -> Result<Option<Json>, ProjectError> {
+        let mut session = self.read_only(target).await?;
+        let definition = read_definition(session.as_mut(), name).await;
+        definition.map_err(|source| ProjectError::unreadable(target, source))
     }
 
     /// What every deed on a target needs.

@@ -10,9 +10,11 @@ use whimbrel_engine::{Context, Selection};
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
 use whimbrel_project::Idle;
 
+use crate::belonging::Belonging;
 use crate::gathering::Gathering;
 use crate::migrations::{self, Kind, Wanted};
 use crate::project;
+use crate::recorded;
 use crate::request::Request;
 use crate::sealed::Sealed;
 
@@ -31,6 +33,7 @@ pub struct Here {
     pub(crate) places: Arc<dyn Places>,
     pub(crate) context: Context,
     pub(crate) sealed: Sealed,
+    pub(crate) belonging: Belonging,
     /// Connections between two questions: Terraform asks about each resource by itself.
     pub(crate) idle: Idle,
     gathering: Gathering<Wanted, Result<Json, Fault>>,
@@ -44,6 +47,7 @@ impl Here {
             places,
             context,
             sealed: Sealed::default(),
+            belonging: Belonging::default(),
             idle: Idle::default(),
             gathering: Gathering::default(),
         }
@@ -58,6 +62,11 @@ impl Here {
         }
     }
 
+    /// The same for migrations that belong to another project.
+    pub(crate) fn with_belonging(self, belonging: Belonging) -> Self {
+        Self { belonging, ..self }
+    }
+
     async fn answer(
         self,
         question: EngineQuestion,
@@ -68,10 +77,19 @@ impl Here {
             Request::Project(terms, asked) => {
                 project::answer(&self, question, &terms, &asked, &stop).await
             }
+            Request::Recorded(terms, name, database) if question == EngineQuestion::Status => {
+                recorded::answer(&self, &terms, name, database).await
+            }
+            Request::Recorded(..) => {
+                let message =
+                    "`up` of a migration is missing: only how it stands can be asked without";
+                Err(Fault::new(FaultClass::Invalid, "engine.request", message))
+            }
             // Terraform asks about ten at a time, and opening a database costs more than a question.
             Request::Migration(terms, migration) => {
                 let kind = Kind::of(question);
-                let together = format!("{kind:?} {terms:?}");
+                let project = self.belonging.project()?;
+                let together = format!("{kind:?} {project} {terms:?}");
                 let engine = self.clone();
                 let answering = move |all: Vec<Wanted>| {
                     async move { migrations::answers(&engine, kind, &terms, all).await }.boxed()

@@ -8,13 +8,10 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use whimbrel_core::environment::ValueSource;
 use whimbrel_core::fault::{Fault, FaultClass};
-use whimbrel_core::name::{DatabaseName, EnvironmentName};
+use whimbrel_core::name::{DatabaseName, EnvironmentName, ProjectName};
 use whimbrel_project::Override;
 
 use crate::request::MigrationRequest;
-
-/// The project of migrations that are written elsewhere.
-const PROJECT: &str = "terraform";
 
 /// Each that is taken back was asked for by itself.
 const MOST: u32 = 10_000;
@@ -24,6 +21,7 @@ const MOST: u32 = 10_000;
 /// # Errors
 /// A database has no address, or the folder can't be written.
 pub fn write(
+    project: &ProjectName,
     environment: &EnvironmentName,
     migrations: &[&MigrationRequest],
     said: &mut Override,
@@ -38,14 +36,18 @@ pub fn write(
             None => return Err(no_address(name)),
         }
     }
-    files(environment, migrations).map_err(|error| unwritable(&error))
+    files(project, environment, migrations).map_err(|error| unwritable(&error))
 }
 
-fn files(environment: &EnvironmentName, migrations: &[&MigrationRequest]) -> io::Result<TempDir> {
+fn files(
+    project: &ProjectName,
+    environment: &EnvironmentName,
+    migrations: &[&MigrationRequest],
+) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("whimbrel-").tempdir()?;
     let at = folder.path();
     // JSON is YAML.
-    write_document(at, "whimbrel.yaml", "Project", PROJECT, &json!({}))?;
+    write_document(at, "whimbrel.yaml", "Project", project.as_str(), &json!({}))?;
     // The addresses are said over these.
     let databases = migrations.iter().map(|migration| {
         let unsaid = json!({ "url": "sqlite:unsaid.db" });

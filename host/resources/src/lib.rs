@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod belonging;
 mod catalogue;
 mod endpoint;
 mod failure;
@@ -16,6 +17,7 @@ mod migrations;
 mod opened;
 mod project;
 mod provider;
+mod recorded;
 mod request;
 mod sealed;
 mod there;

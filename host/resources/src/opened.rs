@@ -56,7 +56,8 @@ impl Asked {
         meanwhile: Meanwhile,
     ) -> Result<Self, Fault> {
         let mut said = terms.overriding(&here.sealed)?;
-        let folder = inline::write(&terms.environment, migrations, &mut said)?;
+        let project = here.belonging.project()?;
+        let folder = inline::write(project, &terms.environment, migrations, &mut said)?;
         let selection = Selection {
             place: Location {
                 folder: folder.path().to_path_buf(),

@@ -14,6 +14,7 @@ use whimbrel_terraform::{
     Token, Type, Value,
 };
 
+use crate::belonging::Belonging;
 use crate::catalogue::Catalogue;
 use crate::endpoint::Endpoint;
 use crate::here::Here;
@@ -35,6 +36,7 @@ pub struct Resources {
 #[derive(Clone, Default)]
 struct Settled {
     config: Value,
+    belonging: Belonging,
     /// The server that is asked instead of the engine here.
     there: Option<There>,
 }
@@ -117,18 +119,25 @@ impl Resources {
     }
 
     async fn way(&self, call: &Call, index: usize) -> Answer<Way> {
-        let Settled { config, there } = {
+        let Settled {
+            config,
+            belonging,
+            there,
+        } = {
             let configured = self.configured.read();
             configured.unwrap_or_else(PoisonError::into_inner).clone()
         };
         let sealed = Arc::clone(&call.sealed);
         let engine: Arc<dyn ResourceEngine> = match there {
             Some(there) => Arc::new(there),
-            None => Arc::new(self.engine.with_sealed(Sealed::new(move |token| {
-                let token: Token = token.parse().ok()?;
-                let value = sealed.reveal(token)?;
-                Some(SecretString::from(value.as_str()?))
-            }))),
+            None => {
+                let sealed = Sealed::new(move |token| {
+                    let token: Token = token.parse().ok()?;
+                    let value = sealed.reveal(token)?;
+                    Some(SecretString::from(value.as_str()?))
+                });
+                Arc::new(self.engine.with_sealed(sealed).with_belonging(belonging))
+            }
         };
         let stop = StopFlag::new();
         let (asked, cancel) = (stop.clone(), call.cancel.clone());
@@ -162,9 +171,13 @@ impl Provider for Resources {
             plugin.configure(&own).await.map_err(said)?;
         }
         let scrubber = self.engine.context.scrubber().clone();
-        let there = There::new(Endpoint::read(&config)?, scrubber);
+        let settled = Settled {
+            there: There::new(Endpoint::read(&config)?, scrubber),
+            belonging: Belonging::read(&config)?,
+            config,
+        };
         let configured = self.configured.write();
-        *configured.unwrap_or_else(PoisonError::into_inner) = Settled { config, there };
+        *configured.unwrap_or_else(PoisonError::into_inner) = settled;
         Ok(())
     }
 
@@ -175,7 +188,8 @@ impl Provider for Resources {
                     let own = self.configuration(index, &config).await?;
                     plugin.configure(&own).await.map_err(said)?;
                 }
-                return Endpoint::read(&config).map(drop);
+                Endpoint::read(&config)?;
+                return Belonging::read(&config).map(drop);
             }
             Configured::Resource(kind) => (self.of(kind).await?, kind),
             Configured::DataSource(kind) => (self.of_data(kind).await?, kind),
@@ -237,6 +251,14 @@ impl Provider for Resources {
         let way = self.way(call, index).await?;
         let read = plugin.read(&way.going, kind, handed(current)).await;
         let read = read.map_err(said)?;
+        if read.is_none() {
+            // Terraform's own plan shows that it is made, and not that it was there.
+            let detail = "Somebody else has taken it away. If the configuration still has it, it is made again.";
+            call.warn(Diagnostic::warning(
+                "It is gone since the state was written",
+                detail,
+            ));
+        }
         read.map(|stored| given(stored, shape)).transpose()
     }
 

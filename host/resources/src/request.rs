@@ -18,6 +18,8 @@ pub enum Request {
     Project(Terms, ProjectRequest),
     /// Of one migration that is the whole of its project.
     Migration(Terms, MigrationRequest),
+    /// Of one that only its name is said of: how it stands, and what it is.
+    Recorded(Terms, MigrationName, DatabaseName),
 }
 
 /// Which environment is meant, and what holds for it.
@@ -58,8 +60,7 @@ pub struct SourceRequest {
 }
 
 /// A migration that is written in the request.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct MigrationRequest {
     /// Its name.
     pub name: MigrationName,
@@ -83,12 +84,22 @@ pub struct DatabaseRequest {
     pub password: Option<Json>,
 }
 
+/// A migration as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrittenMigration {
+    name: MigrationName,
+    database: DatabaseName,
+    up: Option<String>,
+    down: Option<String>,
+}
+
 /// A request as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Written {
     project: Option<SourceRequest>,
-    migration: Option<MigrationRequest>,
+    migration: Option<WrittenMigration>,
     environment: EnvironmentName,
     #[serde(default)]
     parameters: BTreeMap<String, String>,
@@ -125,7 +136,26 @@ impl Request {
                     all: written.all,
                 },
             )),
-            (None, Some(migration)) => Ok(Self::Migration(terms, migration)),
+            (
+                None,
+                Some(WrittenMigration {
+                    name,
+                    database,
+                    up,
+                    down,
+                }),
+            ) => Ok(match up {
+                Some(up) => Self::Migration(
+                    terms,
+                    MigrationRequest {
+                        name,
+                        database,
+                        up,
+                        down,
+                    },
+                ),
+                None => Self::Recorded(terms, name, database),
+            }),
             _ => Err(wrong(
                 "expected `project` or `migration`, and not both".to_owned(),
             )),

@@ -4,8 +4,10 @@ use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored, has_unknown, is_unknown};
 use whimbrel_sdk::serde_json;
 
-use crate::request::{Reached, text};
+use crate::outside;
+use crate::request::{Reached, part, stay, text};
 use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
+use crate::target::has_moved;
 
 /// What the plan says, when the databases can be asked.
 const COMPUTED: [&str; 6] = [
@@ -33,8 +35,10 @@ pub fn plan(
     without_write_only(&mut state);
     with_default(&mut state, "on_destroy", "keep");
     let mut planned = Planned::default();
+    set(&mut state, "targets", reached.targets(config));
     if let Some(prior) = prior {
         planned.replace = replaced(&prior.state, &state);
+        planned.warnings = outside::warnings(part(&seen(prior), "outside"));
     }
     let mut request = reached.environment(config);
     // What was looked at before this plan was made is what it is about, also when Terraform asks again to apply it.
@@ -120,6 +124,9 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
     let name = id(&state);
     set(&mut state, "id", json!(name));
     keep(&mut state, &answer);
+    if has_unknown(part(&state, "targets")) {
+        set(&mut state, "targets", reached.targets(config));
+    }
     if state.get("plan").is_none_or(is_unknown) {
         set(
             &mut state,
@@ -139,15 +146,26 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
 /// # Errors
 /// It can't be looked at.
 pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault> {
+    let targets = reached.targets(&current.state);
+    if has_unknown(&targets) || has_moved(part(&current.state, "targets"), &targets) {
+        // Where it is can't be asked any more, or not yet; what is to be done about that, the plan says.
+        return Ok(Some(current));
+    }
     let mut state = current.state;
+    set(&mut state, "targets", targets);
     let mut request = reached.environment(&state);
     if let Some(revision) = text(&state, "revision") {
         pin(&mut request, revision);
     }
     let answer = engine::status(&Json::Object(request))?;
+    let outside = outside::seen(&state, &answer);
     keep(&mut state, &answer);
     let head = answer.get("head");
-    let private = json!({ "source": state.get("source"), "ref": state.get("ref"), "head": head });
+    let mut private =
+        json!({ "source": state.get("source"), "ref": state.get("ref"), "head": head });
+    if let Some(outside) = outside {
+        set(&mut private, "outside", outside);
+    }
     Ok(Some(Stored {
         state,
         private: private.to_string().into_bytes(),
@@ -169,6 +187,9 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
                 pin(&mut request, revision);
             }
             request.insert("all".into(), json!(true));
+            if has_moved(part(state, "targets"), &reached.targets(state)) {
+                stay(&mut request, part(state, "targets"));
+            }
             engine::revert(&Json::Object(request)).map(|_| ())
         }
     }
@@ -229,9 +250,14 @@ fn keep(state: &mut Json, answer: &Json) {
     }
 }
 
+/// What a read kept for the plan that follows it.
+fn seen(prior: &Stored) -> Json {
+    serde_json::from_slice(&prior.private).unwrap_or_default()
+}
+
 /// The commit that the ref meant when it was looked at last; none if another one is meant now.
 fn pinned(prior: &Stored, config: &Json) -> Option<String> {
-    let seen: Json = serde_json::from_slice(&prior.private).ok()?;
+    let seen = seen(prior);
     let is_same = ["source", "ref"]
         .iter()
         .all(|name| seen.get(name) == config.get(name));
@@ -264,6 +290,9 @@ fn replaced(prior: &Json, state: &Json) -> Vec<String> {
     };
     if urls(prior) != urls(state) {
         changed.push("/databases".to_owned());
+    }
+    if changed.is_empty() && has_moved(part(prior, "targets"), part(state, "targets")) {
+        changed.push("/targets".to_owned());
     }
     changed
 }

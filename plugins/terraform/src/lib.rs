@@ -3,9 +3,11 @@
 mod data;
 mod environment;
 mod migration;
+mod outside;
 mod reference;
 mod request;
 mod state;
+mod target;
 
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored};
@@ -101,14 +103,8 @@ impl ResourceProvider for Terraform {
     fn import_state(&self, kind: &str, id: &str) -> Result<Stored, Fault> {
         match kind {
             ENVIRONMENT => environment::import(&self.reached, id),
-            _ => {
-                let message = format!("{kind} can't be imported: its text is written in Terraform");
-                Err(
-                    Fault::new(FaultClass::Unsupported, "terraform.import", message).with_hint(
-                        "an apply takes over what is applied already, if the text is the same",
-                    ),
-                )
-            }
+            MIGRATION => migration::import(&self.reached, id),
+            _ => Err(unknown(kind)),
         }
     }
 

@@ -3,8 +3,9 @@
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored, has_unknown};
 
-use crate::request::{Reached, text};
+use crate::request::{Reached, part, stay, text};
 use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
+use crate::target::has_moved;
 
 /// What makes it another migration, or puts it elsewhere.
 const IDENTITY: [&str; 4] = ["environment", "database", "name", "url"];
@@ -31,8 +32,16 @@ pub fn plan(
             .map(|name| format!("/{name}"))
             .collect();
     }
+    let whole = with_database(config, &state);
+    let target = reached.target(&whole);
+    if planned.replace.is_empty()
+        && prior.is_some_and(|prior| has_moved(part(&prior.state, "target"), &target))
+    {
+        planned.replace.push("/target".to_owned());
+    }
+    set(&mut state, "target", target);
     let is_new = prior.is_none() || !planned.replace.is_empty();
-    let request = Json::Object(reached.migration(&with_database(config, &state)));
+    let request = Json::Object(reached.migration(&whole));
     if has_unknown(&request) {
         set_unknown(&mut state, &["id", "checksum", "applied_at"]);
         planned.stored.state = state;
@@ -40,9 +49,7 @@ pub fn plan(
     }
     let name = id(&state);
     set(&mut state, "id", json!(name));
-    match engine::plan(&Json::Object(
-        reached.migration(&with_database(config, &state)),
-    )) {
+    match engine::plan(&request) {
         Ok(answer) => {
             let checksum = answer.get("checksum").cloned().unwrap_or_default();
             set(&mut state, "checksum", checksum);
@@ -72,8 +79,11 @@ pub fn plan(
 /// It isn't applied, or only in part: the next apply goes on.
 pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored, Fault> {
     let mut state = planned.state;
-    let request = reached.migration(&with_database(config, &state));
-    let answer = engine::apply(&Json::Object(request))?;
+    let whole = with_database(config, &state);
+    let answer = engine::apply(&Json::Object(reached.migration(&whole)))?;
+    if has_unknown(part(&state, "target")) {
+        set(&mut state, "target", reached.target(&whole));
+    }
     let name = id(&state);
     set(&mut state, "id", json!(name));
     keep(&mut state, &answer);
@@ -89,7 +99,13 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
 /// # Errors
 /// The database can't be looked at.
 pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault> {
+    let target = reached.target(&current.state);
+    if has_unknown(&target) || has_moved(part(&current.state, "target"), &target) {
+        // Where it is can't be asked any more, or not yet; what is to be done about that, the plan says.
+        return Ok(Some(current));
+    }
     let mut state = current.state;
+    set(&mut state, "target", target);
     let answer = engine::status(&Json::Object(reached.migration(&state)))?;
     if text(&answer, "state") != Some("applied") {
         return Ok(None);
@@ -111,10 +127,61 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
         OnDestroy::Keep => Ok(()),
         OnDestroy::Fail => Err(must_stay("whimbrel_migration", state)),
         OnDestroy::Revert => {
-            let request = reached.migration(state);
+            let mut request = reached.migration(state);
+            let target = part(state, "target");
+            if has_moved(target, &reached.target(state)) {
+                let database = text(state, "database").unwrap_or("main");
+                stay(&mut request, &json!({ database: target }));
+            }
             engine::revert(&Json::Object(request)).map(|_| ())
         }
     }
+}
+
+/// Takes over one that is applied: `ENVIRONMENT,DATABASE,NAME`, with `,URL` behind it if no `database` block of the provider
+/// says where the database is.
+///
+/// # Errors
+/// The id means none, or none that can be written in Terraform.
+pub fn import(reached: &Reached, id: &str) -> Result<Stored, Fault> {
+    let mut parts = id.splitn(4, ',');
+    let (Some(environment), Some(database), Some(name)) =
+        (parts.next(), parts.next(), parts.next())
+    else {
+        let message = format!("`{id}` names no migration");
+        return Err(Fault::new(FaultClass::Invalid, "terraform.import", message).with_hint(
+            "a migration is imported by `ENVIRONMENT,DATABASE,NAME`; with `,URL` behind it if no `database` block of the \
+             provider says where the database is",
+        ));
+    };
+    let mut state = json!({
+        "id": format!("{environment},{database},{name}"), "environment": environment, "database": database,
+        "name": name, "url": parts.next(), "on_destroy": "keep",
+    });
+    let answer = engine::status(&Json::Object(reached.migration(&state)))?;
+    if text(&answer, "state") != Some("applied") {
+        let message =
+            format!("`{name}` isn't applied there, so that there is nothing to take over");
+        return Err(
+            Fault::new(FaultClass::NotFound, "terraform.import", message)
+                .with_hint("an apply of the resource applies it"),
+        );
+    }
+    for field in ["up", "down"] {
+        set(
+            &mut state,
+            field,
+            answer.get(field).cloned().unwrap_or_default(),
+        );
+    }
+    let parameters = answer.get("parameters").and_then(Json::as_object);
+    if let Some(parameters) = parameters.filter(|all| !all.is_empty()) {
+        set(&mut state, "parameters", Json::Object(parameters.clone()));
+    }
+    Ok(Stored {
+        state,
+        private: Vec::new(),
+    })
 }
 
 fn id(state: &Json) -> String {

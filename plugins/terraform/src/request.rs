@@ -1,7 +1,10 @@
 //! What is asked of the engine, made of a resource's attributes and the provider's configuration.
 
 use whimbrel_sdk::prelude::*;
+use whimbrel_sdk::resource::{is_unknown, unknown};
 use whimbrel_sdk::serde_json::Map;
+
+use crate::target;
 
 /// What may be said of a database.
 const PARTS: [&str; 3] = ["url", "username", "password"];
@@ -57,12 +60,39 @@ impl Reached {
         put(&mut project, "ref", attributes.get("ref"));
         request.insert("project".into(), project);
         let databases = self.databases(&environment, own);
-        if !databases.is_empty() {
+        if is_unknown(own) {
+            request.insert("databases".into(), unknown());
+        } else if !databases.is_empty() {
             request.insert("databases".into(), Json::Object(databases));
         }
         request.insert("environment".into(), environment);
         shared(&mut request, attributes);
         request
+    }
+
+    /// Where the databases of an environment are that Terraform says it of, by their names.
+    pub fn targets(&self, attributes: &Json) -> Json {
+        let environment = attributes.get("environment").unwrap_or(&Json::Null);
+        let own = attributes.get("databases").unwrap_or(&Json::Null);
+        if is_unknown(environment) || is_unknown(own) {
+            return unknown();
+        }
+        let databases = self.databases(environment, own).into_iter();
+        let targets =
+            databases.filter_map(|(name, said)| Some((name, target::kept(said.get("url")?))));
+        Json::Object(targets.collect())
+    }
+
+    /// Where the database of a migration is; null if nobody says it.
+    pub fn target(&self, attributes: &Json) -> Json {
+        let environment = attributes.get("environment").unwrap_or(&Json::Null);
+        if is_unknown(environment) || attributes.get("database").is_some_and(is_unknown) {
+            return unknown();
+        }
+        let database = text(attributes, "database").unwrap_or("main");
+        let databases = self.databases(environment, &json!({ database: parts(attributes) }));
+        let url = databases.get(database).and_then(|said| said.get("url"));
+        url.map_or(Json::Null, target::kept)
     }
 
     /// A request about one migration that is written in Terraform.
@@ -81,6 +111,23 @@ impl Reached {
         request.insert("environment".into(), environment);
         shared(&mut request, attributes);
         request
+    }
+}
+
+/// Has a request ask the databases where a resource is, and not those that are said now.
+pub fn stay(request: &mut Map<String, Json>, targets: &Json) {
+    let said = request
+        .entry("databases")
+        .or_insert_with(|| Json::Object(Map::new()));
+    let Some(said) = said.as_object_mut() else {
+        return;
+    };
+    for parts in said.values_mut().filter_map(Json::as_object_mut) {
+        parts.remove("url");
+    }
+    for (name, url) in targets.as_object().into_iter().flatten() {
+        let parts = said.entry(name.clone()).or_insert_with(|| json!({}));
+        put(parts, "url", Some(url));
     }
 }
 
@@ -116,6 +163,11 @@ fn merge(into: &mut Json, from: Json) {
     if let (Some(into), Json::Object(from)) = (into.as_object_mut(), from) {
         into.extend(from);
     }
+}
+
+/// A part of a document; null if it isn't there.
+pub fn part<'a>(document: &'a Json, name: &str) -> &'a Json {
+    document.get(name).unwrap_or(&Json::Null)
 }
 
 /// A text of a document.

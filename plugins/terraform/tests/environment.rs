@@ -7,10 +7,10 @@ mod support;
 use terraform::Terraform;
 use whimbrel_sdk::mock::Host;
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::resource::{Planned, Stored, is_unknown, unknown};
+use whimbrel_sdk::resource::{Planned, Stored, has_unknown, is_unknown, unknown};
 use whimbrel_sdk::serde_json;
 
-use support::{answering, bare, planned, provider, refusing, with};
+use support::{answering, bare, planned, proposed, provider, refusing, with};
 
 const KIND: &str = "whimbrel_environment";
 
@@ -130,9 +130,12 @@ fn what_can_not_be_asked_yet_is_unknown() {
         assert!(is_unknown(&planned.stored.state["revision"]));
         assert_eq!(planned.warnings.len(), 1);
     }
-    let address = json!({ "databases": { "shop": { "url": unknown() } } });
-    let (planned, asked) = planned(KIND, None, &with(config(), address), answering(pending()));
-    assert!(is_unknown(&planned.unwrap().stored.state["id"]) && asked.is_empty());
+    for databases in [json!({ "shop": { "url": unknown() } }), unknown()] {
+        let config = with(config(), json!({ "databases": databases }));
+        let (planned, asked) = planned(KIND, None, &config, answering(pending()));
+        let state = planned.unwrap().stored.state;
+        assert!(is_unknown(&state["id"]) && has_unknown(&state["targets"]) && asked.is_empty());
+    }
 }
 
 #[test]
@@ -170,7 +173,10 @@ fn other_databases_are_another_resource() {
         assert_eq!(planned.unwrap().replace, replace);
     }
     let before = Stored {
-        state: with(seen.state.clone(), url("sqlite:a.db", 1)),
+        state: with(
+            with(seen.state.clone(), url("sqlite:a.db", 1)),
+            json!({ "targets": { "shop": "sqlite:a.db" } }),
+        ),
         ..seen
     };
     let (planned, _) = planned(
@@ -225,6 +231,51 @@ fn what_looks_at_it_knows_the_databases_of_the_provider() {
         seen,
         json!({ "source": "/shop", "ref": "main", "head": "c2" })
     );
+}
+
+#[test]
+fn another_address_of_the_provider_is_another_resource() {
+    let at = |url: &str| {
+        let block = json!({ "environment": "dev", "name": "shop", "url": url, "username": null, "password": null });
+        provider(json!({ "database": [block] }))
+    };
+    let made = with(
+        made().state,
+        json!({ "targets": { "shop": "sqlite:a.db" }, "on_destroy": "revert" }),
+    );
+    let made = Stored {
+        state: made,
+        private: Vec::new(),
+    };
+    let replaced = |url: &str| {
+        let proposed = proposed(KIND, &config(), Some(&made));
+        let (planned, _) =
+            answering(pending()).run(|| at(url).plan(KIND, Some(&made), &config(), proposed));
+        planned.unwrap().replace
+    };
+    assert!(replaced("sqlite:a.db").is_empty());
+    assert_eq!(replaced("sqlite:b.db"), ["/targets"]);
+    // It isn't looked for where it isn't, and what takes it back goes where it is.
+    let elsewhere = made.clone();
+    let (read, host) = answering(stands()).run(|| at("sqlite:b.db").read(KIND, elsewhere));
+    assert!(read.unwrap().unwrap() == made && host.asked().is_empty());
+    let (ended, host) = answering(stands()).run(|| at("sqlite:b.db").delete(KIND, made.clone()));
+    ended.unwrap();
+    assert_eq!(
+        host.asked()[0].1["databases"],
+        json!({ "shop": { "url": "sqlite:a.db" } })
+    );
+}
+
+#[test]
+fn what_was_done_elsewhere_is_said_with_the_plan() {
+    let made = made();
+    let now = with(stands(), json!({ "migrations": ["0001-a", "0002-b"] }));
+    let (read, _) = answering(now).run(|| bare().read(KIND, made));
+    let seen = read.unwrap().unwrap();
+    let (planned, _) = planned(KIND, Some(&seen), &config(), answering(pending()));
+    let warnings = planned.unwrap().warnings;
+    assert!(warnings[0].1.starts_with("applied since") && warnings[0].1.contains("`0002-b`"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use terraform::Terraform;
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Stored, is_unknown};
 
-use support::{answering, bare, planned, refusing, with};
+use support::{answering, bare, planned, proposed, provider, refusing, with};
 
 const KIND: &str = "whimbrel_migration";
 
@@ -92,6 +92,42 @@ fn another_name_or_place_is_another_migration() {
 }
 
 #[test]
+fn another_address_of_the_provider_is_another_migration() {
+    let at = |url: &str| {
+        let block = json!({ "environment": "dev", "name": "main", "url": url, "username": "ada", "password": null });
+        provider(json!({ "database": [block] }))
+    };
+    let config = with(config(), json!({ "url": null, "on_destroy": "revert" }));
+    let planned = |prior: Option<&Stored>, url: &str| {
+        let proposed = proposed(KIND, &config, prior);
+        let (planned, _) =
+            answering(pending()).run(|| at(url).plan(KIND, prior, &config, proposed));
+        planned.unwrap()
+    };
+    let first = planned(None, "postgres://db/a").stored;
+    assert_eq!(first.state["target"], "postgres://db/a");
+    let (made, _) = answering(applied()).run(|| at("postgres://db/a").create(KIND, first, &config));
+    let made = made.unwrap();
+    assert!(
+        planned(Some(&made), "postgres://bob@db:5432/a")
+            .replace
+            .is_empty()
+    );
+    assert_eq!(planned(Some(&made), "postgres://db/b").replace, ["/target"]);
+    // It isn't looked for where it isn't, and what takes it back goes where it is.
+    let elsewhere = made.clone();
+    let (read, host) = answering(pending()).run(|| at("postgres://db/b").read(KIND, elsewhere));
+    assert_eq!(read.unwrap().as_ref(), Some(&made));
+    assert!(host.asked().is_empty());
+    let (ended, host) = answering(pending()).run(|| at("postgres://db/b").delete(KIND, made));
+    ended.unwrap();
+    assert_eq!(
+        host.asked()[0].1["databases"],
+        json!({ "main": { "url": "postgres://db/a", "username": "ada" } })
+    );
+}
+
+#[test]
 fn a_database_that_is_not_there_yet_is_a_warning_for_a_new_one_only() {
     let (planned_new, _) = planned(KIND, None, &config(), refusing(FaultClass::Unavailable));
     let planned_new = planned_new.unwrap();
@@ -141,11 +177,41 @@ fn its_end_is_as_it_says() {
 }
 
 #[test]
-fn it_can_not_be_imported() {
-    let (refused, _) = answering(applied()).run(|| bare().import_state(KIND, "dev,main,0001-a"));
-    let fault = refused.unwrap_err();
-    assert_eq!(fault.class, FaultClass::Unsupported);
-    assert!(fault.hint.unwrap().contains("takes over"));
+fn it_is_imported_by_name_with_the_text_that_is_recorded() {
+    let recorded = json!({ "state": "applied", "up": "CREATE TABLE a (id bigint)", "down": null, "parameters": {} });
+    let importing = |id: &'static str, answer: Json| {
+        answering(answer).run(move || bare().import_state(KIND, id))
+    };
+    let (imported, host) = importing("dev,main,0001-a,sqlite:a,b.db", recorded);
+    let request = json!({
+        "environment": "dev", "databases": { "main": { "url": "sqlite:a,b.db" } },
+        "migration": { "name": "0001-a", "database": "main", "up": null },
+    });
+    assert_eq!(host.asked(), [("status".to_owned(), request)]);
+    let state = imported.unwrap().state;
+    assert_eq!(
+        (&state["id"], &state["up"], &state["down"]),
+        (
+            &json!("dev,main,0001-a"),
+            &json!("CREATE TABLE a (id bigint)"),
+            &Json::Null
+        )
+    );
+    assert_eq!(
+        (&state["url"], state.get("parameters")),
+        (&json!("sqlite:a,b.db"), None)
+    );
+    let (missing, _) = importing("dev,main,0001-a", json!({ "state": "pending" }));
+    assert_eq!(missing.unwrap_err().class, FaultClass::NotFound);
+    let (wrong, host) = importing("dev,main", json!({}));
+    assert!(
+        wrong
+            .unwrap_err()
+            .hint
+            .unwrap()
+            .contains("ENVIRONMENT,DATABASE,NAME")
+    );
+    assert!(host.asked().is_empty());
 }
 
 #[test]

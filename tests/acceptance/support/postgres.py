@@ -21,7 +21,8 @@ from support.canary import Canary
 _numbers = itertools.count(1)
 
 
-def _program(name):
+def program(name):
+    """One of PostgreSQL's programs."""
     found = shutil.which(name)
     if found:
         return found
@@ -115,7 +116,7 @@ class Cluster:
 
     def _run(self, name, *arguments):
         # The server must not inherit where this process's coverage goes, nor its working folder.
-        subprocess.run([*self._as, _program(name), *map(str, arguments)], cwd=self.folder, check=True,
+        subprocess.run([*self._as, program(name), *map(str, arguments)], cwd=self.folder, check=True,
                        stdout=subprocess.DEVNULL)
 
     def stop(self):

@@ -26,6 +26,11 @@ def drivers():
     return [name for name, variable in DRIVERS.items() if there(variable, name)] or ["tofu"]
 
 
+def left_out():
+    """What drives providers elsewhere and isn't here, so that nothing is run with it."""
+    return sorted(set(DRIVERS) - set(drivers()))
+
+
 def driver(name):
     """The program of one of them."""
     return program(DRIVERS[name], name)

@@ -73,12 +73,4 @@ impl Kept {
         });
         self
     }
-
-    /// The names, in order.
-    pub fn names(&self) -> Vec<&str> {
-        self.0
-            .iter()
-            .map(|migration| migration.name.as_str())
-            .collect()
-    }
 }

@@ -3,6 +3,7 @@
 mod kept;
 mod statement;
 mod table;
+mod upgrade;
 
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::resource::{Planned, Stored};
@@ -67,6 +68,10 @@ impl ResourceProvider for LookupTables {
 
     fn delete(&self, _: &str, current: Stored) -> Result<(), Fault> {
         Table::read(current)?.take_back()
+    }
+
+    fn upgrade(_: &str, version: u64, state: Json) -> Result<Json, Fault> {
+        upgrade::upgraded(version, state)
     }
 }
 

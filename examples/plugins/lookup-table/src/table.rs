@@ -76,10 +76,10 @@ pub fn plan(prefix: &Json, prior: Option<&Stored>, proposed: Json) -> Result<Pla
     }
     let before = prior.filter(|_| planned.replace.is_empty());
     set(&mut state, "id", Json::Null);
-    set(&mut state, "migrations", Json::Null);
+    set(&mut state, "revision", Json::Null);
     if has_unknown(&state) {
         set(&mut state, "id", unknown());
-        set(&mut state, "migrations", unknown());
+        set(&mut state, "revision", unknown());
         planned.stored.state = state;
         return Ok(planned);
     }
@@ -141,9 +141,9 @@ impl Table {
         while let Some(last) = self.kept.0.last() {
             let answer = engine::status(&self.request(last))?;
             if answer.get("state") == Some(&json!("applied")) {
-                let (rows, names) = (json!(self.kept.rows()), json!(self.kept.names()));
+                let (rows, revision) = (json!(self.kept.rows()), json!(self.kept.0.len()));
                 set(&mut self.state, "rows", rows);
-                set(&mut self.state, "migrations", names);
+                set(&mut self.state, "revision", revision);
                 return self.stored().map(Some);
             }
             self.kept.0.pop();
@@ -166,8 +166,8 @@ impl Table {
         let table = self.text("table").to_owned();
         let rows = self.state.get("rows").cloned().unwrap_or_default();
         self.kept = self.kept.leading_to(&table, &serde_json::from_value(rows)?);
-        let names = json!(self.kept.names());
-        set(&mut self.state, "migrations", names);
+        let revision = json!(self.kept.0.len());
+        set(&mut self.state, "revision", revision);
         let id = ["environment", "database", "name"]
             .map(|name| self.text(name))
             .join(",");

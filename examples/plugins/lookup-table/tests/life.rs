@@ -19,7 +19,7 @@ fn config(rows: Json) -> Json {
 /// As Terraform proposes it: what is computed is as it was, or unknown.
 fn proposed(config: &Json, prior: Option<&Stored>) -> Json {
     let mut state = config.clone();
-    for name in ["id", "database", "table", "migrations"] {
+    for name in ["id", "database", "table", "revision"] {
         if state[name].is_null() {
             state[name] = prior.map_or_else(unknown, |prior| prior.state[name].clone());
         }
@@ -83,8 +83,8 @@ fn each_change_of_rows_is_a_migration_of_its_own() {
     assert_eq!(asked.as_slice(), std::slice::from_ref(&expected));
     let (second, asked) = made(Some(&first), json!({ "EUR": "euro", "CHF": "franc" }));
     assert_eq!(
-        second.state["migrations"],
-        json!(["ref_currencies-0001", "ref_currencies-0002"])
+        (&first.state["revision"], &second.state["revision"]),
+        (&json!(1), &json!(2))
     );
     // The first one is asked for again, and stays as it was.
     let [one, two] = asked.as_slice() else {
@@ -138,15 +138,12 @@ fn what_is_not_known_yet_is_known_when_it_is_made() {
     let rows = json!({ "EUR": unknown() });
     let (planned, host) = plan(None, &config(rows), host());
     let planned = planned.unwrap();
-    assert!(has_unknown(&planned.stored.state["migrations"]) && host.asked().is_empty());
+    assert!(has_unknown(&planned.stored.state["revision"]) && host.asked().is_empty());
     let mut known = planned.stored;
     known.state["rows"] = json!({ "EUR": "Euro" });
     let config = config(json!({ "EUR": "Euro" }));
     let (stored, _) = self::host().run(|| provider(json!("ref_")).create(KIND, known, &config));
-    assert_eq!(
-        stored.unwrap().state["migrations"],
-        json!(["ref_currencies-0001"])
-    );
+    assert_eq!(stored.unwrap().state["revision"], json!(1));
 }
 
 #[test]
@@ -169,6 +166,20 @@ fn what_was_taken_back_elsewhere_is_seen() {
     );
     assert_eq!(read(applied(&["ref_currencies-0001"])), Some(first));
     assert_eq!(read(applied(&[])), None);
+}
+
+#[test]
+fn a_state_of_version_0_becomes_one_of_today() {
+    let file: Json = whimbrel_sdk::serde_json::from_str(include_str!("version-0.tfstate")).unwrap();
+    let old = &file["resources"][0]["instances"][0]["attributes"];
+    let state = LookupTables::upgrade(KIND, 0, old.clone()).unwrap();
+    assert_eq!(
+        (&state["revision"], state.get("migrations")),
+        (&json!(2), None)
+    );
+    assert_eq!(state["rows"], old["rows"]);
+    let refused = LookupTables::upgrade(KIND, 0, json!({ "rows": {} })).unwrap_err();
+    assert_eq!(refused.pointer.as_deref(), Some("/migrations"));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod interrupts;
 mod linting;
 mod planning;
 mod plugins;
+mod protocol;
 mod reverting;
 mod secrets;
 mod starting;
