@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_engine::{Context, Selection};
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
-use whimbrel_project::Idle;
+use whimbrel_project::{DefinitionCache, Idle};
 
 use crate::gathering::Gathering;
 use crate::migrations::{self, Kind, Wanted};
@@ -33,6 +33,8 @@ pub struct Here {
     pub(crate) sealed: Sealed,
     /// Connections between two questions: Terraform asks about each resource by itself.
     pub(crate) idle: Idle,
+    /// Migrations that are written in requests, as they were read before.
+    pub(crate) cache: DefinitionCache,
     gathering: Gathering<Wanted, Result<Json, Fault>>,
 }
 
@@ -45,6 +47,7 @@ impl Here {
             context,
             sealed: Sealed::default(),
             idle: Idle::default(),
+            cache: DefinitionCache::default(),
             gathering: Gathering::default(),
         }
     }
