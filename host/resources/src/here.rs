@@ -84,8 +84,9 @@ impl Here {
                     migration,
                     stop,
                 };
-                let answer = self.gathering.ask(together, wanted, answering).await;
-                answer.unwrap_or_else(|| Err(lost()))
+                let patience = kind.patience();
+                let gathered = self.gathering.ask(together, patience, wanted, answering);
+                gathered.await.unwrap_or_else(|| Err(lost()))
             }
         }
     }

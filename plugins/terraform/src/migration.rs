@@ -40,9 +40,7 @@ pub fn plan(
     }
     let name = id(&state);
     set(&mut state, "id", json!(name));
-    match engine::plan(&Json::Object(
-        reached.migration(&with_database(config, &state)),
-    )) {
+    match engine::plan(&request) {
         Ok(answer) => {
             let checksum = answer.get("checksum").cloned().unwrap_or_default();
             set(&mut state, "checksum", checksum);
