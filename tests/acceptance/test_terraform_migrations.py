@@ -11,6 +11,7 @@ import psycopg.sql
 import pytest
 from support.canary import Canary
 from support.evidence import Evidence
+from support.project import Project
 from support.terraform import WHIMBREL, Terraform, drivers
 
 ADDRESS = "whimbrel_migration.people"
@@ -151,6 +152,15 @@ def test_an_interrupt_ends_a_look_at_a_database_that_does_not_answer(terraform):
             os.killpg(planning.pid, signal.SIGINT)
             ended = terraform.end(planning, ["plan"], code=1)
     assert "asked to stop" in ended.err, ended
+
+
+def test_a_migration_is_of_no_repository(terraform, sqlite):
+    """What it is from is written in Terraform, whatever repository holds that or what is temporary."""
+    for folder in (terraform.folder, terraform.temporary):
+        Project(folder).commit()
+    terraform.write(migration(sqlite), provider="")
+    terraform.apply()
+    assert sqlite.rows("SELECT state, revision FROM whimbrel_migration") == [("applied", None)]
 
 
 def test_an_environment_has_one_owner(terraform, whimbrel, project, dev):

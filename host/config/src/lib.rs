@@ -38,6 +38,7 @@ mod source;
 mod sql_file;
 mod structural;
 mod tree;
+mod written;
 mod yaml;
 
 pub use cache::DefinitionCache;
@@ -55,3 +56,4 @@ pub use schema::schema;
 pub use shape::Kind;
 pub use structural::structural;
 pub use tree::{Entry, EntryKind, FolderTree, SourceError, SourceTree, check_path};
+pub use written::WrittenTree;

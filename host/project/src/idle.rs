@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use whimbrel_core::statement::Dialect;
 use whimbrel_database::{Endpoint, Session, SessionSettings};
 
 use crate::Connected;
@@ -11,7 +10,8 @@ use crate::Connected;
 /// How long one is kept. A server doesn't drop a database while somebody is connected to it, and waits some seconds for that.
 const MOMENT: Duration = Duration::from_millis(250);
 
-/// Connections to servers that nobody uses now. Files cost nothing to open again, and one that isn't there yet may be soon.
+/// Connections that nobody uses now. One to a file costs the reading of its whole schema; one to a file that isn't there
+/// yet isn't kept, because it may be there soon.
 #[derive(Clone, Default)]
 pub struct Idle(Arc<Mutex<Vec<Resting>>>);
 
@@ -33,6 +33,7 @@ impl Idle {
             resting.settings == *settings
                 && resting.connected.endpoint.is_same(endpoint)
                 && !resting.connected.session.is_closed()
+                && resting.connected.session.is_current()
         };
         let place = all.iter().position(is_it)?;
         Some(all.swap_remove(place).connected.session)
@@ -40,8 +41,9 @@ impl Idle {
 
     /// Keeps one for a moment, unless its user is only lent.
     pub(crate) fn keep(&self, connected: Connected, settings: SessionSettings) {
-        let is_server = connected.endpoint.dialect() == Dialect::Postgres;
-        if !is_server || !connected.lent.leases().is_empty() || connected.session.in_transaction() {
+        let session = &connected.session;
+        if !session.is_current() || !connected.lent.leases().is_empty() || session.in_transaction()
+        {
             return;
         }
         self.all().push(Resting {

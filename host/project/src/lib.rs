@@ -66,4 +66,4 @@ pub use source_secrets::SourceSecrets;
 pub use survey::{Histories, Survey, histories, histories_of, survey, survey_of};
 pub use targets::{Target, Targets};
 pub use verification::Verification;
-pub use whimbrel_config::DefinitionCache;
+pub use whimbrel_config::{DefinitionCache, WrittenTree};

@@ -1,7 +1,7 @@
 //! A project that is being opened: project and environments first, so that databases can be asked for their histories
 //! while the migrations are read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use whimbrel_config::{
@@ -48,6 +48,8 @@ struct Origin {
     prefix: String,
     remote: Option<Remote>,
     followed: Option<String>,
+    /// The documents, where they are in no folder.
+    written: Option<Tree>,
 }
 
 impl Opening {
@@ -73,6 +75,7 @@ impl Opening {
             remote: None,
             // Whose folder it is may rewrite its branches.
             followed: None,
+            written: None,
         };
         Self::of(from, location.reference.as_deref(), options)
     }
@@ -116,8 +119,29 @@ impl Opening {
             prefix: remote.prefix().to_owned(),
             remote: Some(remote.clone()),
             followed: branch,
+            written: None,
         };
         Self::of(from, reference.as_deref(), options)
+    }
+
+    /// The same of documents in no folder, and so of no repository. Relative paths are counted from `folder`.
+    ///
+    /// # Errors
+    /// As [`Opening::begin`].
+    pub(crate) fn begin_written(
+        tree: Tree,
+        folder: &Path,
+        options: &OpenOptions,
+    ) -> Result<Self, ProjectError> {
+        let from = Origin {
+            folder: folder.to_path_buf(),
+            repository: None,
+            prefix: String::new(),
+            remote: None,
+            followed: None,
+            written: Some(tree),
+        };
+        Self::of(from, None, options)
     }
 
     fn of(
@@ -131,6 +155,7 @@ impl Opening {
             prefix,
             remote,
             followed,
+            written,
         } = from;
         let said = reference;
         let bare = repository
@@ -155,12 +180,15 @@ impl Opening {
             let (tree, revision) = at(reference)?;
             (tree, Some(revision))
         } else {
-            let tree = FolderTree::open(&folder).map_err(|source| ProjectError::Folder {
-                folder: folder.clone(),
-                source,
-            })?;
+            let here = || -> Result<Tree, ProjectError> {
+                let tree = FolderTree::open(&folder).map_err(|source| ProjectError::Folder {
+                    folder: folder.clone(),
+                    source,
+                })?;
+                Ok(Arc::new(tree))
+            };
             let head = repository.as_ref().map(Repository::head).transpose()?;
-            (Arc::new(tree), head.flatten())
+            (written.map_or_else(here, Ok)?, head.flatten())
         };
         let controlling = match (&options.control, &repository) {
             (Control::AtHand, _) | (Control::Environment(_), None) => None,
@@ -226,7 +254,7 @@ impl Opening {
 
     /// The folder that relative paths of databases and secret files are counted from.
     #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 

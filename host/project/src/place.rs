@@ -1,5 +1,9 @@
 //! Where a project is, whichever way it is reached.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use whimbrel_config::WrittenTree;
 use whimbrel_git::Repository;
 
 use crate::{Location, OpenOptions, Opening, ProjectError, Remote};
@@ -25,6 +29,13 @@ pub enum Place {
         /// What is read of it, as above.
         reference: Option<String>,
     },
+    /// In memory: of no repository.
+    Written {
+        /// The documents.
+        tree: WrittenTree,
+        /// The folder that relative paths are counted from.
+        folder: PathBuf,
+    },
 }
 
 impl Place {
@@ -47,6 +58,9 @@ impl Place {
                 repository,
                 reference,
             } => Opening::begin_mirror(remote, repository.clone(), reference.as_deref(), options),
+            Self::Written { tree, folder } => {
+                Opening::begin_written(Arc::new(tree.clone()), folder, options)
+            }
         }
     }
 }

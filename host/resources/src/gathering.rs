@@ -13,6 +13,15 @@ const LULL: Duration = Duration::from_millis(1);
 /// The longest that the first of them waits for others.
 const WAIT: Duration = Duration::from_millis(20);
 
+/// How long those who are there wait for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Until nobody else has come for a moment: an answer costs more than the wait.
+    Lull,
+    /// Until those before them are answered.
+    Turn,
+}
+
 /// Questions of one kind.
 struct Kind<Q, A> {
     waiting: Vec<(Q, oneshot::Sender<A>)>,
@@ -41,6 +50,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gathering<Q, A> {
     pub async fn ask(
         &self,
         alike: String,
+        patience: Patience,
         question: Q,
         answering: impl FnOnce(Vec<Q>) -> BoxFuture<'static, Vec<A>>,
     ) -> Option<A> {
@@ -55,7 +65,9 @@ impl<Q: Send + 'static, A: Send + 'static> Gathering<Q, A> {
             (kind.waiting.len() == 1).then(|| Arc::clone(&kind.answering))
         };
         if let Some(turn) = turn {
-            self.lull(&alike).await;
+            if patience == Patience::Lull {
+                self.lull(&alike).await;
+            }
             let turn = turn.lock().await;
             let gathered = {
                 let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,10 +108,20 @@ mod tests {
 
     use futures::FutureExt as _;
 
-    use super::Gathering;
+    use super::{Gathering, Patience};
 
     #[tokio::test]
     async fn what_comes_together_is_answered_together() {
+        with(Patience::Lull).await;
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_others_are_answered_is_answered_together() {
+        with(Patience::Turn).await;
+    }
+
+    /// One comes, and nine others while it is answered.
+    async fn with(patience: Patience) {
         let gathering: Gathering<usize, (usize, usize)> = Gathering::default();
         let (times, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let ask = |number: usize| {
@@ -116,7 +138,8 @@ mod tests {
                     }
                     .boxed()
                 };
-                gathering.ask("same".to_owned(), number, answering).await
+                let alike = "same".to_owned();
+                gathering.ask(alike, patience, number, answering).await
             })
         };
         let first = ask(0);
@@ -133,11 +156,14 @@ mod tests {
     async fn what_is_not_alike_is_answered_apart() {
         let gathering: Gathering<u8, usize> = Gathering::default();
         let answering = |all: Vec<u8>| async move { vec![all.len(); all.len()] }.boxed();
-        let one = gathering.ask("one".to_owned(), 1, answering);
-        let other = gathering.ask("other".to_owned(), 2, answering);
+        let ask = |alike: &str, number| {
+            gathering.ask(alike.to_owned(), Patience::Turn, number, answering)
+        };
+        let (one, other) = (ask("one", 1), ask("other", 2));
         assert_eq!(tokio::join!(one, other), (Some(1), Some(1)));
         // Who gives no answers leaves none waiting.
-        let nothing = gathering.ask("one".to_owned(), 1, |_| async { Vec::new() }.boxed());
+        let none = |_| async { Vec::new() }.boxed();
+        let nothing = gathering.ask("one".to_owned(), Patience::Lull, 1, none);
         assert_eq!(nothing.await, None);
     }
 }

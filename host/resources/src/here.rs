@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_engine::{Context, Selection};
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
-use whimbrel_project::Idle;
+use whimbrel_project::{DefinitionCache, Idle};
 
 use crate::belonging::Belonging;
 use crate::gathering::Gathering;
@@ -36,6 +36,8 @@ pub struct Here {
     pub(crate) belonging: Belonging,
     /// Connections between two questions: Terraform asks about each resource by itself.
     pub(crate) idle: Idle,
+    /// Migrations that are written in requests, as they were read before.
+    pub(crate) cache: DefinitionCache,
     gathering: Gathering<Wanted, Result<Json, Fault>>,
 }
 
@@ -49,6 +51,7 @@ impl Here {
             sealed: Sealed::default(),
             belonging: Belonging::default(),
             idle: Idle::default(),
+            cache: DefinitionCache::default(),
             gathering: Gathering::default(),
         }
     }
@@ -99,8 +102,9 @@ impl Here {
                     migration,
                     stop,
                 };
-                let answer = self.gathering.ask(together, wanted, answering).await;
-                answer.unwrap_or_else(|| Err(lost()))
+                let patience = kind.patience();
+                let gathered = self.gathering.ask(together, patience, wanted, answering);
+                gathered.await.unwrap_or_else(|| Err(lost()))
             }
         }
     }

@@ -1,15 +1,14 @@
-//! Migrations that are the whole of their project: written into a folder that lives as long as it is worked on.
+//! Migrations that are the whole of their project: its documents are written in memory.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
 use whimbrel_core::environment::ValueSource;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::name::{DatabaseName, EnvironmentName, ProjectName};
-use whimbrel_project::Override;
+use whimbrel_project::{Override, Place, WrittenTree};
 
 use crate::request::MigrationRequest;
 
@@ -19,14 +18,14 @@ const MOST: u32 = 10_000;
 /// Writes the project. `said` has the addresses; what is secret in it stays there.
 ///
 /// # Errors
-/// A database has no address, or the folder can't be written.
+/// A database has no address, or nobody knows where relative paths are counted from.
 pub fn write(
     project: &ProjectName,
     environment: &EnvironmentName,
     migrations: &[&MigrationRequest],
     said: &mut Override,
-) -> Result<TempDir, Fault> {
-    let here = std::env::current_dir().map_err(|error| unwritable(&error))?;
+) -> Result<Place, Fault> {
+    let here = std::env::current_dir().map_err(|error| nowhere(&error))?;
     for migration in migrations {
         let name = &migration.database;
         let url = said.databases.get_mut(name);
@@ -36,18 +35,17 @@ pub fn write(
             None => return Err(no_address(name)),
         }
     }
-    files(project, environment, migrations).map_err(|error| unwritable(&error))
+    Ok(Place::Written {
+        tree: documents(project, environment, migrations),
+        folder: here,
+    })
 }
 
-fn files(
+fn documents(
     project: &ProjectName,
     environment: &EnvironmentName,
     migrations: &[&MigrationRequest],
-) -> io::Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("whimbrel-").tempdir()?;
-    let at = folder.path();
-    // JSON is YAML.
-    write_document(at, "whimbrel.yaml", "Project", project.as_str(), &json!({}))?;
+) -> WrittenTree {
     // The addresses are said over these.
     let databases = migrations.iter().map(|migration| {
         let unsaid = json!({ "url": "sqlite:unsaid.db" });
@@ -58,15 +56,17 @@ fn files(
     let policy = json!({
         "apply": "Auto", "destructive": "Confirm", "outOfOrder": "Allow", "onRevert": "Auto", "maxReverts": MOST,
     });
-    std::fs::create_dir(at.join("environments"))?;
-    let (name, spec) = (
-        environment.as_str(),
-        json!({ "databases": databases, "policy": policy }),
-    );
-    let path = format!("environments/{name}.json");
-    write_document(at, &path, "Environment", name, &spec)?;
-    std::fs::create_dir(at.join("migrations"))?;
-    for migration in migrations {
+    let environment = environment.as_str();
+    let whole = [
+        document("whimbrel.yaml", "Project", project.as_str(), &json!({})),
+        document(
+            &format!("environments/{environment}.json"),
+            "Environment",
+            environment,
+            &json!({ "databases": databases, "policy": policy }),
+        ),
+    ];
+    let each = migrations.iter().map(|migration| {
         let mut step = json!({ "sql": migration.up });
         if let (Some(down), Some(fields)) = (&migration.down, step.as_object_mut()) {
             fields.insert("revert".to_owned(), json!(down));
@@ -74,23 +74,18 @@ fn files(
         let definition = json!({ "database": migration.database, "steps": [step] });
         let name = migration.name.as_str();
         let path = format!("migrations/{name}.json");
-        write_document(at, &path, "Migration", name, &definition)?;
-    }
-    Ok(folder)
+        document(&path, "Migration", name, &definition)
+    });
+    whole.into_iter().chain(each).collect()
 }
 
-fn write_document(
-    folder: &Path,
-    path: &str,
-    kind: &str,
-    name: &str,
-    spec: &Json,
-) -> io::Result<()> {
+/// A document with its path. JSON is YAML.
+fn document(path: &str, kind: &str, name: &str, spec: &Json) -> (String, String) {
     let document = json!({
         "apiVersion": "whimbrel.dev/v1alpha1", "kind": kind,
         "metadata": { "name": name }, "spec": spec,
     });
-    std::fs::write(folder.join(path), format!("{document:#}\n"))
+    (path.to_owned(), format!("{document:#}\n"))
 }
 
 /// Relative paths are counted from where whoever asks is.
@@ -108,8 +103,8 @@ fn no_address(database: &DatabaseName) -> Fault {
     Fault::new(FaultClass::Invalid, "engine.no-address", message)
 }
 
-fn unwritable(error: &io::Error) -> Fault {
-    let message = format!("the definition can't be written down: {error}");
+fn nowhere(error: &io::Error) -> Fault {
+    let message = format!("the folder that paths are counted from is gone: {error}");
     Fault::new(FaultClass::Unavailable, "engine.folder", message)
 }
 

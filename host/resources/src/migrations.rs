@@ -14,6 +14,7 @@ use whimbrel_project::Histories;
 
 use crate::answer;
 use crate::failure::{fault, of_project, of_unread};
+use crate::gathering::Patience;
 use crate::here::Here;
 use crate::opened::Asked;
 use crate::request::{MigrationRequest, Terms};
@@ -36,6 +37,14 @@ impl Kind {
             EngineQuestion::Plan | EngineQuestion::Status => Self::Look,
             EngineQuestion::Apply => Self::Apply,
             EngineQuestion::Revert => Self::Revert,
+        }
+    }
+
+    /// What opens a database to change it costs more than waiting for others; a look goes over what is open already.
+    pub const fn patience(self) -> Patience {
+        match self {
+            Self::Look => Patience::Turn,
+            Self::Apply | Self::Revert => Patience::Lull,
         }
     }
 

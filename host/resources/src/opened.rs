@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tempfile::TempDir;
 use whimbrel_core::fault::Fault;
 use whimbrel_core::lineage::AbsentRule;
 use whimbrel_engine::{
@@ -11,7 +10,7 @@ use whimbrel_engine::{
 };
 use whimbrel_git::Repository;
 use whimbrel_plugin::StopFlag;
-use whimbrel_project::{Control, Location, Opening, Override, Verification};
+use whimbrel_project::{Control, Opening, Override, Verification};
 use whimbrel_run::Stop;
 
 use crate::failure::{fault, of_project, of_run};
@@ -25,8 +24,6 @@ pub struct Asked {
     /// The environment.
     pub opened: Opened,
     closing: Closing,
-    /// Where the project is written, if that is here.
-    _folder: Option<TempDir>,
 }
 
 impl Asked {
@@ -42,7 +39,7 @@ impl Asked {
     ) -> Result<Self, Fault> {
         let said = terms.overriding(&here.sealed)?;
         let selection = here.places.selection(source.place()?, commit(source))?;
-        Self::open(here, terms, selection, &said, meanwhile, None).await
+        Self::open(here, terms, selection, &said, meanwhile).await
     }
 
     /// An environment that has only these migrations.
@@ -57,22 +54,19 @@ impl Asked {
     ) -> Result<Self, Fault> {
         let mut said = terms.overriding(&here.sealed)?;
         let project = here.belonging.project()?;
-        let folder = inline::write(project, &terms.environment, migrations, &mut said)?;
+        let place = inline::write(project, &terms.environment, migrations, &mut said)?;
         let selection = Selection {
-            place: Location {
-                folder: folder.path().to_path_buf(),
-                reference: None,
-            }
-            .into(),
+            place,
             control_ref: None,
             verification: Verification::default(),
             signing: None,
-            cache: None,
+            // Terraform asks about each more than once.
+            cache: Some(here.cache.clone()),
             absent: AbsentRule::AskGit,
             environment: None,
             databases: Vec::new(),
         };
-        Self::open(here, terms, selection, &said, meanwhile, Some(folder)).await
+        Self::open(here, terms, selection, &said, meanwhile).await
     }
 
     async fn open(
@@ -81,7 +75,6 @@ impl Asked {
         mut selection: Selection,
         said: &Override,
         meanwhile: Meanwhile,
-        folder: Option<TempDir>,
     ) -> Result<Self, Fault> {
         selection.environment = Some(terms.environment.to_string());
         let opening = begin(selection.clone()).await?;
@@ -90,11 +83,7 @@ impl Asked {
         let closing = Closing::default();
         let context = context(here, &closing);
         match Opened::of(opening, &selection, &context, meanwhile).await {
-            Ok(opened) => Ok(Self {
-                opened,
-                closing,
-                _folder: folder,
-            }),
+            Ok(opened) => Ok(Self { opened, closing }),
             Err(error) => {
                 closing.close().await;
                 Err(fault(&error))

@@ -131,6 +131,7 @@ fn followed(place: &Place, newest: &Opening, name: &str) -> Option<String> {
     let said = match place {
         Place::Here(location) => &location.reference,
         Place::Elsewhere { reference, .. } | Place::Fetched { reference, .. } => reference,
+        Place::Written { .. } => &None,
     };
     let branch = || newest.environment(name).ok()?.branch.clone();
     let of_a_repository = || {
@@ -152,7 +153,7 @@ fn require_ancestor(
         Place::Here(location) => Repository::discover(&location.folder)
             .map_err(|error| of(whimbrel_project::ProjectError::from(error).into()))?,
         Place::Fetched { repository, .. } => Some(repository.clone()),
-        Place::Elsewhere { .. } => None,
+        Place::Elsewhere { .. } | Place::Written { .. } => None,
     };
     let repository = repository.ok_or_else(|| unknown(commit, name))?;
     let relation = repository.relation(&Revision::commit(commit.0.clone()), head);
@@ -179,6 +180,8 @@ fn at(selection: Selection, commit: &Commit, control: &Revision) -> Selection {
             reference,
         },
         Place::Elsewhere { remote, .. } => Place::Elsewhere { remote, reference },
+        // Of no repository, and so of no commit.
+        written @ Place::Written { .. } => written,
     };
     Selection {
         place,

@@ -145,6 +145,7 @@ impl Source {
     fn location(&self) -> String {
         match &self.settings.selection.place {
             Place::Here(location) => location.to_string(),
+            Place::Written { folder, .. } => folder.display().to_string(),
             Place::Elsewhere { remote, reference }
             | Place::Fetched {
                 remote, reference, ..

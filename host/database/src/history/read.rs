@@ -165,14 +165,19 @@ async fn read_with(
 ) -> Result<Locked, HistoryError> {
     let dialect = session.dialect();
     let table = |name| table(dialect, name);
-    let select = |sql: String| Command::with(sql, Vec::new());
-    let names = || {
-        only.iter()
-            .map(|name| Value::Text(name.to_string()))
-            .collect()
+    // Who asks by names asks again soon, by others.
+    let ask_with = |sql: String, parameters| {
+        let command = Command::with(sql, parameters);
+        if only.is_empty() {
+            command
+        } else {
+            command.recurring()
+        }
     };
+    let select = |sql: String| ask_with(sql, Vec::new());
+    let names = places(only);
     let among = |column: &str| {
-        let places: Vec<_> = (1..=only.len()).map(|place| format!("${place}")).collect();
+        let places: Vec<_> = (1..=names.len()).map(|place| format!("${place}")).collect();
         match only {
             [] => String::new(),
             _ => format!("WHERE {column} IN ({})", places.join(", ")),
@@ -184,23 +189,23 @@ async fn read_with(
             table("owner"),
             table("lock")
         )),
-        Command::with(
+        ask_with(
             format!(
                 "SELECT name, sequence, state, checksum, {definition} AS definition, parameters, plugins, revision, run, \
                  actor, started, finished, duration_milliseconds, rows, error, undo FROM {} {} ORDER BY sequence",
                 table("migration"),
                 among("name")
             ),
-            names(),
+            names.clone(),
         ),
-        Command::with(
+        ask_with(
             format!(
                 "SELECT migration, direction, position, hash, state, batch, checkpoint, rows_done, rows_total, probe, \
                  undo FROM {} {} ORDER BY migration, direction, position",
                 table("journal"),
                 among("migration")
             ),
-            names(),
+            names.clone(),
         ),
         select(format!(
             "SELECT {EVENT} FROM {} WHERE kind = 'approved' ORDER BY id",
@@ -228,6 +233,17 @@ async fn read_with(
         .first()
         .map_or_else(|| Ok(Vec::new()), |done| lease::leases(&done.rows))?;
     Ok(Locked { history, leases })
+}
+
+/// The names as parameters. The last one stands more than once, so that questions about other numbers of migrations are the
+/// same question, which is prepared once.
+fn places(only: &[MigrationName]) -> Vec<Value> {
+    let Some(last) = only.last() else {
+        return Vec::new();
+    };
+    let more = only.len().next_power_of_two() - only.len();
+    let all = only.iter().chain(std::iter::repeat_n(last, more));
+    all.map(|name| Value::Text(name.to_string())).collect()
 }
 
 /// A version that this program doesn't know may mean anything by its columns.

@@ -57,6 +57,12 @@ pub trait Session: Send {
     /// Whether the connection is gone.
     fn is_closed(&self) -> bool;
 
+    /// Whether a new connection to the same place would come to the same database, and leave it as this one does: a file
+    /// may have been replaced, or only be there since.
+    fn is_current(&self) -> bool {
+        true
+    }
+
     /// Whether a transaction is open, as far as the commands sent so far tell.
     fn in_transaction(&self) -> bool;
 

@@ -2,6 +2,7 @@
 
 mod classify;
 mod error;
+mod identity;
 mod lint;
 mod lock_file;
 mod refuse;

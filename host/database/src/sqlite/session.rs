@@ -11,6 +11,7 @@ use rusqlite::InterruptHandle;
 use tokio::sync::oneshot;
 use whimbrel_core::statement::Dialect;
 
+use super::identity::Identity;
 use super::{lock_file, worker};
 use crate::endpoint::Endpoint;
 use crate::session::{
@@ -27,6 +28,8 @@ pub(super) struct SqliteSession {
     jobs: Option<mpsc::Sender<Job>>,
     interrupt: Arc<InterruptHandle>,
     path: PathBuf,
+    /// The file that was there before it was opened, and after; none if there was none.
+    file: Option<Identity>,
     lock: Option<File>,
     in_transaction: bool,
     round_trips: u64,
@@ -46,13 +49,18 @@ pub(crate) async fn connect(
     let (file, settings) = (path.clone(), settings.clone());
     thread::Builder::new()
         .name("sqlite".to_owned())
-        .spawn(move || match worker::open(&file, &settings) {
-            Ok(mut connection) => {
-                if ready.send(Ok(connection.get_interrupt_handle())).is_ok() {
-                    worker::serve(&mut connection, &settings, &inbox);
+        .spawn(move || {
+            let before = Identity::of(&file);
+            match worker::open(&file, &settings) {
+                Ok(mut connection) => {
+                    let identity = before.filter(|_| before == Identity::of(&file));
+                    let opened = (connection.get_interrupt_handle(), identity);
+                    if ready.send(Ok(opened)).is_ok() {
+                        worker::serve(&mut connection, &settings, &inbox);
+                    }
                 }
+                Err(error) => drop(ready.send(Err(error))),
             }
-            Err(error) => drop(ready.send(Err(error))),
         })
         .map_err(|error| {
             DatabaseError::new(
@@ -61,11 +69,12 @@ pub(crate) async fn connect(
                 format!("no thread for SQLite: {error}"),
             )
         })?;
-    let interrupt = opened.await.map_err(|_| gone())??;
+    let (interrupt, file) = opened.await.map_err(|_| gone())??;
     Ok(Box::new(SqliteSession {
         jobs: Some(jobs),
         interrupt: Arc::new(interrupt),
         path,
+        file,
         lock: None,
         in_transaction: false,
         round_trips: 0,
@@ -121,6 +130,13 @@ impl Session for SqliteSession {
 
     fn is_closed(&self) -> bool {
         self.jobs.is_none()
+    }
+
+    fn is_current(&self) -> bool {
+        // Who closes a file with a write-ahead log last clears that away, unless somebody else has it open.
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        self.file.is_some() && self.file == Identity::of(&self.path) && !Path::new(&log).exists()
     }
 
     fn in_transaction(&self) -> bool {

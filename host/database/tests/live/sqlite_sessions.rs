@@ -289,6 +289,36 @@ async fn a_read_only_session_leaves_the_disk_alone() {
 }
 
 #[tokio::test]
+async fn a_session_knows_whether_its_file_is_still_the_one() {
+    let target = Target::sqlite();
+    let path = target.endpoint.sqlite_path().unwrap();
+    let settings = SessionSettings::default().read_only();
+    let open = || async { connect(&target.endpoint, &settings).await.unwrap() };
+    assert!(!open().await.is_current(), "there was no file");
+    let make = "CREATE TABLE t (a)";
+    texts(target.session().await.as_mut(), &[make])
+        .await
+        .unwrap();
+    let session = open().await;
+    assert!(session.is_current());
+    fs::remove_file(path).unwrap();
+    assert!(!session.is_current());
+    texts(target.session().await.as_mut(), &[make])
+        .await
+        .unwrap();
+    assert!(!session.is_current(), "it has another file open");
+    let session = open().await;
+    assert!(session.is_current());
+    let mut other = target.session().await;
+    let log = "PRAGMA journal_mode = wal; INSERT INTO t VALUES (1)";
+    texts(other.as_mut(), &[log]).await.unwrap();
+    assert!(
+        !session.is_current(),
+        "it would keep the log from being cleared away"
+    );
+}
+
+#[tokio::test]
 async fn a_file_that_is_none_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(

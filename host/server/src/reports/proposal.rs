@@ -189,6 +189,7 @@ fn own(source: &Source, head: &Head) -> Selection {
     let reference = match &source.settings.selection.place {
         Place::Here(location) => location.reference.clone(),
         Place::Elsewhere { reference, .. } | Place::Fetched { reference, .. } => reference.clone(),
+        Place::Written { .. } => None,
     };
     Selection {
         place: Place::Fetched {
