@@ -47,7 +47,7 @@ class Shop:
             'path "sys/leases/revoke" { capabilities = ["update"] }\n'
             'path "sys/leases/renew" { capabilities = ["update"] }')
         auth, role_id, secret_id = self.openbao.app_role(policy)
-        self.cluster.also(Canary("secret id", secret_id, secret_id))
+        Canary.known("secret id", secret_id)
         shutil.copy(self.openbao.certificate, self.project.folder / "vault.pem")
         self.project.declare(plugins={"vault": {
             "builtin": "vault",
@@ -175,7 +175,7 @@ def kept(openbao, project, cluster, postgres, **fields):
     openbao.call(f"{mount}/data/shop", {"data": {"password": cluster.password("by_variable")} | fields})
     policy = openbao.policy(f'path "{mount}/*" {{ capabilities = ["read"] }}')
     token = openbao.call("auth/token/create", {"policies": [policy]})["auth"]["client_token"]
-    cluster.also(Canary("token", token, token))
+    Canary.known("token", token)
     shutil.copy(openbao.certificate, project.folder / "vault.pem")
     project.declare(plugins={"vault": {"builtin": "vault", "grants": {
         "http": [{"to": "config:/address", "ca": {"file": "vault.pem"}}], "clock": True,
@@ -197,7 +197,7 @@ def test_a_password_that_is_kept_and_rotated(whimbrel, project, openbao, cluster
     project.table("0001-people")
     whimbrel.run("apply", "--environment", "dev", **variables)
     # The newest version is wrong, an older one is asked for by its number.
-    openbao.call(f"{mount}/data/shop", {"data": {"password": "not-the-password"}})
+    openbao.call(f"{mount}/data/shop", {"data": {"password": Canary.hatch("a wrong password in OpenBao", plain=True).value}})
     ended = whimbrel.run("status", "--environment", "dev", code=None, **variables)
     assert ended.code not in (OK, PENDING) and "password" in ended.said
     project.environment("dev", {"shop": {
@@ -316,7 +316,7 @@ def test_a_third_party_s_backend_by_path_and_digest(whimbrel, project, strongbox
     project.table("0001-people")
     whimbrel.run("apply", "--environment", "dev", **key)
     assert postgres.tables() == {"people"}
-    ended = whimbrel.run("status", "--environment", "dev", code=None, STRONGBOX_KEY="open nothing")
+    ended = whimbrel.run("status", "--environment", "dev", code=None, STRONGBOX_KEY=Canary.hatch("a wrong key of Strongbox", plain=True).value)
     assert ended.code != OK and "strongbox." in ended.said
     # Another component than the one that was looked at is not run.
     declare("sha256:" + "0" * 64)
