@@ -1,6 +1,6 @@
 """Databases whose credentials come from real stores: kept, lent for seconds, taken away in the middle, and left by a crash.
 
-The long rotation takes about WHIMBREL_ROTATION_SECONDS with leases of WHIMBREL_LEASE_SECONDS: 480 and 30 are eight minutes of
+The long rotation takes WHIMBREL_ROTATION_SECONDS or more, with leases of WHIMBREL_LEASE_SECONDS: 480 and 30 are eight minutes of
 half-minute leases.
 """
 
@@ -22,6 +22,7 @@ SECONDS = float(os.environ.get("WHIMBREL_ROTATION_SECONDS", "24"))
 LEASE = int(os.environ.get("WHIMBREL_LEASE_SECONDS", "3"))
 ROWS = 4000
 BATCH = 100
+LONGEST_PAUSE = 0.6
 
 
 class Shop:
@@ -68,12 +69,14 @@ class Shop:
 
     def fill(self, seconds):
         """A table, and a backfill over it that takes about so long. Doing a row twice would show."""
-        pause = int(seconds * 1000 * BATCH / ROWS)
+        # A takeover cuts a pause short, so pauses are short beside leases however long it takes.
+        batch = max(1, min(BATCH, int(ROWS * LONGEST_PAUSE / seconds)))
+        pause = int(seconds * 1000 * batch / ROWS)
         self.project.migration(
             "0001-people", "CREATE TABLE people (id bigint PRIMARY KEY, touched bigint NOT NULL DEFAULT 0)",
             f"INSERT INTO people (id) SELECT generate_series(1, {ROWS})")
         self.project.migration("0002-fill", {"uses": "backfill", "with": {
-            "table": "people", "key": "id", "set": "touched = touched + 1", "batchSize": BATCH, "pause": f"{pause}ms",
+            "table": "people", "key": "id", "set": "touched = touched + 1", "batchSize": batch, "pause": f"{pause}ms",
         }})
         self.project.table("0003-orders")
 
