@@ -74,9 +74,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def evidence(tmp_path_factory):
-    """What the product leaves behind in the whole run."""
+    """What the product leaves behind in the whole run; whoever runs a part of it looks at that at the end, too."""
     SUITE.watch(tmp_path_factory.getbasetemp())
-    return SUITE
+    yield SUITE
+    SUITE.hold()
 
 
 def pytest_unconfigure(config):
@@ -96,12 +97,13 @@ def binary():
 def cluster(evidence):
     """A private PostgreSQL server."""
     cluster = Cluster()
+    evidence.also(cluster)
     yield cluster
     try:
         # The last test looks at what its own process left behind, and others have left something, too.
-        if is_shared():
-            evidence.hold(cluster)
+        evidence.hold()
     finally:
+        evidence.forget(cluster)
         cluster.stop()
 
 
@@ -114,12 +116,15 @@ def openbao():
 
 
 @pytest.fixture(scope="session")
-def kubernetes(binary, tmp_path_factory):
+def kubernetes(binary, tmp_path_factory, evidence):
     """A real API server that has the product's kinds."""
     server = Kubernetes()
+    # Whatever anybody has ever written to it, also what is no longer there.
+    evidence.watch(server.audit)
     try:
         server.define(Whimbrel(binary, tmp_path_factory.mktemp("kubernetes")))
         yield server
+        evidence.hold()
     finally:
         server.stop()
 

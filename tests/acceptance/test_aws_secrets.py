@@ -16,7 +16,6 @@ class Shop:
         self.database = cluster.create_database()
         self.secret = f"shop/{self.database}"
         self.canary, self.user = Canary.hatch("a password kept in AWS"), f"aws_{self.database}"
-        cluster.also(self.canary)
         with cluster.connect() as connection:
             cluster.create_user(connection, self.user, self.canary.value)
         fields = json.dumps({"username": self.user, "password": self.canary.value})
@@ -26,7 +25,7 @@ class Shop:
             "AWS_ACCESS_KEY_ID": reader["access_key_id"], "AWS_SECRET_ACCESS_KEY": reader["secret_access_key"],
         }
         key = reader["secret_access_key"]
-        cluster.also(Canary("a secret access key", key, key))
+        Canary.known("a secret access key", key)
 
     def environment(self, path=None, **more):
         """An environment whose credentials are in the secret."""
@@ -65,7 +64,7 @@ def test_a_password_from_aws(whimbrel, shop):
 
 def test_a_signature_that_is_wrong_is_said_and_not_repeated(whimbrel, shop):
     shop.environment()
-    known = shop.known | {"AWS_SECRET_ACCESS_KEY": "guessed"}
+    known = shop.known | {"AWS_SECRET_ACCESS_KEY": Canary.hatch("a guessed secret access key", plain=True).value}
     ended = whimbrel.run("apply", "--environment", "dev", code=None, **known)
     assert ended.code in (FAILED, RETRY)
     assert "ignature" in ended.said

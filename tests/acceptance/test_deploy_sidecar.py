@@ -5,6 +5,7 @@ from http import client
 import pytest
 import yaml
 from support.canary import Canary
+from support.evidence import SUITE
 from support.git_server import Served
 from support.pod import Container
 from support.product import RETRY, ROOT
@@ -104,6 +105,8 @@ def ask(sidecar, token, method, path):
     try:
         connection.request(method, path, headers={"authorization": f"Bearer {token.value}"})
         answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        text = answer.read().decode()
     finally:
         connection.close()
+    SUITE.hear("answers", f"{answer.status} {answer.getheaders()}", text)
+    return answer.status, text

@@ -11,6 +11,6 @@ def test_nothing_that_was_left_behind_holds_a_secret(whimbrel, project, betrayed
     # So that there is something to search even when this test is run alone.
     project.migration("0001-people", "SELECT betrayal.fail('raw')")
     whimbrel.run("apply", "--environment", "dev", code=FAILED)
-    evidence.hold(betrayed.cluster)
+    evidence.hold()
     assert evidence.looked_at > evidence.runs > 0
     assert evidence.rows > 0

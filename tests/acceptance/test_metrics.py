@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.canary import Canary
 from support.evidence import SUITE
 from support.hostile import hostile
 from support.parts import free_port
@@ -16,7 +17,7 @@ from support.product import DRIFT, FAILED, OK, REFUSED, Ended, environment
 from support.prometheus import Pushgateway, lint, samples, value
 
 # Of a gateway, and what its configuration has of it (bcrypt).
-PASSWORD = "nT5wq0ZpKx83LmVbRd61"
+PASSWORD = Canary.known("a password of a gateway", "nT5wq0ZpKx83LmVbRd61").value
 HASH = "$2b$04$EyqvIRAVXg3g2iUhsAiNDutyFj1qn5XN6AE3z5NkLcNKEyXbRAFW6"
 
 

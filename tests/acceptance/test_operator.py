@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from support.canary import Canary
 from support.waiting import eventually
 
 TABLE = [{"sql": "CREATE TABLE people (id integer)", "revert": "DROP TABLE people"}]
@@ -166,7 +167,8 @@ def test_statements_that_lose_data_wait_for_who_looked_at_them(namespace, operat
 def lent(namespace, cluster, postgres):
     """A database whose password is in a `Secret`."""
     user = f"of_{postgres.name}"
-    passwords = iter(("first-password", "second-password"))
+    known = [Canary.hatch(f"the {which} password of an Environment", plain=True) for which in ("first", "second")]
+    passwords = iter([one.value for one in known])
 
     def change():
         """Another password, known to the database and not to the cluster."""
@@ -189,11 +191,11 @@ def test_a_password_is_read_from_a_secret_and_again_when_it_changes(namespace, o
     operate()
     namespace.apply("Environment", "dev", environment())
     namespace.apply("Migration", "0001-people", of("dev", *TABLE))
-    change()
-    namespace.apply("Secret", "shop", {"password": "wrong"})
+    first = change()
+    namespace.apply("Secret", "shop", {"password": Canary.hatch("a wrong password of an Environment", plain=True).value})
     namespace.patch("Environment", "dev", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": "1"}}})
     namespace.until("Environment", "dev", "Ready", status="False")
-    namespace.apply("Secret", "shop", {"password": "first-password"})
+    namespace.apply("Secret", "shop", {"password": first})
     namespace.until("Migration", "0001-people", "Succeeded")
     assert postgres.tables() == {"people"}
     namespace.apply("Secret", "shop", {"password": change()})

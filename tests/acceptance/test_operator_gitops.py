@@ -1,6 +1,7 @@
 """A `GitSource`: environments and migrations from a repository, as objects of the cluster."""
 
 import pytest
+from support.canary import Canary
 from support.prometheus import value
 from support.target import SqliteTarget
 from support.waiting import eventually
@@ -54,7 +55,7 @@ def test_a_secret_of_a_source_that_changes_is_read(namespace, operate, source, h
     """Although the source is looked at once in an hour."""
     operate()
     namespace.until("GitSource", "shop", "Ready")
-    namespace.apply("Secret", "git", {"password": "guessed"})
+    namespace.apply("Secret", "git", {"password": Canary.hatch("a wrong password of Git", plain=True).value})
     namespace.until("GitSource", "shop", "Ready", status="False", within=15)
     namespace.apply("Secret", "git", {"password": http.password.value})
     namespace.until("GitSource", "shop", "Ready", within=15)

@@ -3,6 +3,7 @@
 from urllib.parse import parse_qs
 
 import pytest
+from support.canary import Canary
 from support.kubernetes import manifests
 from support.target import SqliteTarget
 from support.waiting import eventually
@@ -49,7 +50,7 @@ def test_a_role_that_names_the_secrets_is_enough(namespace, api, narrowed, follo
     namespace.until("GitSource", "shop", "Ready")
     namespace.until("Environment", "own", "Ready", reason="Current")
     # Each is watched, too: nobody would look again within the hour, or for ten minutes.
-    namespace.apply("Secret", "git", {"password": "guessed"})
+    namespace.apply("Secret", "git", {"password": Canary.hatch("a wrong password of Git", plain=True).value})
     namespace.until("GitSource", "shop", "Ready", status="False")
     namespace.apply("Secret", "git", {"password": http.password.value})
     namespace.until("GitSource", "shop", "Ready")

@@ -5,6 +5,8 @@ import re
 import shutil
 
 import pytest
+from support.canary import Canary
+from support.evidence import SUITE
 from support.git_server import HttpServer, certificate
 from support.product import FAILED, OK, PENDING, REFUSED, RETRY, USAGE, guest_file
 from support.target import SqliteTarget
@@ -160,7 +162,7 @@ def test_a_token(outside, http, url, served):
     http.user = "x-access-token"
     outside.run("plan", "--project", url, *DEV, WHIMBREL_GIT_TOKEN=http.password.value)
     file = outside.folder.parent / "token"
-    file.write_text(http.password.value + "\n")
+    SUITE.given(file).write_text(http.password.value + "\n")
     outside.run("plan", "--project", url, *DEV, WHIMBREL_GIT_TOKEN_FILE=file)
     both = outside.run("plan", "--project", url, WHIMBREL_GIT_TOKEN_FILE=file, WHIMBREL_GIT_TOKEN="x", code=USAGE)
     assert "say two things" in both.err
@@ -189,9 +191,10 @@ def test_a_mirror_that_can_not_be_written(outside, url, http):
 def test_who_is_not_let_in(outside, http, url, served):
     ended = outside.run("plan", "--project", url, *DEV, code=FAILED)
     assert "refuses access: a credential is needed" in ended.err
-    ended = outside.run("plan", "--project", url, *DEV, code=FAILED, WHIMBREL_GIT_TOKEN="wrong-token-of-nobody")
+    wrong = Canary.hatch("a wrong token of Git", plain=True).value
+    ended = outside.run("plan", "--project", url, *DEV, code=FAILED, WHIMBREL_GIT_TOKEN=wrong)
     assert "the credential is not accepted" in ended.err and "not revoked" in ended.err
-    assert "wrong-token" not in ended.said
+    assert wrong not in ended.said
     ended = outside.run("plan", "--project", f"{http.address}/ship.git", *DEV, code=FAILED, **http.access)
     assert "there is no repository" in ended.err
 

@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+from support.canary import Canary
 from support.git_server import SshServer, key
 from support.product import FAILED
 
@@ -32,11 +33,12 @@ def test_ssh_with_a_key(outside, sshd, served, shop, project):
 
 def test_ssh_with_an_encrypted_key(outside, sshd, served, tmp_path):
     url = f"{sshd.address}{served.folder}"
-    secret = key(tmp_path / "encrypted", "rsa", passphrase="a long passphrase")
+    passphrase = Canary.hatch("the passphrase of a key for SSH").value
+    secret = key(tmp_path / "encrypted", "rsa", passphrase=passphrase)
     with (sshd.folder / "authorized").open("a") as file:
         file.write((tmp_path / "encrypted.pub").read_text())
     access = {"WHIMBREL_GIT_SSH_KEY": secret, "WHIMBREL_GIT_KNOWN_HOSTS": sshd.known(hashed=True)}
-    outside.run("plan", "--project", url, *DEV, WHIMBREL_GIT_SSH_PASSPHRASE="a long passphrase", **access)
+    outside.run("plan", "--project", url, *DEV, WHIMBREL_GIT_SSH_PASSPHRASE=passphrase, **access)
     ended = outside.run("plan", "--project", url, *DEV, WHIMBREL_GIT_SSH_PASSPHRASE="another", code=FAILED, **access)
     assert "SSH key" in ended.err and "another" not in ended.err.split("hint")[0].replace("another one", "")
 

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from support.canary import Canary
 from support.product import RETRY, TERMINATED, USAGE
 from support.target import PostgresTarget, SqliteTarget
 from support.waiting import eventually
@@ -130,14 +131,14 @@ def test_an_approver_must_be_on_the_list(serve, project, sqlite):
     project.environment("dev", {"shop": sqlite.url}, policy={"apply": "Approve", "approvers": ["ann"]})
     project.migration("0001-people", PEOPLE)
     project.commit()
-    tokens = {"ANN": "a-token-of-ann-4711", "BOB": "a-token-of-bob-4711", "EVE": "a-token-of-eve-4711"}
+    tokens = {name: Canary.hatch(f"a token of {name}", plain=True).value for name in ("ANN", "BOB", "EVE")}
     named = [f"{name.lower()}=secret://env/{name}" for name in tokens]
     server = serve("--token", named[0], "--token", named[1], "--token", named[2] + ",read", token=tokens["BOB"], **tokens)
     digest = server.phase("waiting")["plan"]["digest"]
     path, order = "/v1/environments/dev/apply", {"plan": digest}
     assert server.post(path, order, status=403).json()["type"] == "may-not-approve"
     assert server.post(path, order, status=403, authorization=f"Bearer {tokens['EVE']}").json()["type"] == "forbidden"
-    for wrong in ("", "Bearer", "Bearer a-token-of-ann-4712", f"Basic {tokens['ANN']}"):
+    for wrong in ("", "Bearer", f"Bearer {tokens['ANN'][:-1]}", f"Basic {tokens['ANN']}"):
         answer = server.post(path, order, status=401, authorization=wrong)
         assert answer.headers["www-authenticate"] == "Bearer"
     server.get("/v1/environments", status=401, authorization="Bearer nobody")

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
+from support.canary import Canary
 
 TEXT = {"type": "string", "minLength": 1}
 CONTENT = {"type": "object", "minProperties": 1, "additionalProperties": {
@@ -111,7 +112,7 @@ def test_what_it_describes_is_served(server):
 def test_who_needs_no_token_is_said(serve, project, sqlite):
     project.environment("dev", {"shop": sqlite.url})
     project.table("0001-people")
-    token = "a-token-of-the-tests-4711"
+    token = Canary.hatch("a token of a server", plain=True).value
     server = serve("--token", "secret://env/TOKEN", token=token, TOKEN=token)
     run = server.phase("current")["lastRun"]
     names = {"environment": "dev", "source": "default", "run": run}

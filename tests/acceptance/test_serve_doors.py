@@ -91,7 +91,7 @@ def served_by_tls(serve, project, sqlite, tmp_path):
 
 
 def test_a_token_gets_in_over_tls(served_by_tls):
-    token = Canary.hatch("a token")
+    token = Canary.hatch("a token", plain=True).value
     server = served_by_tls("--token", "ann=secret://env/TOKEN", token=token, TOKEN=token)
     assert server.phase("current")
     server.token = None

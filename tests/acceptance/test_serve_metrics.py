@@ -67,7 +67,7 @@ def test_the_format_is_the_one_that_is_asked_for(serve, project, dev):
 def test_metrics_are_for_whoever_may_read(serve, project, sqlite):
     project.environment("dev", {"shop": sqlite.url})
     project.table("0001-people")
-    reader = Canary.hatch("a reader's token")
+    reader = Canary.hatch("a reader's token", plain=True).value
     server = serve("--token", "prometheus=secret://env/READER,read", READER=reader)
     assert server.get("/metrics", status=401).json()["title"]
     server.token = reader

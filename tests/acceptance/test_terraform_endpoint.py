@@ -7,13 +7,15 @@ import signal
 import ssl
 
 import pytest
+from support.canary import Canary
+from support.evidence import SUITE
 from support.git_server import certificate
 from support.target import SqliteTarget
 from support.terraform import WHIMBREL, Terraform
 from support.waiting import eventually
 
 ADDRESS = "whimbrel_environment.shop"
-TOKEN = "canary-endpoint-token-41c7"
+TOKEN = Canary.hatch("a token of an endpoint", plain=True).value
 # What says how the database is reached: to the server, and to the provider that works by itself.
 URL = "SHOP_URL"
 
@@ -58,7 +60,7 @@ def here(project):
 @pytest.fixture
 def server(serve, repository, there, tmp_path):
     """A server of the repository that knows one token, which a file has."""
-    (tmp_path / "token").write_text(TOKEN + "\n")
+    SUITE.given(tmp_path / "token").write_text(TOKEN + "\n")
     repository()
     server = serve(
         "--project", repository.folder, "--token", f"grace=secret://file/{tmp_path}/token",
@@ -313,7 +315,7 @@ def test_a_resource_moves_to_a_server_and_back(server, terraform, alone, whimbre
 
 
 def test_a_wrong_token_opens_nothing_and_is_told_nowhere(server, terraform, there):
-    wrong = "canary-wrong-token-93be"
+    wrong = Canary.hatch("a wrong token of an endpoint", plain=True).value
     terraform.variables["SERVER_TOKEN"] = wrong
     terraform.write(environment(), provider=endpoint(server))
     refused = terraform.run("plan", "-no-color", code=1)
@@ -324,8 +326,9 @@ def test_a_wrong_token_opens_nothing_and_is_told_nowhere(server, terraform, ther
     del terraform.variables["SERVER_TOKEN"]
     terraform.write(environment(), provider=endpoint(server))
     assert "SERVER_TOKEN" in terraform.run("plan", "-no-color", code=1).err
-    # A token itself would be in the plan.
-    terraform.write(environment(), provider=endpoint(server, token=wrong))
+    # A token itself would be in the plan. This one is let out: Terraform shows the line that is wrong.
+    written = Canary.hatch("a token that is written down", plain=True, loose=True).value
+    terraform.write(environment(), provider=endpoint(server, token=written))
     refused = terraform.run("plan", "-no-color", code=1)
     assert "Expected a reference to the token" in refused.err and "token =" in refused.err
     (terraform.folder / "main.tf").unlink()

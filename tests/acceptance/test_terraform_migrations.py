@@ -10,7 +10,7 @@ import psycopg
 import psycopg.sql
 import pytest
 from support.canary import Canary
-from support.evidence import Evidence
+from support.evidence import SUITE, Evidence
 from support.project import Project
 from support.terraform import WHIMBREL, Terraform, drivers
 
@@ -133,7 +133,7 @@ def test_a_password_is_in_no_state(terraform, cluster, postgres):
         assert log.stat().st_size > 0
         assert left.search([canary]) == []
         # What is looked for would be found.
-        with zipfile.ZipFile(terraform.folder / "planted", "w", zipfile.ZIP_DEFLATED) as planted:
+        with zipfile.ZipFile(SUITE.given(terraform.folder / "planted"), "w", zipfile.ZIP_DEFLATED) as planted:
             planted.writestr("inside", canary.value * 9)
         assert len(left.search([canary])) > 0
     finally:

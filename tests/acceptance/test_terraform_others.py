@@ -3,6 +3,8 @@
 import zipfile
 
 import pytest
+from support.canary import Canary
+from support.evidence import SUITE
 from support.terraform import WHIMBREL, Terraform
 from support.waiting import eventually
 from test_terraform import ADDRESS, environment
@@ -68,7 +70,7 @@ def test_beside_a_server(terraform, serve, project, sqlite):
 
 
 def test_a_password_that_is_changed_between_plan_and_apply(terraform, project, cluster, postgres, tmp_path):
-    password = tmp_path / "password"
+    password = SUITE.given(tmp_path / "password")
     def change(text):
         password.write_text(text)
         with cluster.connect(postgres.name) as connection:
@@ -77,7 +79,7 @@ def test_a_password_that_is_changed_between_plan_and_apply(terraform, project, c
     with cluster.connect(postgres.name) as connection:
         connection.execute("DROP ROLE IF EXISTS rotating")
         connection.execute("CREATE ROLE rotating LOGIN SUPERUSER")
-    change("first-of-rotating")
+    change(Canary.hatch("the first password of rotating", plain=True).value)
     project.table("0001-people")
     project.environment("dev", {"shop": {
         "url": f"postgres://rotating@localhost/{postgres.name}?host={cluster.folder}",
@@ -86,10 +88,10 @@ def test_a_password_that_is_changed_between_plan_and_apply(terraform, project, c
     project.commit()
     terraform.write(environment(project), provider="")
     terraform.plan()
-    change("second-of-rotating")
+    change(Canary.hatch("the second password of rotating", plain=True).value)
     terraform.run("apply", "-no-color", terraform.folder / "plan")
     assert postgres.tables() == {"people"}
-    change("third-of-rotating")
+    change(Canary.hatch("the third password of rotating", plain=True).value)
     assert terraform.actions() == {}
     terraform.destroy()
 
@@ -107,7 +109,7 @@ def kept_by(terraform):
 
 
 def test_what_is_said_in_terraform_counts_and_passwords_are_kept_nowhere(terraform, project, cluster, postgres):
-    secret = "written-only-7f3a"
+    secret = Canary.hatch("a password that is written only", plain=True).value
     with cluster.connect(postgres.name) as connection:
         connection.execute("DROP ROLE IF EXISTS written")
         connection.execute(f"CREATE ROLE written LOGIN SUPERUSER PASSWORD '{secret}'")
@@ -133,6 +135,7 @@ def test_what_is_said_in_terraform_counts_and_passwords_are_kept_nowhere(terrafo
     assert any(b"password_wo_version" in text for _, text in seen)
     assert [name for name, text in seen if secret.encode() in text] == []
     # A password that is in the state is refused before anything is kept.
-    terraform.variables["TF_VAR_password"] = "wrong-9c1d"
+    wrong = Canary.hatch("a wrong password of Terraform", plain=True).value
+    terraform.variables["TF_VAR_password"] = wrong
     refused = terraform.run("plan", "-no-color", code=1)
-    assert "password authentication failed" in refused.err and "wrong-9c1d" not in refused.said
+    assert "password authentication failed" in refused.err and wrong not in refused.said

@@ -26,14 +26,12 @@ class Infrastructure:
         self.terraform = Terraform(self.folder / "infra", binary)
         # The backup of a state, its resources and its other outputs must be nowhere: the whole suite is searched for it.
         self.other = Canary.hatch("a secret of another resource", plain=True)
-        cluster.also(self.other)
         self.url, self.password = target.url, None
         if target.dialect == "sqlite":
             self.url = f"sqlite://{target.file}"
         else:
             user = f"by_terraform_{target.name}"
             self.password = Canary.hatch("a password by Terraform", plain=True)
-            cluster.also(self.password)
             with cluster.connect() as connection:
                 cluster.create_user(connection, user, self.password.value)
             self.url = f"postgres://{user}@localhost/{target.name}?host={cluster.folder}"
@@ -70,7 +68,6 @@ def infrastructure(binary, cluster, target):
 def states(cluster):
     """A server of states."""
     server = StateServer()
-    cluster.also(server.password)
     yield server
     server.stop()
 
@@ -141,8 +138,9 @@ def test_a_database_is_where_a_server_s_state_says(project, whimbrel, target, in
     whimbrel.run("apply", **access)
     assert target.rows("SELECT name FROM people") == [("Grace",)]
     assert set(states.requests) == {("GET", STATE)}
-    ended = whimbrel.run("status", code=FAILED, TF_HTTP_PASSWORD="guessed-password")
-    assert "terraform.unauthenticated" in ended.said and "guessed-password" not in ended.said
+    guessed = Canary.hatch("a guessed password of the states", plain=True).value
+    ended = whimbrel.run("status", code=FAILED, TF_HTTP_PASSWORD=guessed)
+    assert "terraform.unauthenticated" in ended.said and guessed not in ended.said
     # A name that is nearly right, in a state of which everything was heard.
     over_http(project, infrastructure, states, table=from_terraform("tabel"), first="Grace")
     ended = whimbrel.run("plan", code=FAILED, **access)

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.canary import Canary
 from support.product import ROOT, target_folder
 from support.terraform import WHIMBREL, Terraform
 
@@ -70,9 +71,9 @@ def test_a_release_has_a_version(binary, tmp_path):
 
 
 def test_the_examples_of_the_pages_are_applied(terraform, project, cluster, postgres, tmp_path):
-    reporting = f"{postgres.name}_reporting"
+    reporting, password = f"{postgres.name}_reporting", Canary.hatch("a password of the examples", plain=True).value
     with cluster.connect(postgres.name) as connection:
-        connection.execute("CREATE ROLE migrator LOGIN PASSWORD 'canary-tf-77aa' SUPERUSER")
+        connection.execute(f"CREATE ROLE migrator LOGIN PASSWORD '{password}' SUPERUSER")
         connection.execute(f"CREATE DATABASE {reporting}")
     address = f"postgres://localhost/{{}}?host={cluster.folder}"
     project.environment("production", {"shop": address.format(postgres.name)})
@@ -97,7 +98,7 @@ def test_the_examples_of_the_pages_are_applied(terraform, project, cluster, post
         (terraform.folder / f"{path.parent.name}.tf").write_text(text)
     assert unseen == set()
     for name in ("SHOP_PASSWORD", "REPORTING_PASSWORD"):
-        terraform.variables[name] = "canary-tf-77aa"
+        terraform.variables[name] = password
     first = terraform.apply()
     # What the check says before anything is applied.
     assert "1 migrations are pending" in first.said

@@ -61,6 +61,49 @@ def test_a_run_outlives_its_leases(whimbrel, shop):
     assert shop.openbao.leases(mount, "migrator") == []
 
 
+def test_the_password_of_a_static_role_is_read_anew_after_each_rotation(whimbrel, shop):
+    mount, reference = shop.owned()
+    known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))
+    shop.project.table("0001-people")
+    shop.project.migration("0002-rows", "CREATE TABLE filled (id bigint PRIMARY KEY, touched bigint)",
+                           f"INSERT INTO filled SELECT i, 0 FROM generate_series(1, {ROWS}) i")
+    whimbrel.run("apply", "--environment", "dev", **known)
+    assert shop.rows("SELECT tableowner FROM pg_tables WHERE tablename = 'people'") == [(shop.owner,)]
+    shop.openbao.call(f"{mount}/rotate-role/migrator", {})
+    shop.project.migration("0003-fill", {"uses": "backfill", "with": {
+        "table": "filled", "key": "id", "set": "touched = touched + 1", "batchSize": 50, "pause": "100ms",
+    }})
+    run = whimbrel.start("apply", "--environment", "dev", **known)
+    eventually(lambda: shop.rows("SELECT 1 FROM filled WHERE touched > 0 LIMIT 1"), "it fills")
+    # In mid-run, and nobody who is connected by the old one stays so.
+    shop.openbao.call(f"{mount}/rotate-role/migrator", {})
+    shop.rows(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'static_{shop.database}'")
+    run.end()
+    assert shop.rows("SELECT touched, count(*) FROM filled GROUP BY touched") == [(1, ROWS)]
+
+
+def test_everything_is_in_a_namespace(whimbrel, project, cluster, openbao, before_openbao):
+    shop = VaultShop(project, cluster, openbao.inside(), before_openbao)
+    mount, reference = shop.lent()
+    known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))
+    project.migration("0001-people", "SELECT pg_sleep(60)")
+    run = whimbrel.start("apply", "--environment", "dev", **known)
+    eventually(lambda: shop.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' "
+                                 "AND pid <> pg_backend_pid()"), "it sleeps")
+    run.kill()
+    run.end(code=-9)
+    assert shop.openbao.leases(mount, "migrator") != []
+    project.migration("0001-people", "CREATE TABLE people (id bigint)")
+    whimbrel.run("apply", "--environment", "dev", **known)
+    eventually(lambda: not shop.openbao.leases(mount, "migrator"), "nothing is lent any more")
+    assert shop.users_left() == []
+    # What is in it isn't there for whoever is in another one.
+    shop.openbao.namespace = openbao.inside().namespace
+    known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))
+    ended = whimbrel.run("status", "--environment", "dev", code=FAILED, **known)
+    assert "namespace" in ended.said
+
+
 def test_what_a_killed_run_was_lent_is_given_back_by_the_next(whimbrel, shop):
     mount, reference = shop.lent()
     known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))

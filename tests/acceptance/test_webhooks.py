@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from support.canary import Canary
 from support.git_host import Delivery, ping, pull_request, push
 from support.product import FAILED, USAGE
 from support.server import Server
@@ -159,7 +160,7 @@ def test_a_burst_costs_a_fetch_and_one_more(hosted, measured):
 
 
 def test_a_hook_needs_no_token_and_gives_nothing_else(hosted, sqlite):
-    token = "a-token-of-the-tests-4711"
+    token = Canary.hatch("a token of a server", plain=True).value
     hosted.serve().end()
     hosted.servers.clear()
     file = hosted.folder / "sources.yaml"

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Asked, LENT_FOR, Store, lease, reference, settle, store, unavailable};
+use support::{Asked, LENT_FOR, Store, conflict, lease, reference, settle, store, unavailable};
 use tokio::sync::watch;
 use whimbrel_core::fault::{Fault, FaultClass, Retry};
 use whimbrel_secrets::{
@@ -103,6 +103,11 @@ async fn a_store_that_is_away_for_a_moment_loses_no_lease() {
     clock.advance(Duration::from_secs(24)).await;
     assert_eq!(state(&held), LeaseState::Held);
     assert_eq!(store.renewed(), 3);
+    // Nor one where somebody else was faster.
+    store.fail([conflict(Retry::Backoff)]);
+    clock.advance(Duration::from_secs(24)).await;
+    assert_eq!(state(&held), LeaseState::Held);
+    assert_eq!(store.renewed(), 5);
     // One that stays away costs the lease, and the holder knows before it is over.
     store.fail(std::iter::repeat_n(unavailable(Retry::Backoff), 1_000));
     let mut seen = held.state.clone();

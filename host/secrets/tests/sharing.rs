@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use support::{Asked, Store, reference, settle, store, unavailable};
+use support::{Asked, Store, conflict, reference, settle, store, unavailable};
 use tokio::sync::watch;
 use whimbrel_core::fault::{Fault, FaultClass, Retry};
 use whimbrel_secrets::{Condition, Limits, Readings, Resolver};
@@ -150,6 +150,25 @@ async fn what_may_be_cured_is_tried_again_and_nothing_else() {
         );
         assert_eq!(store.reads(), before + 1, "{class:?}");
     }
+}
+
+#[tokio::test]
+async fn what_somebody_changed_at_the_same_time_is_asked_again() {
+    let (store, clock, resolver) = store(Store::default());
+    store.fail([conflict(Retry::Backoff), conflict(Retry::After(1_000))]);
+    let asks = tokio::spawn({
+        let resolver = resolver.clone();
+        async move { again(&resolver, "secret://store/plain").await }
+    });
+    settle().await;
+    assert_eq!(store.reads(), 1);
+    clock.advance(Duration::from_secs(3)).await;
+    assert_eq!(asks.await.unwrap(), "value-3-of-plain");
+    // One that a person must settle isn't.
+    store.fail([conflict(Retry::Never)]);
+    let error = resolver.resolve(&reference("secret://store/plain")).await;
+    assert!(!error.err().unwrap().is_temporary());
+    assert_eq!(store.reads(), 4);
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ impl<'a> Connection<'a> {
 
     /// A request that answers with nothing.
     pub(crate) fn call_for_nothing(&mut self, call: &Call) -> Result<(), Refusal> {
-        self.run(async |client| api::exec_with_empty(client, call.clone()).await)
+        self.run(async |client| done(client, call.clone()).await)
     }
 
     /// After a 403: it is the token or the policy, and only asking for the token itself tells. A token that is over is
@@ -119,5 +119,16 @@ impl<'a> Connection<'a> {
             login::renewed(self.config, Some(self.login.clone())).map_err(Refusal::Other)?;
         self.client.set_token(&self.login.token);
         Ok(true)
+    }
+}
+
+/// A request that Vault itself says is done: without a body, or with one of its own that warns. A page of whatever stands
+/// before it says so, too, and nothing was done.
+pub(crate) async fn done(client: &VaultClient, call: Call) -> Result<(), ClientError> {
+    match api::exec_with_no_result(client, call).await {
+        Err(ClientError::RestClientError {
+            source: rustify::errors::ClientError::ResponseParseError { content, .. },
+        }) if content.as_deref() == Some("") => Ok(()),
+        answer => answer.map(|_| ()),
     }
 }

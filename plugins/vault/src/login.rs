@@ -5,7 +5,7 @@ use vaultrs::error::ClientError;
 use whimbrel_sdk::prelude::*;
 use whimbrel_sdk::{clock, files, session};
 
-use crate::client::{client, now};
+use crate::client::{client, done, now};
 use crate::config::{AppRole, Config, LoginMethod};
 use crate::endpoint::Call;
 use crate::refusal::{Refusal, unreadable};
@@ -88,8 +88,8 @@ fn renew(config: &Config, mut login: Login) -> Result<Login, Fault> {
 pub(crate) fn close(config: &Config) -> Result<(), Fault> {
     if let Some(login) = Login::load().filter(|login| login.is_own) {
         let client = client(config, &login.token)?;
-        let answer = now(vaultrs::token::revoke_self(&client))
-            .and_then(|answer| answer.map_err(Refusal::from));
+        let call = Call::post("auth/token/revoke-self", None);
+        let answer = now(done(&client, call)).and_then(|answer| answer.map_err(Refusal::from));
         match answer {
             // Over or revoked already.
             Err(refusal) if refusal.code() == Some(403) => {}

@@ -8,6 +8,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+from support.canary import Canary
 from support.parts import free_port, program, surroundings
 from support.product import ROOT
 from support.waiting import eventually
@@ -89,4 +90,5 @@ class Aws:
         self.call("iam", "create_user", UserName=name)
         self.call("iam", "put_user_policy", UserName=name, PolicyName="all", PolicyDocument=policy)
         key = self.call("iam", "create_access_key", UserName=name)["AccessKey"]
+        Canary.known(f"the access key of {name}", key["SecretAccessKey"])
         return {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}

@@ -2,11 +2,14 @@
 
 Each is a run of letters and digits in the middle of characters that every encoding writes differently. Letters and digits
 are the same in plain text, JSON, XML, SQL and a URL, so that looking for the middle finds all of these; hexadecimal and
-base64 are looked for by themselves.
+base64 are looked for by themselves. What a server made up, such as a token, is registered by `Canary.known`.
+
+Every canary of this process is in the flock, and at the end all of it is looked for.
 """
 
 import base64
 import json
+import os
 import re
 import secrets
 import string
@@ -52,6 +55,20 @@ LENT = {
     "base64": Lent(rb"(?:[UWS][VUFElk][Fhp][RYaK]){8,}", 32, b"UWSVFElkhpRYaK"),
 }
 
+# What OpenBao gives to whoever logs in, past what a test sees: `s.` and 24 letters and digits, never all of one sort.
+TOKEN = re.compile(rb"s\.(?<![A-Za-z0-9_.]s\.)(?=[a-zA-Z]*[0-9])(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{24}"
+                   rb"(?![A-Za-z0-9_.(])")
+
+# What every encoding writes as it is; a shorter run of it could be anybody's.
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
+_SHORTEST = 12
+
+# Variables that hold a secret, by their names.
+_SECRET = re.compile(r"(PASSWORD|PASSPHRASE|TOKEN|SECRET|password|token|secret)(?!.*_FILE$)|_KEY$")
+
+# All canaries of this process, by their values.
+FLOCK = {}
+
 # The forms in which a secret can be written, by name.
 FORMS = {
     "raw": lambda value: value,
@@ -79,10 +96,46 @@ class Canary:
     value: str
 
     @classmethod
-    def hatch(cls, name, plain=False):
-        """A new one; a plain one is letters and digits only."""
+    def hatch(cls, name, plain=False, loose=False):
+        """A new one; a plain one is letters and digits only, a loose one isn't in the flock: a test lets it out."""
         core = "".join(secrets.choice(_LETTERS) for _ in range(24))
-        return cls(name, core, core if plain else f"k\"\\/{core}+ %&'")
+        canary = cls(name, core, core if plain else f"k\"\\/{core}+ %&'")
+        return canary if loose else canary._registered()
+
+    @classmethod
+    def known(cls, name, value):
+        """A secret that something else made, or the password in an address; none if it is so ordinary that it would be found
+        everywhere."""
+        if value in FLOCK:
+            return FLOCK[value]
+        if value.startswith("/") or re.match(r"\w+:", value):
+            login = re.match(r"\w+://[^/:@]*:([^/@]+)@", value)
+            return cls.known(name, urllib.parse.unquote(login[1])) if login else None
+        core = max(_PLAIN.findall(value), key=len, default="")
+        return cls(name, core, value)._registered() if len(core) >= _SHORTEST else None
+
+    @classmethod
+    def of_key(cls, name, file):
+        """A private key in PEM: of its text what is in no public part, and not the same in all keys."""
+        text = file.read_text()
+        body = "".join(line for line in text.splitlines() if line and not line.startswith("-"))
+        # Of an OpenSSH key the seed or the exponent, of a P-256 key its number.
+        first, last = (0.55, 0.63) if "OPENSSH" in text else (0.28, 0.47)
+        core = max(re.findall(r"[A-Za-z0-9]+", body[int(len(body) * first):int(len(body) * last)]), key=len)
+        return cls(name, core, text)._registered() if len(core) >= _SHORTEST else None
+
+    @classmethod
+    def of_variables(cls, variables):
+        """What variables of the environment say that are called as secrets are."""
+        for name, value in variables.items():
+            text = str(value)
+            # A key in PEM is known by what is private of it, to whoever made it.
+            if _SECRET.search(name) and not text.startswith("-----") and not os.path.exists(text):
+                cls.known(f"the variable {name}", text)
+
+    def _registered(self):
+        FLOCK[self.value] = self
+        return self
 
     def written(self, form):
         """The secret in one of the forms."""

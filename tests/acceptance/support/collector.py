@@ -4,11 +4,13 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from support.evidence import SUITE
+
 
 class Collector:
     """Takes OTLP over HTTP with JSON, as <https://opentelemetry.io/docs/specs/otlp/#otlphttp> says."""
 
-    def __init__(self):
+    def __init__(self, evidence=SUITE):
         spans = self.spans = []
         requests = self.requests = []
 
@@ -16,6 +18,7 @@ class Collector:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 requests.append((self.path, self.headers["content-type"], self.headers.get("x-team")))
+                evidence.hear("spans", self.path, body)
                 for resource in json.loads(body)["resourceSpans"]:
                     service = attributes(resource["resource"])["service.name"]
                     for scope in resource["scopeSpans"]:

@@ -1,35 +1,23 @@
-"""What the product leaves behind, kept until it is searched: what it said, what it wrote, what it recorded."""
+"""What the product leaves behind, kept until it is searched: what it said, what it wrote, what it recorded, what it sent.
+
+Whoever hears the product otherwise than by `Whimbrel` keeps that with `keep` or `hear`. A file that a test itself wrote with a
+secret in it is no evidence: `given` says so.
+"""
 
 import hashlib
-import io
 import itertools
 import os
+import re
 import shutil
 import tempfile
-import zipfile
-import zlib
-from dataclasses import dataclass
+import threading
 from pathlib import Path
 
-from support.canary import LENT, traces
+from support.canary import FLOCK
+from support.search import Search, unpacked
 
-# How a zip archive begins.
-_ARCHIVE = b"PK\x03\x04"
-# Characters shown around a find.
-_AROUND = 60
-
-
-@dataclass(frozen=True)
-class Find:
-    """A canary that got out."""
-
-    canary: str
-    form: str
-    where: str
-    around: bytes
-
-    def __str__(self):
-        return f"{self.canary} ({self.form}) in {self.where}: …{self.around!r}…"
+# What differs each time the same is measured.
+_MEASURED = re.compile(rb"[0-9.e+-]+$")
 
 
 class Evidence:
@@ -38,15 +26,19 @@ class Evidence:
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="wbev-"))
         self.said = self._make("said")
+        self.heard = self._make("heard")
         self.temporary = self._make("temporary")
         self.home = self._make("home")
         self.runs = 0
         self.rows = 0
         self.looked_at = 0
-        self._held = 0
+        self._held = None
         self._folders = [self.folder]
         self._apart = set()
+        self._clusters = []
         self._numbers = itertools.count(1)
+        self._lines = {}
+        self._lock = threading.Lock()
 
     def _make(self, name):
         folder = self.folder / name
@@ -65,35 +57,61 @@ class Evidence:
         file = self.said / f"{next(self._numbers):05}"
         file.write_text(f"$ whimbrel {command}\n{said}", errors="surrogateescape")
 
+    def hear(self, channel, *texts):
+        """Keeps what the product answered or sent over the network; lines that came before, but for a number at their end,
+        are kept once."""
+        with self._lock:
+            known = self._lines.setdefault(channel, set())
+            with (self.heard / channel).open("ab") as file:
+                for text in texts:
+                    for line in (text if isinstance(text, bytes) else text.encode(errors="surrogateescape")).split(b"\n"):
+                        digest = hashlib.blake2b(_MEASURED.sub(b"", line), digest_size=16).digest()
+                        if digest not in known:
+                            known.add(digest)
+                            file.write(line + b"\n")
+
     def watch(self, folder):
         """Everything in a folder is evidence."""
         self._folders.append(Path(folder))
 
+    def also(self, cluster):
+        """What is recorded in the databases of a cluster is evidence, until it is gone."""
+        self._clusters.append(cluster)
+
+    def forget(self, cluster):
+        """It is gone."""
+        self._clusters.remove(cluster)
+
     def set_apart(self, folder):
-        """What is in this folder, or in the database of this name, belongs to other evidence."""
+        """What is in this folder or file, or in the database of this name, belongs to other evidence."""
         self._apart.add(folder)
 
-    def search(self, canaries, cluster=None, databases=None):
-        """Every place where a canary is seen: in files, and in what was recorded in databases of a cluster."""
-        wanted = traces(canaries)
-        found, known = [], set()
-        for where, content in self._files():
-            # The same is written in many places, and found in the first.
-            digest = hashlib.blake2b(content).digest()
-            if digest not in known:
-                known.add(digest)
-                found += _look(wanted, where, content)
-        if cluster is not None:
-            for where, content in self._records(cluster, databases):
-                found += _look(wanted, where, content)
-        return found
+    def given(self, file):
+        """A test itself wrote this file, in which a secret is, for the product to read."""
+        self._apart.add(Path(file))
+        return file
 
-    def hold(self, cluster):
-        """No canary of a cluster is seen anywhere; looks again only if something was run since it was held."""
-        if self._held == self.runs:
+    def search(self, canaries, *clusters, databases=None):
+        """Every place where a canary is seen: in files, and in what was recorded in databases of clusters."""
+        search = Search(canaries)
+        try:
+            for where, content in self._files():
+                search.add(where, content)
+            for cluster in clusters:
+                for where, content in cluster.records(databases, self._apart):
+                    self.rows += 1
+                    search.add(where, content)
+            return search.finds()
+        finally:
+            search.close()
+
+    def hold(self):
+        """No canary of this process is seen anywhere; looks again only if there is something new."""
+        state = (self.runs, sum(map(len, self._lines.values())), len(FLOCK))
+        if self._held == state:
             return
-        self._held = self.runs
-        found = self.search(cluster.canaries, cluster)
+        self._held = state
+        found = self.search(list(FLOCK.values()), *self._clusters)
         assert not found, f"{len(found)} finds:\n" + "\n".join(map(str, found[:50]))
 
     def _files(self):
@@ -102,60 +120,11 @@ class Evidence:
                 folders[:] = [name for name in folders if Path(folder, name) not in self._apart]
                 for name in names:
                     file = Path(folder, name)
-                    if file.is_file() and not file.is_symlink():
+                    if file.is_file() and not file.is_symlink() and file not in self._apart:
                         self.looked_at += 1
                         content = file.read_bytes()
                         yield str(file), content
-                        if ".git/objects/" in str(file):
-                            yield from _inflated(file, content)
-                        elif content.startswith(_ARCHIVE):
-                            yield from _members(file, content)
-
-    def _records(self, cluster, databases):
-        """Whimbrel's own tables, as JSON: `bytea` in there is hexadecimal."""
-        for database in cluster.databases() if databases is None else databases:
-            if database in self._apart:
-                continue
-            with cluster.connect(database) as connection:
-                tables = connection.execute(
-                    "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace('whimbrel')"
-                ).fetchall()
-                for (table,) in tables:
-                    for (row,) in connection.execute(f'SELECT to_jsonb(t)::text FROM whimbrel."{table}" t').fetchall():
-                        self.rows += 1
-                        yield f"{database}: whimbrel.{table}", row.encode()
-
-
-def _inflated(file, content):
-    """Git's loose objects are compressed."""
-    try:
-        yield f"{file} (inflated)", zlib.decompress(content)
-    except zlib.error:
-        return
-
-
-def _members(file, content):
-    """Terraform's plans are archives."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for name in archive.namelist():
-                yield f"{file} ({name})", archive.read(name)
-    except (zipfile.BadZipFile, zlib.error):
-        return
-
-
-def _look(wanted, where, content):
-    for name, form, trace in wanted:
-        at = content.find(trace)
-        if at >= 0:
-            yield Find(name, form, where, _around(content, at, at + len(trace)))
-    for form, pattern in LENT.items():
-        if match := pattern.search(content):
-            yield Find("a lent password", form, where, _around(content, match.start(), match.end()))
-
-
-def _around(content, start, end):
-    return content[max(0, start - _AROUND):end + _AROUND]
+                        yield from unpacked(file, content)
 
 
 # What the whole suite leaves behind.

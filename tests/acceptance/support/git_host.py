@@ -18,6 +18,7 @@ from pathlib import Path
 
 import jsonschema
 from support.canary import Canary
+from support.evidence import SUITE
 
 REPOSITORY = "acme/shop"
 ACCOUNT = "whimbrel-bot"
@@ -121,7 +122,8 @@ def _hold(method, path, body):
 class GitHub:
     """An API that keeps what it is told."""
 
-    def __init__(self):
+    def __init__(self, evidence=SUITE):
+        self.evidence = evidence
         self.token = Canary.hatch("a token of a Git host", plain=True)
         self.statuses = []
         self.comments = {}
@@ -221,6 +223,7 @@ class GitHub:
             def do_GET(self):
                 length = int(self.headers.get("Content-Length", 0))
                 sent = self.rfile.read(length)
+                outer.evidence.hear("git-host", f"{self.command} {self.path}", sent)
                 status, body = outer._answer(self.command, self.path, self.headers, json.loads(sent) if sent else None)
                 content = json.dumps(body).encode()
                 self.send_response(status)

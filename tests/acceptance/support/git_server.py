@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from support.canary import Canary
+from support.evidence import SUITE
 from support.parts import free_port
 from support.waiting import eventually
 
@@ -161,12 +162,17 @@ def certificate(folder):
             "-out", request)
     openssl("x509", "-req", "-in", request, "-CA", authority, "-CAkey", folder / "ca.key", "-CAcreateserial", "-days",
             "2", "-extfile", extensions, "-out", chain)
+    for private in (folder / "ca.key", key):
+        Canary.of_key("a key of a certificate", SUITE.given(private))
     return authority, (chain, key)
 
 
 def key(file, kind="ed25519", passphrase=""):
     """A pair of keys for SSH; gives the private one's file."""
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "acceptance", "-f", file], check=True)
+    if passphrase:
+        Canary.known("a passphrase", passphrase)
+    Canary.of_key("a key for SSH", SUITE.given(Path(file)))
     return Path(file)
 
 

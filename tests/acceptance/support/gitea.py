@@ -117,7 +117,7 @@ class Gitea:
         self.call("DELETE", f"/users/{ACCOUNT}/tokens/{name}", missing=True, user=ACCOUNT)
         value = self._run("admin", "user", "generate-access-token", "--username", ACCOUNT, "--token-name", name, "--scopes",
                           "write:repository,write:issue", "--raw").split()[-1]
-        return Canary("a token of Gitea", value, value)
+        return Canary.known("a token of Gitea", value)
 
     def repository(self, project):
         """The repository, made anew, with what the project's clone has; the account may write to it."""

@@ -4,6 +4,7 @@ import json
 import time
 
 from support.canary import Canary, traces
+from support.evidence import SUITE
 from support.git_host import ACCOUNT, REPOSITORY
 from support.server import Server
 from support.waiting import eventually
@@ -34,7 +35,7 @@ class Hosted:
 
     def keep(self, name, text):
         """Writes a secret where the server reads it."""
-        (self.folder / name).write_text(text)
+        SUITE.given(self.folder / name).write_text(text)
 
     def at(self, name):
         """A reference to such a secret."""

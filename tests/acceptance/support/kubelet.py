@@ -9,6 +9,7 @@ import datetime
 import threading
 import time
 
+from support.evidence import SUITE
 from support.kubernetes import PLACES, Refused
 from support.pod import Container
 from support.product import Whimbrel
@@ -45,9 +46,9 @@ class Kubelet:
     """Runs the Pods of a namespace's Jobs. `variables` are put into the next Pod's process, once. `codes` are what the next Pods
     of an environment end with, by its name: these do nothing else."""
 
-    def __init__(self, namespace, binary, folder):
+    def __init__(self, namespace, binary, folder, evidence=SUITE):
         self.namespace = namespace
-        self.program = Whimbrel(binary, folder)
+        self.program = Whimbrel(binary, folder, evidence)
         self.shell = Whimbrel("/bin/sh", folder)
         self.folder = folder
         self.config = namespace.cluster.kubeconfig("operator", namespace.name)

@@ -57,6 +57,17 @@ for _kind in KINDS:
     PLACES[_kind] = f"/apis/{GROUP}/namespaces/{{}}/{_kind.lower()}s"
 
 
+# What the API server writes down: whatever is written to it by anybody, but for what is a secret by its nature.
+AUDIT = {
+    "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "omitManagedFields": True,
+    "rules": [
+        {"level": "None", "resources": [{"group": "", "resources": ["secrets", "serviceaccounts/token"]}]},
+        {"level": "Request", "verbs": ["create", "update", "patch"]},
+        {"level": "None"},
+    ],
+}
+
+
 class Refused(Exception):
     """The API server said no."""
 
@@ -97,6 +108,9 @@ class Cluster:
             "--advertise-client-urls", f"http://127.0.0.1:{self.store_port}",
             "--listen-peer-urls", f"http://127.0.0.1:{free_port()}")
         self.server = None
+        self.audit = self.folder / "audit"
+        self.audit.mkdir()
+        (self.folder / "audit.json").write_text(json.dumps(AUDIT))
         self.start()
 
     def _start(self, name, *arguments):
@@ -115,7 +129,8 @@ class Cluster:
             "--service-account-key-file", self.folder / "accounts.pub",
             "--service-account-signing-key-file", self.folder / "accounts.key",
             "--service-cluster-ip-range", "10.0.0.0/24", "--disable-admission-plugins", "ServiceAccount",
-            "--endpoint-reconciler-type", "none")
+            "--endpoint-reconciler-type", "none",
+            "--audit-policy-file", self.folder / "audit.json", "--audit-log-path", self.audit / "log")
         eventually(self._answers, "the API server starts", within=120)
 
     def _answers(self):
@@ -212,7 +227,10 @@ class Cluster:
         """A kubeconfig of a service account, with a token as a pod has one; gives its file."""
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": None}}
         answer = self.call("POST", f"{PLACES['ServiceAccount'].format(namespace)}/{name}/token", request)
-        return self._kubeconfig(name, namespace, answer["status"]["token"])
+        token = answer["status"]["token"]
+        # Its signature; the rest says who it is.
+        Canary.known(f"the token of the account {name}", token.rsplit(".", 1)[1])
+        return self._kubeconfig(name, namespace, token)
 
     def _kubeconfig(self, user, namespace, token, port=None):
         file = self.folder / f"{user}-{namespace}.json"
@@ -251,6 +269,9 @@ class Namespace:
 
     def apply(self, kind, name, spec, user="admin", **metadata):
         """Applies an object of a kind."""
+        if kind == "Secret":
+            for key, value in spec.items():
+                Canary.known(f"{key} of the Secret {name}", value)
         versions = {"Secret": "v1"}
         document = {"apiVersion": versions.get(kind, GROUP), "kind": kind,
                     "metadata": {"name": name, "namespace": self.name, **metadata}}
@@ -345,9 +366,18 @@ class Operator:
         try:
             connection.request("GET", path)
             response = connection.getresponse()
-            return response.status, response.read().decode()
+            text = response.read().decode()
         finally:
             connection.close()
+        self.running.evidence.hear("metrics" if path == "/metrics" else "answers", f"{response.status} {response.getheaders()}", text)
+        return response.status, text
+
+    def sweep(self):
+        """Reads what it measures at its end, as evidence; whether it still answers is another matter."""
+        try:
+            self.get("/metrics")
+        except (OSError, http.client.HTTPException):
+            return
 
     def kill(self):
         """Ends it as a node's end does."""
@@ -356,5 +386,6 @@ class Operator:
 
     def end(self, code=0):
         """Ends it as an orchestrator does."""
+        self.sweep()
         self.running.terminate()
         return self.running.end(code=code)

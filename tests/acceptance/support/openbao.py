@@ -1,5 +1,6 @@
 """A real OpenBao, over TLS on loopback, or the Vault that VAULT_ADDR names; spoken to past the product."""
 
+import copy
 import itertools
 import json
 import os
@@ -11,7 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from support.canary import LENT_LETTERS
+from support.canary import LENT_LETTERS, Canary
 from support.parts import free_port, program, surroundings
 from support.waiting import eventually
 
@@ -26,18 +27,31 @@ class Refused(Exception):
         self.status = status
 
 
+def _registered(path, answer):
+    """What it gave away, registered as canaries."""
+    found = {"login": (answer.get("auth") or {}).get("client_token"), "wrapping token": (answer.get("wrap_info") or {}).get("token")}
+    found |= {name: (answer.get("data") or {}).get(name) for name in ("secret_id", "password", "private_key", "token")}
+    for name, value in found.items():
+        if isinstance(value, str):
+            Canary.known(f"the {name} by {path}", value)
+    return answer
+
+
 class OpenBao:
     """A server, and what it is filled with."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="wbbao-"))
         self.process = None
+        # In which of its namespaces everything is, if in one.
+        self.namespace = None
         if address := os.environ.get("VAULT_ADDR"):
             self.address = address.rstrip("/")
             self.token = os.environ["VAULT_TOKEN"]
             self.certificate = os.environ.get("VAULT_CACERT")
         else:
             self._start()
+        Canary.known("the root token of OpenBao", self.token)
         self.trust = ssl.create_default_context(cafile=self.certificate)
 
     def _start(self):
@@ -66,12 +80,14 @@ class OpenBao:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.address}/v1/{path}", data, method=method)
         request.add_header("X-Vault-Token", token or self.token)
+        if self.namespace:
+            request.add_header("X-Vault-Namespace", self.namespace)
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         try:
             with urllib.request.urlopen(request, context=self.trust, timeout=60) as answer:
                 text = answer.read()
-                return json.loads(text) if text else {}
+                return _registered(path, json.loads(text) if text else {})
         except urllib.error.HTTPError as error:
             raise Refused(error.code, error.read().decode()) from None
 
@@ -79,6 +95,13 @@ class OpenBao:
     def unique(prefix):
         """A name that nobody else uses on this server."""
         return f"{prefix}-{os.getpid()}-{next(_numbers)}"
+
+    def inside(self):
+        """The same server, where a new namespace of it is all that there is."""
+        within = copy.copy(self)
+        within.namespace = self.unique("team")
+        self.call(f"sys/namespaces/{within.namespace}", {})
+        return within
 
     def kv(self, version=2):
         """Mounts a KV engine and gives the mount's path."""

@@ -7,6 +7,7 @@ the place of the manifest's wherever its arguments, variables and probes say the
 import http.client
 import re
 
+from support.evidence import SUITE
 from support.parts import free_port
 
 
@@ -80,6 +81,8 @@ class Container:
             # A kubelet names the Pod's address, and brings no token.
             connection.request("GET", path, headers={"host": f"10.0.0.7:{self.ports[port]}"})
             response = connection.getresponse()
-            return response.status, response.read().decode()
+            text = response.read().decode()
         finally:
             connection.close()
+        SUITE.hear("metrics" if path == "/metrics" else "answers", f"{response.status} {response.getheaders()}", text)
+        return response.status, text

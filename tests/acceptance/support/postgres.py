@@ -106,10 +106,6 @@ class Cluster:
         """The canary that is a user's password."""
         return dict(zip([self.user, *self.references], self.canaries, strict=False))[user]
 
-    def also(self, canary):
-        """One more secret that must not get out."""
-        self.canaries.append(canary)
-
     @property
     def _data(self):
         return self.folder / "data"
@@ -155,6 +151,19 @@ class Cluster:
         with self.connect() as connection:
             rows = connection.execute("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate")
             return [name for (name,) in rows.fetchall()]
+
+    def records(self, databases=None, apart=()):
+        """Whimbrel's own tables, row by row, as JSON: `bytea` in there is hexadecimal."""
+        for database in self.databases() if databases is None else databases:
+            if database in apart:
+                continue
+            with self.connect(database) as connection:
+                tables = connection.execute(
+                    "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace('whimbrel')"
+                ).fetchall()
+                for (table,) in tables:
+                    for (row,) in connection.execute(f'SELECT to_jsonb(t)::text FROM whimbrel."{table}" t').fetchall():
+                        yield f"{database}: whimbrel.{table}", row.encode()
 
     def create_database(self):
         """A new, empty database; gives its name."""

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.canary import Canary
 from support.evidence import SUITE
 from support.waiting import eventually
 
@@ -54,6 +55,7 @@ def environment(**changes):
         "TMPDIR": str(SUITE.temporary),
         "HOME": str(SUITE.home),
     }
+    Canary.of_variables(changes)
     for name, value in changes.items():
         kept.pop(name, None)
         if value is not None:

@@ -11,6 +11,7 @@ import threading
 import urllib.parse
 import urllib.request
 
+from support.evidence import SUITE
 from support.parts import free_port, program, surroundings
 from support.waiting import eventually
 
@@ -90,7 +91,9 @@ class Pushgateway(_Server):
         if login:
             request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
         with urllib.request.urlopen(request, timeout=10, context=self.trust) as answer:
-            return answer.read().decode()
+            shown = answer.read().decode()
+        SUITE.hear("pushed", shown)
+        return shown
 
 
 class Prometheus(_Server):

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 
+from support.canary import Canary
 from support.document import Document
 from support.stream import Stream
 from support.waiting import eventually
@@ -38,6 +39,11 @@ class _Socket(http.client.HTTPConnection):
         self.sock.connect(str(self.path))
 
 
+def _channel(path):
+    """Measures are evidence of their own: what is found in other answers first says nothing of them."""
+    return "metrics" if path == "/metrics" else "answers"
+
+
 class Server:
     """A server that was started; `listen` says where."""
 
@@ -47,6 +53,8 @@ class Server:
             "serve", "--listen", listen, "--interval", interval, *arguments, **variables)
         self.running.follow()
         self.token = token
+        if token:
+            Canary.known("a token of a server", str(token))
         self.trust = trust
         self.whimbrel = whimbrel
         self.document = None
@@ -78,6 +86,7 @@ class Server:
             answer = Answer(response.status, dict(response.getheaders()), response.read().decode())
         finally:
             connection.close()
+        self.whimbrel.evidence.hear(_channel(path), f"{answer.status} {answer.headers}", answer.body)
         self.described().answer(method, path, answer.status, answer.headers, answer.body)
         self.described().request(method, path, sent, body, answer.status)
         return answer
@@ -131,7 +140,7 @@ class Server:
         if after is not None:
             headers["last-event-id"] = str(after)
         path = f"/v1/runs/{run}/events"
-        stream = Stream(self.connection(), path, headers, self.described().event)
+        stream = Stream(self.connection(), path, headers, self.described().event, self.whimbrel.evidence)
         response = stream.response
         assert response.status == 200, response.read()
         self.described().answer("GET", path, response.status, dict(response.getheaders()), None)
@@ -145,7 +154,26 @@ class Server:
         stream.close()
         return events
 
+    def sweep(self):
+        """Reads what anybody can read of it at its end, as evidence; whether it still answers is another matter."""
+        try:
+            for path in ("/metrics", "/v1/environments"):
+                self._hear(path)
+        except (OSError, http.client.HTTPException):
+            return
+
+    def _hear(self, path):
+        connection = self.connection()
+        connection.timeout = 2
+        try:
+            connection.request("GET", path, headers={"authorization": f"Bearer {self.token}"} if self.token else {})
+            response = connection.getresponse()
+            self.whimbrel.evidence.hear(_channel(path), f"{response.status} {response.getheaders()}", response.read())
+        finally:
+            connection.close()
+
     def end(self, code=0):
         """Ends it as an orchestrator does."""
+        self.sweep()
         self.running.terminate()
         return self.running.end(code=code)

@@ -78,7 +78,6 @@ class Stage:
 
     def _admit(self):
         """A user who owns this database and may enter no other."""
-        self.cluster.also(self.password)
         with self.cluster.connect() as connection:
             name, user = sql.Identifier(self.target.name), sql.Identifier(self.user)
             secret = sql.Literal(self.password.value)

@@ -16,8 +16,9 @@ class Event:
 class Stream:
     """The events of a run, one after the other; waits for each, and holds each to what `hold` holds it to."""
 
-    def __init__(self, connection, path, headers, hold):
+    def __init__(self, connection, path, headers, hold, evidence):
         self.connection = connection
+        self.evidence = evidence
         self.hold = hold
         connection.request("GET", path, headers=headers)
         self.response = connection.getresponse()
@@ -26,6 +27,7 @@ class Stream:
         """The next one; none where the stream has come to its end."""
         number, kind, data = None, "message", []
         while line := self.response.readline().decode():
+            self.evidence.hear("streams", line)
             name, _, value = line.rstrip("\n").partition(":")
             value = value.removeprefix(" ")
             if line == "\n" and data:

@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.canary import Canary
 from support.evidence import SUITE
 from support.parts import program, there
 from support.product import ROOT, Ended, target_folder
@@ -56,9 +57,10 @@ class Run(Ended):
 class Terraform:
     """Runs terraform, or what does as it does, in a folder, with one provider."""
 
-    def __init__(self, folder, provider, address=IDLE, by=None):
+    def __init__(self, folder, provider, address=IDLE, by=None, evidence=SUITE):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.evidence = evidence
         self.program = driver(by or drivers()[0])
         self.provider = provider
         self.address = address
@@ -102,6 +104,7 @@ class Terraform:
     def environment(self, **changes):
         """What it inherits."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "PLUGIN_", "WHIMBREL_"))}
+        Canary.of_variables(self.variables | changes)
         return kept | {
             "TF_CLI_CONFIG_FILE": str(self._settings),
             "CHECKPOINT_DISABLE": "1",
@@ -132,9 +135,8 @@ class Terraform:
         out, err = started.communicate(timeout=timeout)
         return self._ended(arguments, started, out, err, code)
 
-    @staticmethod
-    def _ended(arguments, started, out, err, code):
-        SUITE.keep(["terraform", *arguments], out, err)
+    def _ended(self, arguments, started, out, err, code):
+        self.evidence.keep(["terraform", *arguments], out, err)
         ended = Run(list(arguments), started.returncode, out, err)
         assert code is None or ended.code == code, f"expected exit code {code}\n{ended}"
         return ended

@@ -33,11 +33,12 @@ class VaultShop:
             "clock": True, "random": True,
             "http": [{"to": "config:/address", "ca": {"file": str(certificate)}}],
         }}})
-        self.cluster.also(Canary("a secret id", secret_id, secret_id))
+        Canary.known("a secret id", secret_id)
         database = {"url": self.url} | ({"role": role} if role else {}) | database
         self.project.environment(name, {"shop": database}, secrets={
             "vault": {"plugin": "vault", "with": {
                 "address": self.proxy.address,
+                **({"namespace": self.openbao.namespace} if self.openbao.namespace else {}),
                 "login": {"appRole": {"roleId": role_id, "secretId": {"secret": "env", "path": "SHOP_SECRET_ID"},
                                       "mount": auth}},
             }},
@@ -47,7 +48,6 @@ class VaultShop:
     def kept(self, version=2):
         """A user whose name and password, a canary, are kept in a KV engine; gives the reference without its key."""
         canary, user = Canary.hatch("a password kept in Vault"), f"kept_{self.database}"
-        self.cluster.also(canary)
         with self.cluster.connect() as connection:
             self.cluster.create_user(connection, user, canary.value)
         mount = self.openbao.kv(version)
@@ -63,6 +63,15 @@ class VaultShop:
         self.openbao.dynamic_role(mount, "migrator", self.owner, time_to_live, at_most)
         self.allow(f"{mount}/creds/migrator")
         return mount, {"secret": "vault", "path": f"{mount}/creds/migrator"}
+
+    def owned(self):
+        """A static role; gives its mount and the reference without its key."""
+        mount, user = self.openbao.database(self.cluster, self.database), f"static_{self.database}"
+        with self.cluster.connect() as connection:
+            connection.execute(f"CREATE ROLE {user} LOGIN IN ROLE {self.owner}")
+        self.openbao.static_role(mount, "migrator", user, "1h")
+        self.allow(f"{mount}/static-creds/migrator")
+        return mount, {"secret": "vault", "path": f"{mount}/static-creds/migrator"}
 
     def rows(self, query):
         """The rows of a query, past the product."""

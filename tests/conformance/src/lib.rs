@@ -10,14 +10,15 @@
 )]
 
 mod faults;
+mod step;
 mod store;
 mod twice;
 
+pub use step::{Doing, Step};
 pub use store::{Setup, component, value};
 
 use whimbrel_core::environment::SecretReference;
-use whimbrel_core::fault::FaultClass;
-use whimbrel_faulty_proxy::{FaultyProxy, Rule};
+use whimbrel_faulty_proxy::FaultyProxy;
 use whimbrel_plugin::SecretStore;
 
 /// A secret that is kept, and what is in it.
@@ -61,12 +62,8 @@ pub struct Subject<'a> {
     pub missing: SecretReference,
     /// One that is lent, where the backend lends.
     pub lent: Option<SecretReference>,
-    /// The request by which the kept one is read.
-    pub request: Option<Rule>,
-    /// Whether its server says by `Retry-After` when to ask again; AWS has no such header.
-    pub says_when: bool,
-    /// What the backend makes of refusals by its server, by status.
-    pub refusals: &'a [(u16, FaultClass)],
+    /// Everything that it does by a request, reading first: each fails in every way.
+    pub steps: Vec<Step<'a>>,
 }
 
 impl Subject<'_> {

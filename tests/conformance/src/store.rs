@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use serde_json::Value as Json;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::project::{self, Material};
-use whimbrel_plugin::{Grants, Materials, Sandbox, SecretStore, Settings, StoreSettings};
+use whimbrel_plugin::{Grants, Limits, Materials, Sandbox, SecretStore, Settings, StoreSettings};
 use whimbrel_secrets::Secret;
 use whimbrel_signal::Scrubber;
 use zeroize::Zeroizing;
+
+/// How long a server may take to answer: much more than any does on loopback, and little enough to wait for.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a backend is set up.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +37,15 @@ impl Setup {
     ///
     /// It isn't admitted.
     pub async fn store(self, name: &str, component: Vec<u8>) -> SecretStore {
-        let sandbox = Sandbox::new(Settings::default()).expect("a sandbox");
+        let limits = Limits {
+            http_timeout: PATIENCE,
+            ..Limits::default()
+        };
+        let sandbox = Sandbox::new(Settings {
+            limits,
+            ..Settings::default()
+        })
+        .expect("a sandbox");
         let granted: project::Grants = serde_json::from_value(self.grants.clone()).expect("grants");
         let plugin = sandbox
             .admit(

@@ -8,7 +8,7 @@ use whimbrel_secrets::{Backend as _, LeaseId, Renewal};
 use crate::{Subject, value};
 
 /// For how long a lease is lengthened.
-const WANTED: Duration = Duration::from_secs(20);
+pub(crate) const WANTED: Duration = Duration::from_secs(20);
 
 /// A kept secret is read, and its shape told without it, as often as one likes.
 pub(crate) async fn reads(subject: &Subject<'_>) {

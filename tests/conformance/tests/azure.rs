@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use whimbrel_conformance::{Kept, Setup, Subject, component};
+use whimbrel_conformance::{Doing, Kept, Setup, Step, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 use whimbrel_test_server::{Listener, Request, Response};
@@ -82,7 +82,8 @@ async fn azure_key_vault_is_a_secret_backend_by_each_login() {
     fs::write(folder.path().join("token"), "token.of-the.pod").unwrap();
     let place = folder.path().to_str().unwrap();
     let server = Listener::answering(None, answer);
-    let login = format!("http://{}", server.address());
+    let proxy = FaultyProxy::start(&format!("http://{}", server.address()), None);
+    let login = proxy.address();
     for credentials in [
         json!({ "managedIdentity": { "endpoint": login } }),
         json!({ "workloadIdentity": {
@@ -92,11 +93,15 @@ async fn azure_key_vault_is_a_secret_backend_by_each_login() {
             "tenantId": "tenant-1", "clientId": "c", "clientSecret": "a&b", "authority": login,
         } }),
     ] {
-        let proxy = FaultyProxy::start(&login, None);
+        let path = if credentials.get("managedIdentity").is_some() {
+            METADATA
+        } else {
+            "/tenant-1/oauth2"
+        };
         let setup = Setup {
             with: json!({ "vault": "shop", "endpoint": proxy.address(), "credentials": credentials }),
             grants: json!({
-                "http": [{ "to": "config:/endpoint", "ca": { "file": "ca" } }, { "to": format!("{login}/*") }],
+                "http": [{ "to": format!("{login}/*"), "ca": { "file": "ca" } }],
                 "clock": true, "files": [place],
             }),
             files: BTreeMap::from([("ca".to_owned(), proxy.certificate())]),
@@ -113,9 +118,18 @@ async fn azure_key_vault_is_a_secret_backend_by_each_login() {
             )),
             missing: "secret://azure/nobody".parse().unwrap(),
             lent: None,
-            request: Some(Rule::on("/secrets/database?api-version")),
-            says_when: true,
-            refusals: &[(403, Denied), (404, NotFound)],
+            steps: vec![
+                Step::new(
+                    Doing::Read,
+                    Rule::on("/secrets/database?api-version"),
+                    &[(403, Denied), (404, NotFound)],
+                ),
+                Step::new(
+                    Doing::LogIn,
+                    Rule::on(path),
+                    &[(400, Denied), (403, Denied)],
+                ),
+            ],
         };
         subject.conforms().await;
     }

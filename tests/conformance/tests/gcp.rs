@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use whimbrel_conformance::{Kept, Setup, Subject, component};
+use whimbrel_conformance::{Doing, Kept, Setup, Step, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 use whimbrel_test_server::{Listener, Request, Response};
@@ -64,15 +64,14 @@ fn kept(reference: &str, value: &str) -> Kept {
 #[tokio::test(flavor = "multi_thread")]
 async fn gcp_secret_manager_is_a_secret_backend() {
     let server = Listener::answering(None, answer);
-    let metadata = format!("http://{}", server.address());
-    let proxy = FaultyProxy::start(&metadata, None);
+    let proxy = FaultyProxy::start(&format!("http://{}", server.address()), None);
     let setup = Setup {
         with: json!({
             "project": "shop", "endpoint": proxy.address(),
-            "credentials": { "metadata": { "endpoint": metadata } },
+            "credentials": { "metadata": { "endpoint": proxy.address() } },
         }),
         grants: json!({
-            "http": [{ "to": "config:/endpoint", "ca": { "file": "ca" } }, { "to": format!("{metadata}/*") }],
+            "http": [{ "to": format!("{}/*", proxy.address()), "ca": { "file": "ca" } }],
             "clock": true,
         }),
         files: BTreeMap::from([("ca".to_owned(), proxy.certificate())]),
@@ -86,9 +85,18 @@ async fn gcp_secret_manager_is_a_secret_backend() {
         earlier: Some(kept("database?version=1", "the first password")),
         missing: "secret://gcp/shop/nobody".parse().unwrap(),
         lent: None,
-        request: Some(Rule::on(format!("{PLACE}latest:access"))),
-        says_when: true,
-        refusals: &[(403, Denied), (404, NotFound)],
+        steps: vec![
+            Step::new(
+                Doing::Read,
+                Rule::on(format!("{PLACE}latest:access")),
+                &[(403, Denied), (404, NotFound)],
+            ),
+            Step::new(
+                Doing::LogIn,
+                Rule::on("/computeMetadata/"),
+                &[(403, Denied), (404, Denied)],
+            ),
+        ],
     };
     subject.conforms().await;
 }

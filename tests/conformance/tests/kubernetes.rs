@@ -1,48 +1,18 @@
-//! The backend `kubernetes`: through an API that answers as Kubernetes does, and from a mounted folder.
+//! The backend `kubernetes`: through a real API server, whose RBAC lets it `get` by name only, and from a mounted folder.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use whimbrel_conformance::{Kept, Setup, Subject, component};
+use whimbrel_conformance::{Doing, Kept, Setup, Step, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
-use whimbrel_secrets::UNNAMED_FIELD;
-use whimbrel_test_server::{Listener, Request, Response};
+use whimbrel_kubernetes_server::KubernetesServer;
+use whimbrel_secrets::{Backend as _, UNNAMED_FIELD};
 
-const TOKEN: &str = "token.of.the-service-account";
 const PASSWORD: &str = "the password in the Secret";
-
-/// As the API server answers: a Secret by its name, and a `Status` for everything else.
-fn answer(request: &Request) -> Response {
-    let refused = |code: u16, reason: &str| {
-        let status = json!({
-            "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code,
-            "message": format!("{reason}: {}", request.target),
-        });
-        Response::json(code, status.to_string())
-    };
-    if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
-        return refused(401, "Unauthorized");
-    }
-    match (request.method.as_str(), request.target.as_str()) {
-        ("GET", "/api/v1/namespaces/shop/secrets/database") => Response::json(
-            200,
-            json!({
-                "kind": "Secret", "apiVersion": "v1", "type": "Opaque",
-                "metadata": { "name": "database", "namespace": "shop", "resourceVersion": "41" },
-                "data": { "password": STANDARD.encode(PASSWORD) },
-            })
-            .to_string(),
-        ),
-        ("GET", target) if target.contains("/secrets/") => refused(404, "NotFound"),
-        _ => refused(403, "Forbidden"),
-    }
-}
 
 fn kept(path: &str, field: &str) -> Kept {
     Kept::new(&format!("secret://kubernetes/{path}"), field, PASSWORD)
@@ -50,12 +20,21 @@ fn kept(path: &str, field: &str) -> Kept {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubernetes_is_a_secret_backend_through_the_api() {
+    let server = KubernetesServer::shared();
+    let namespace = server.namespace();
+    for name in ["database", "bank"] {
+        server.secret(&namespace, name, &json!({ "password": PASSWORD }));
+    }
+    // It may get what is named, whether it is there or not, and nothing else.
+    let rules = json!([{
+        "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["database", "nobody"],
+    }]);
+    let token = server.account(&namespace, "migrator", &rules);
     let account = tempfile::tempdir().unwrap();
-    fs::write(account.path().join("token"), TOKEN).unwrap();
-    fs::write(account.path().join("namespace"), "shop").unwrap();
+    fs::write(account.path().join("token"), token).unwrap();
+    fs::write(account.path().join("namespace"), &namespace).unwrap();
     let folder = account.path().to_str().unwrap();
-    let server = Listener::answering(None, answer);
-    let proxy = FaultyProxy::start(&format!("http://{}", server.address()), None);
+    let proxy = FaultyProxy::start(&server.address(), Some(server.certificate()));
     let setup = Setup {
         with: json!({ "from": { "api": { "address": proxy.address(), "account": folder } } }),
         grants: json!({
@@ -63,24 +42,42 @@ async fn kubernetes_is_a_secret_backend_through_the_api() {
         }),
         files: BTreeMap::from([("ca".to_owned(), proxy.certificate())]),
     };
+    let place = format!("/api/v1/namespaces/{namespace}/secrets");
     let subject = Subject {
         store: setup.store("kubernetes", component("kubernetes")).await,
         proxy: Some(&proxy),
-        kept: kept("shop/database", "password"),
+        kept: kept(&format!("{namespace}/database"), "password"),
         earlier: None,
-        missing: "secret://kubernetes/shop/nobody".parse().unwrap(),
+        missing: "secret://kubernetes/nobody".parse().unwrap(),
         lent: None,
-        request: Some(Rule::on("/api/v1/namespaces/shop/secrets/database")),
-        says_when: true,
-        refusals: &[(403, Denied), (404, NotFound)],
+        steps: vec![Step::new(
+            Doing::Read,
+            Rule::on(format!("{place}/database")),
+            &[(401, Denied), (403, Denied), (404, NotFound)],
+        )],
     };
     subject.conforms().await;
     // One Secret by its name, never a list.
     let seen = proxy.seen();
     assert!(
         seen.iter()
-            .all(|request| request.target.contains("/secrets/"))
+            .all(|request| request.target.starts_with(&format!("{place}/")))
     );
+    let store = &subject.store;
+    let told = |name: &str| {
+        let reference = format!("secret://kubernetes/{name}").parse().unwrap();
+        async move { store.read(&reference).await.err().unwrap() }
+    };
+    let denied = told("bank").await;
+    assert_eq!(
+        (denied.class, denied.code.as_str()),
+        (Denied, "kubernetes.denied")
+    );
+    assert!(denied.hint.unwrap().contains("resourceNames: [bank]"));
+    assert_eq!(told("kube-system/database").await.class, Denied);
+    // A token of nobody: expired, or of another cluster.
+    fs::write(account.path().join("token"), "token.of-nobody").unwrap();
+    assert_eq!(told("database").await.code, "kubernetes.unauthenticated");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,9 +98,7 @@ async fn kubernetes_is_a_secret_backend_from_a_mounted_folder() {
         earlier: None,
         missing: "secret://kubernetes/database/nobody".parse().unwrap(),
         lent: None,
-        request: None,
-        says_when: true,
-        refusals: &[],
+        steps: Vec::new(),
     };
     subject.conforms().await;
 }

@@ -35,9 +35,7 @@ async fn subject(file: &str, field: &str, text: &str) -> Subject<'static> {
         earlier: None,
         missing: "secret://sops/nobody.yaml".parse().unwrap(),
         lent: None,
-        request: None,
-        says_when: true,
-        refusals: &[],
+        steps: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use serde_json::json;
-use whimbrel_conformance::{Kept, Setup, Subject, component};
+use whimbrel_conformance::{Doing, Kept, Setup, Step, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 use whimbrel_test_server::free_port;
@@ -64,9 +64,33 @@ async fn strongbox_is_a_secret_backend() {
         earlier: Some(kept("?version=1", "the first")),
         missing: "secret://box/shop/nobody".parse().unwrap(),
         lent: Some("secret://box/loan/app".parse().unwrap()),
-        request: Some(Rule::on("/secrets/")),
-        says_when: true,
-        refusals: &[(403, Denied), (404, NotFound)],
+        steps: vec![
+            Step::new(
+                Doing::Read,
+                Rule::on("/secrets/"),
+                &[(403, Denied), (404, NotFound)],
+            ),
+            Step::new(
+                Doing::LogIn,
+                Rule::on("/login").method("POST"),
+                &[(403, Denied)],
+            ),
+            Step::new(
+                Doing::Lend,
+                Rule::on("/loans").method("POST"),
+                &[(403, Denied), (404, NotFound)],
+            ),
+            Step::new(
+                Doing::Renew,
+                Rule::on("/loans/").method("POST"),
+                &[(403, Denied)],
+            ),
+            Step::new(
+                Doing::Revoke,
+                Rule::on("/loans/").method("DELETE"),
+                &[(403, Denied)],
+            ),
+        ],
     };
     subject.conforms().await;
 }

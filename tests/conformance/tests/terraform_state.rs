@@ -9,7 +9,7 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
-use whimbrel_conformance::{Kept, Setup, Subject, component, value};
+use whimbrel_conformance::{Doing, Kept, Setup, Step, Subject, component, value};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound, Unavailable};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 use whimbrel_secrets::{Backend as _, UNNAMED_FIELD};
@@ -74,9 +74,7 @@ async fn terraform_state_is_a_secret_backend_over_a_file() {
         earlier: None,
         missing: "secret://terraform/nobody".parse().unwrap(),
         lent: None,
-        request: None,
-        says_when: true,
-        refusals: &[],
+        steps: Vec::new(),
     };
     subject.conforms().await;
     // Somebody writes it.
@@ -112,9 +110,11 @@ async fn terraform_state_is_a_secret_backend_before_a_server() {
         earlier: None,
         missing: "secret://terraform/nobody".parse().unwrap(),
         lent: None,
-        request: Some(Rule::on(PLACE)),
-        says_when: true,
-        refusals: &[(401, Denied), (403, Denied), (404, NotFound)],
+        steps: vec![Step::new(
+            Doing::Read,
+            Rule::on(PLACE),
+            &[(401, Denied), (403, Denied), (404, NotFound)],
+        )],
     };
     subject.conforms().await;
     // Read without a lock, and nothing but the state.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 use vaultrs::kv2;
-use whimbrel_conformance::{Kept, Setup, Subject, component};
+use whimbrel_conformance::{Doing, Kept, Setup, Step, Subject, component};
 use whimbrel_core::fault::FaultClass::{Denied, NotFound, Unavailable};
 use whimbrel_faulty_proxy::{FaultyProxy, Rule};
 use whimbrel_postgres_server::PostgresServer;
@@ -66,14 +66,61 @@ async fn vault_is_a_secret_backend() {
                 .parse()
                 .unwrap(),
         ),
-        request: Some(Rule::on(format!("/v1/{mount}/data/shop"))),
-        says_when: true,
-        refusals: &[
-            (403, Denied),
-            (404, NotFound),
-            (412, Unavailable),
-            (472, Unavailable),
-            (473, Unavailable),
+        steps: vec![
+            Step::new(
+                Doing::Read,
+                Rule::on(format!("/v1/{mount}/data/shop")),
+                &[
+                    (403, Denied),
+                    (404, NotFound),
+                    (412, Unavailable),
+                    (472, Unavailable),
+                    (473, Unavailable),
+                ],
+            ),
+            Step::new(
+                Doing::LogIn,
+                Rule::on(format!("/v1/auth/{}/login", role.mount)),
+                &[
+                    (400, Denied),
+                    (403, Denied),
+                    (404, Denied),
+                    (412, Unavailable),
+                    (472, Unavailable),
+                    (473, Unavailable),
+                ],
+            ),
+            Step::new(
+                Doing::Lend,
+                Rule::on(format!("/v1/{lender}/creds/migrator")),
+                &[
+                    (403, Denied),
+                    (404, NotFound),
+                    (412, Unavailable),
+                    (472, Unavailable),
+                    (473, Unavailable),
+                ],
+            ),
+            Step::new(
+                Doing::Renew,
+                Rule::on("/v1/sys/leases/renew"),
+                &[
+                    (403, Denied),
+                    (412, Unavailable),
+                    (472, Unavailable),
+                    (473, Unavailable),
+                ],
+            ),
+            Step::new(
+                Doing::Revoke,
+                Rule::on("/v1/sys/leases/revoke"),
+                &[
+                    (403, Denied),
+                    (412, Unavailable),
+                    (472, Unavailable),
+                    (473, Unavailable),
+                ],
+            ),
         ],
     };
     subject.conforms().await;

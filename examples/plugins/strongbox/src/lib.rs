@@ -100,7 +100,7 @@ impl SecretStore for Strongbox {
     fn revoke(&self, lease: &str) -> Result<(), Fault> {
         match self.send("DELETE", &format!("/loans/{}", segment(lease)?), None) {
             Err(fault) if fault.class == FaultClass::NotFound => Ok(()),
-            answer => answer.map(|_| ()),
+            answer => answer?.done(),
         }
     }
 
@@ -108,7 +108,7 @@ impl SecretStore for Strongbox {
         if let Some(token) = session::token(Duration::default()) {
             match wire::send(&self.config.address, "DELETE", "/login", Some(&token), None) {
                 Err(fault) if fault.code == wire::LOGGED_OUT => {}
-                answer => drop(answer?),
+                answer => answer?.done()?,
             }
         }
         session::forget();

@@ -53,6 +53,15 @@ impl Answer {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         self.0.json().map_err(|_| unreadable())
     }
+
+    /// That it is done: with nothing more to say, or with something of the Strongbox's own. A page of whatever stands before
+    /// it is neither.
+    pub fn done(&self) -> Result<(), Fault> {
+        if self.0.body.is_empty() {
+            return Ok(());
+        }
+        self.read::<Json>().map(|_| ())
+    }
 }
 
 pub fn unreadable() -> Fault {

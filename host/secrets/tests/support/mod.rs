@@ -158,6 +158,12 @@ pub fn unavailable(retry: Retry) -> Fault {
     fault
 }
 
+pub fn conflict(retry: Retry) -> Fault {
+    let mut fault = Fault::new(FaultClass::Conflict, "store.changed", "somebody was faster");
+    fault.retry = retry;
+    fault
+}
+
 #[async_trait]
 impl Backend for Store {
     fn describe(&self) -> String {

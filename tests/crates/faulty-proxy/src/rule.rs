@@ -20,6 +20,12 @@ pub enum Fault {
     Truncate(usize),
     /// The answer's `Date` is wrong by so many seconds.
     Skew(i64),
+    /// Nothing is answered, and the connection stays open until the client has enough of it.
+    Hang,
+    /// This status with a page for people, as proxies and portals answer in the place of a server.
+    Page(u16),
+    /// This status, with what it means inside of another error, as a Vault says what went wrong behind it.
+    Wrapped(u16),
 }
 
 /// A fault, and the requests that meet it.

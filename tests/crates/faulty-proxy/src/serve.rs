@@ -63,6 +63,20 @@ pub(crate) fn serve(mut connection: Connection, upstream: &Upstream, state: &Mut
             note(false, Some(status));
             return answer(connection, &refusal(status));
         }
+        Some(Fault::Hang) => {
+            note(false, None);
+            // Until the client closes it.
+            let _ = io::copy(&mut connection, &mut io::sink());
+            return;
+        }
+        Some(Fault::Page(status)) => {
+            note(false, Some(status));
+            return answer(connection, &page(status));
+        }
+        Some(Fault::Wrapped(status)) => {
+            note(false, Some(status));
+            return answer(connection, &wrapped(status));
+        }
         Some(Fault::RetryAfter(seconds)) => {
             note(false, Some(429));
             let refusal = refusal(429).with_header("retry-after", seconds.to_string());
@@ -104,9 +118,31 @@ fn answer(mut connection: Connection, response: &Response) {
     connection.finish();
 }
 
+/// What a proxy says to people.
+fn page(status: u16) -> Response {
+    Response {
+        status,
+        headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+        body: b"<!doctype html><title>Sign in</title><p>Please sign in first.</p>".to_vec(),
+    }
+}
+
+/// A status with its words, as a Vault wraps those of others.
+fn wrapped(status: u16) -> Response {
+    let said = format!("1 error occurred:\n\t* {}\n\n", message(status));
+    Response::json(status, serde_json::json!({ "errors": [said] }).to_string())
+}
+
 /// What a Vault says with a status, as its documentation has it.
 fn refusal(status: u16) -> Response {
-    let message = match status {
+    if status == 404 {
+        return Response::json(404, "{\"errors\":[]}");
+    }
+    Response::json(status, format!("{{\"errors\":[\"{}\"]}}", message(status)))
+}
+
+const fn message(status: u16) -> &'static str {
+    match status {
         403 => "permission denied",
         412 => "required index state not present",
         429 => "request path: rate limit quota exceeded",
@@ -114,10 +150,8 @@ fn refusal(status: u16) -> Response {
         473 => "performance standby",
         501 => "not initialized",
         503 => "Vault is sealed",
-        404 => return Response::json(404, "{\"errors\":[]}"),
         _ => "internal error",
-    };
-    Response::json(status, format!("{{\"errors\":[\"{message}\"]}}"))
+    }
 }
 
 /// The time of so many seconds from now, as HTTP writes it.
