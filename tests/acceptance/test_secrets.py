@@ -39,7 +39,7 @@ class Shop:
                                f"GRANT ALL ON SCHEMA public TO {self.group}")
         self.mount = openbao.database(cluster, postgres.name)
 
-    def lend(self, lasting, *, at_most=None, role=True):
+    def lend(self, lasting, *, at_most=None, role=True, through=None):
         """Users for so many seconds; how they log in to OpenBao is an AppRole that may only do this."""
         self.openbao.dynamic_role(self.mount, "migrator", self.group, f"{lasting}s", f"{at_most or lasting}s")
         policy = self.openbao.policy(
@@ -49,17 +49,14 @@ class Shop:
             'path "sys/leases/renew" { capabilities = ["update"] }')
         auth, role_id, secret_id = self.openbao.app_role(policy)
         Canary.known("secret id", secret_id)
-        shutil.copy(self.openbao.certificate, self.project.folder / "vault.pem")
-        self.project.declare(plugins={"vault": {
-            "builtin": "vault",
-            "grants": {"http": [{"to": "config:/address", "ca": {"file": "vault.pem"}}], "clock": True},
-        }})
+        address, http = self.openbao.reach(self.project.folder, through)
+        self.project.declare(plugins={"vault": {"builtin": "vault", "grants": {"http": http, "clock": True}}})
         self.project.environment("dev", {"shop": {
             "url": f"postgres://localhost/{self.postgres.name}?host={self.cluster.folder}",
             "username": f"secret://store/{self.mount}/creds/migrator#username",
             "password": f"secret://store/{self.mount}/creds/migrator#password",
         } | ({"role": self.group} if role else {})}, secrets={"store": {"plugin": "vault", "with": {
-            "address": self.openbao.address,
+            "address": address,
             "login": {"appRole": {
                 "roleId": role_id, "mount": auth, "secretId": {"secret": "env", "path": "VAULT_SECRET_ID"},
             }},
@@ -172,19 +169,18 @@ def test_without_a_role_nothing_is_made(whimbrel, shop):
     eventually(lambda: not shop.users(), "what was lent is given back")
 
 
-def kept(openbao, project, cluster, postgres, **fields):
-    """An environment whose password is kept in OpenBao's KV engine; gives the mount and the token's variables."""
+def kept(openbao, project, cluster, postgres, through=None, **fields):
+    """An environment whose password is kept in OpenBao's KV engine, perhaps behind a proxy; gives the mount and the token's
+    variables."""
     mount = openbao.kv()
     openbao.call(f"{mount}/data/shop", {"data": {"password": cluster.password("by_variable")} | fields})
     policy = openbao.policy(f'path "{mount}/*" {{ capabilities = ["read"] }}')
     token = openbao.call("auth/token/create", {"policies": [policy]})["auth"]["client_token"]
     Canary.known("token", token)
-    shutil.copy(openbao.certificate, project.folder / "vault.pem")
-    project.declare(plugins={"vault": {"builtin": "vault", "grants": {
-        "http": [{"to": "config:/address", "ca": {"file": "vault.pem"}}], "clock": True,
-    }}})
+    address, http = openbao.reach(project.folder, through)
+    project.declare(plugins={"vault": {"builtin": "vault", "grants": {"http": http, "clock": True}}})
     store = {"plugin": "vault", "with": {
-        "address": openbao.address, "login": {"token": {"secret": "env", "path": "VAULT_TOKEN_OF_TEST"}},
+        "address": address, "login": {"token": {"secret": "env", "path": "VAULT_TOKEN_OF_TEST"}},
         "mounts": {mount: "kv2"},
     }}
     database = {
@@ -219,13 +215,17 @@ def test_a_reference_of_another_tool_is_read(whimbrel, project, openbao, cluster
     assert postgres.tables() == {"people"}
 
 
-def test_check_says_the_shape_and_reveals_nothing(whimbrel, project, openbao, cluster, postgres):
-    mount, *_, variables = kept(openbao, project, cluster, postgres, note="a note beside it")
+def test_check_says_the_shape_and_reveals_nothing(whimbrel, project, openbao, before_openbao, cluster, postgres):
+    mount, *_, variables = kept(openbao, project, cluster, postgres, through=before_openbao, note="a note beside it")
     ended = whimbrel.run("secrets", "check", "--environment", "dev", **variables)
     assert "password" in ended.out and "note" in ended.out
     assert cluster.password("by_variable") not in ended.said and "a note beside it" not in ended.said
+    shown = whimbrel.json("secrets", "check", "--environment", "dev", **variables)
+    assert shown["references"][0]["fields"] == ["note", "password"]
+    assert cluster.password("by_variable") not in json.dumps(shown) and "a note beside it" not in json.dumps(shown)
     # No value of it was read.
-    whimbrel.json("secrets", "check", "--environment", "dev", **variables)
+    assert before_openbao.seen(f"/v1/{mount}/subkeys/") + before_openbao.seen(f"/v1/{mount}/metadata/")
+    assert before_openbao.seen(f"/v1/{mount}/data/") == []
     openbao.call(f"{mount}/metadata/shop", method="DELETE")
     ended = whimbrel.run("secrets", "check", "--environment", "dev", code=FAILED, **variables)
     assert "not found or not permitted" in ended.said
@@ -260,12 +260,14 @@ def test_what_is_said_of_a_path_can_be_read(whimbrel, shop):
     assert ended.said.count("(env.not-set)") == 2, ended  # once for each reference
 
 
-def test_check_compares_the_lease_with_what_the_run_will_take(whimbrel, shop):
-    variables = shop.lend(60)
-    whimbrel.run("secrets", "check", "--environment", "dev", "--lasting", "30s", **variables)
-    ended = whimbrel.run("secrets", "check", "--environment", "dev", "--lasting", "10m", code=None, **variables)
-    assert "1 min 0 s" in ended.out, ended
+def test_check_compares_the_lease_with_what_the_run_will_take(whimbrel, shop, before_openbao):
+    variables = shop.lend(60, through=before_openbao)
+    ended = whimbrel.run("secrets", "check", "--environment", "dev", "--lasting", "30s", **variables)
+    assert "note:" not in ended.said, ended
+    ended = whimbrel.run("secrets", "check", "--environment", "dev", "--lasting", "10m", **variables)
+    assert ended.out.count("lent for 1 min 0 s, and the plan takes 10 min 0 s") == 2, ended  # once for each reference
     assert not shop.users(), "nothing was lent to look at it"
+    assert before_openbao.seen(f"/v1/{shop.mount}/roles/") and not before_openbao.seen(f"/v1/{shop.mount}/creds/")
 
 
 def test_an_environment_has_no_other_one_s_secrets(whimbrel, project, openbao, cluster, postgres):

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from support.aws import REGION
 from support.canary import LENT_LETTERS
-from support.openbao import Refused
+from support.openbao import OpenBao, Refused
 from support.waiting import eventually
 
 
@@ -123,3 +123,24 @@ def test_a_proxy_lets_signatures_through(before_aws, aws):
     assert beside.call("secretsmanager", "get_secret_value", SecretId="behind")["SecretString"] == "mine"
     beside.hang_up()
     assert [request["status"] for request in before_aws.seen()] == [500, 200]
+
+
+@pytest.mark.parametrize(("address", "given", "missing"), [
+    ("https://vault.example.org:8200", {"VAULT_TOKEN": "t"}, "VAULT_CACERT must be"),
+    ("https://vault.example.org:8200", {}, "VAULT_TOKEN and VAULT_CACERT must be"),
+    ("http://vault.example.org:8200", {}, "VAULT_TOKEN must be"),
+])
+def test_a_vault_of_one_s_own_says_what_is_missing(monkeypatch, address, given, missing):
+    for name in ("VAULT_TOKEN", "VAULT_CACERT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (given | {"VAULT_ADDR": address}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AssertionError, match=missing):
+        OpenBao()
+
+
+def test_a_vault_without_encryption_needs_no_authority(monkeypatch, tmp_path):
+    monkeypatch.delenv("VAULT_CACERT", raising=False)
+    monkeypatch.setenv("VAULT_ADDR", "http://vault.example.org:8200/")
+    monkeypatch.setenv("VAULT_TOKEN", "t")
+    assert OpenBao().reach(tmp_path) == ("http://vault.example.org:8200", [{"to": "config:/address"}])

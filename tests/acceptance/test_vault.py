@@ -153,13 +153,16 @@ def test_a_secret_id_of_one_environment_is_none_of_another(whimbrel, shop):
 
 
 def test_secrets_check_reveals_nothing_and_lends_nothing(whimbrel, shop):
-    mount, reference = shop.lent("2s")
+    mount, reference = shop.lent("1h")
     known = shop.environment(role=shop.owner, **of(reference, username="username", password="password"))
     shop.project.table("0001-people")
-    ended = whimbrel.run("secrets", "check", "--environment", "dev", code=None, **known)
+    ended = whimbrel.run("secrets", "check", "--environment", "dev", **known)
     assert "vault" in ended.said
     assert "lent-" not in ended.said
     assert shop.openbao.leases(mount, "migrator") == []
+    # Nobody was lent anything on the way either, since nothing says here for how long it would be.
+    assert shop.proxy.seen(f"/v1/{mount}/creds/") == []
+    assert shop.proxy.seen("/v1/sys/capabilities-self") != []
 
 
 def test_lent_credentials_are_real(shop):

@@ -1,10 +1,12 @@
 //! What the engine asks of whoever drives it, answered by the command line.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use whimbrel_core::lineage::AbsentRule;
 use whimbrel_engine::{Audience, Context, Meanwhile, Opened, Passing, Selection};
 use whimbrel_project::{Control, OpenProject, Opening};
+use whimbrel_secrets::Ledger;
 use whimbrel_signal::Bus;
 
 use crate::arguments::{Global, Passing as Said};
@@ -27,10 +29,28 @@ impl Audience for Output {
 pub(crate) fn context(output: &Output) -> Context {
     let context = Context::new(Arc::new(output.clone()), output.scrubber().clone())
         .with_closing(output.closing().clone());
+    let context = match state_folder() {
+        Some(folder) => context.with_ledger(Ledger::new(folder.join("leases"))),
+        None => context,
+    };
     match output.metrics() {
         Some(metrics) => context.with_metrics(metrics.clone()),
         None => context,
     }
+}
+
+/// Where what must outlive this process is kept.
+fn state_folder() -> Option<PathBuf> {
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    variable("WHIMBREL_STATE").or_else(|| {
+        let state =
+            variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")))?;
+        Some(state.join("whimbrel"))
+    })
 }
 
 /// What the command line means.

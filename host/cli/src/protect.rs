@@ -61,6 +61,21 @@ mod tests {
 
     use whimbrel_signal::Scrubber;
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nobody_gets_an_image_of_the_memory() {
+        use rustix::process::{
+            DumpableBehavior, Resource, dumpable_behavior, getrlimit, set_dumpable_behavior,
+        };
+        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+        super::memory();
+        let behavior = dumpable_behavior().unwrap();
+        assert!(matches!(behavior, DumpableBehavior::NotDumpable));
+        assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
+        // The other tests of this process needn't be kept from looking at themselves.
+        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+    }
+
     #[test]
     fn a_panic_says_no_secret() {
         let said = Arc::new(Mutex::new(String::new()));

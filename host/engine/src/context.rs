@@ -7,7 +7,7 @@ use whimbrel_core::environment::Environment;
 use whimbrel_plugin::{Sandbox, Settings};
 use whimbrel_project::Plugins;
 use whimbrel_report::metrics::Metrics;
-use whimbrel_secrets::{Backend, Resolver};
+use whimbrel_secrets::{Backend, Ledger, Resolver};
 use whimbrel_signal::metric::Meter;
 use whimbrel_signal::{Bus, Scrubber};
 
@@ -34,6 +34,8 @@ pub struct Context {
     metrics: Option<Metrics>,
     /// Backends that the surroundings offer to every environment, besides the built-in ones.
     backends: Vec<(String, Arc<dyn Backend>)>,
+    /// Where leases are noted.
+    ledger: Option<Ledger>,
     sandbox: Arc<OnceLock<Arc<Sandbox>>>,
 }
 
@@ -48,6 +50,7 @@ impl Context {
             actor: None,
             metrics: None,
             backends: Vec::new(),
+            ledger: None,
             sandbox: Arc::default(),
         }
     }
@@ -77,6 +80,13 @@ impl Context {
     #[must_use]
     pub fn with_backend(mut self, name: &str, backend: Arc<dyn Backend>) -> Self {
         self.backends.push((name.to_owned(), backend));
+        self
+    }
+
+    /// The same, with what is lent noted, so that others can end it if this process is killed.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = Some(ledger);
         self
     }
 
@@ -146,8 +156,13 @@ impl Context {
     /// What resolves the secrets of an environment; what it borrows is given back when this is closed.
     #[must_use]
     pub fn resolver(&self, plugins: &Arc<Plugins>, environment: &Environment) -> Resolver {
-        let resolver =
-            whimbrel_project::resolver(plugins, environment, &self.scrubber, &self.backends);
+        let resolver = whimbrel_project::resolver(
+            plugins,
+            environment,
+            &self.scrubber,
+            &self.backends,
+            self.ledger.as_ref(),
+        );
         self.closing.add(&resolver);
         resolver
     }

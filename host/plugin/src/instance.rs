@@ -19,7 +19,7 @@ use crate::hush::{BEYOND, Hush};
 use crate::limits::Limits;
 use crate::live::LiveSecrets;
 use crate::meter::Meter;
-use crate::session::Session;
+use crate::session::Visit;
 use crate::tail::{LogTail, Tail, Verdict, last};
 
 /// What a call may do with its database.
@@ -52,7 +52,7 @@ pub struct Working {
     /// Its database, and whether it may be changed: a step's.
     pub database: Option<(Work, Desk)>,
     /// Its login: a secret store's.
-    pub session: Option<Arc<Session>>,
+    pub visit: Option<Arc<Visit>>,
     /// Where its requests may go.
     pub outgoing: Option<Outgoing>,
     /// The engine: a resource provider's.
@@ -87,7 +87,7 @@ impl Scope {
             working: Some(Working {
                 call,
                 database: None,
-                session: None,
+                visit: None,
                 outgoing: Some(outgoing),
                 engine: None,
             }),
@@ -109,7 +109,7 @@ impl Scope {
             working: Some(Working {
                 call,
                 database: Some((work, desk)),
-                session: None,
+                visit: None,
                 outgoing,
                 engine: None,
             }),
@@ -123,7 +123,7 @@ impl Scope {
     pub fn store(
         function: &'static str,
         call: Call,
-        session: Arc<Session>,
+        visit: Arc<Visit>,
         outgoing: Outgoing,
         lasting: Scrubber,
     ) -> Self {
@@ -133,7 +133,7 @@ impl Scope {
             working: Some(Working {
                 call,
                 database: None,
-                session: Some(session),
+                visit: Some(visit),
                 outgoing: Some(outgoing),
                 engine: None,
             }),
@@ -150,7 +150,7 @@ impl Scope {
             working: Some(Working {
                 call,
                 database: None,
-                session: None,
+                visit: None,
                 outgoing: None,
                 engine,
             }),

@@ -1,6 +1,6 @@
 //! The login of one configured secret store, kept between its calls, so that a trap or a timeout loses none.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
@@ -29,6 +29,54 @@ enum Gate {
 /// How long calls fail side by side after one failed: the time in which others that waited with it come to know.
 const FAILING_TOGETHER: Duration = Duration::from_secs(5);
 
+/// A login that a call works under, as the store names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Under {
+    /// Its name.
+    pub login: String,
+    /// When it ends; none for never.
+    pub end: Option<SystemTime>,
+}
+
+/// One call with the store's session.
+pub struct Visit {
+    session: Arc<Session>,
+    under: Mutex<Option<Under>>,
+}
+
+impl Visit {
+    /// One with this session.
+    pub fn new(session: Arc<Session>) -> Self {
+        Self {
+            session,
+            under: Mutex::default(),
+        }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Notes the login that the call works under, until an instant in milliseconds since the epoch.
+    pub fn work_under(&self, login: String, end: Option<u64>) {
+        let end = instant(end);
+        let mut under = self.under.lock().unwrap_or_else(PoisonError::into_inner);
+        *under = Some(Under { login, end });
+    }
+
+    /// The login that it was last said to work under.
+    pub fn under(&self) -> Option<Under> {
+        let under = self.under.lock().unwrap_or_else(PoisonError::into_inner);
+        under.clone()
+    }
+}
+
+/// What is too far away to be counted is as good as never.
+fn instant(milliseconds: Option<u64>) -> Option<SystemTime> {
+    milliseconds.and_then(|at| UNIX_EPOCH.checked_add(Duration::from_millis(at)))
+}
+
 struct Login {
     bytes: Zeroizing<Vec<u8>>,
     expires: Option<SystemTime>,
@@ -46,8 +94,7 @@ impl Session {
 
     /// Keeps a login until an instant, in milliseconds since the epoch.
     pub fn put(&self, bytes: Zeroizing<Vec<u8>>, expires: Option<u64>) {
-        // What is too far away to be counted is as good as never.
-        let expires = expires.and_then(|at| UNIX_EPOCH.checked_add(Duration::from_millis(at)));
+        let expires = instant(expires);
         let mut login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
         *login = Some(Login { bytes, expires });
         self.set_gate(Gate::Guarded);

@@ -267,6 +267,7 @@ async fn every_interface_of_other_worlds_is_there_and_says_no() {
         ("session.get", "secrets session is no part of apply"),
         ("session.put", "secrets session is no part of apply"),
         ("session.forget", "secrets session is no part of apply"),
+        ("session.under", "secrets session is no part of apply"),
         ("verify.hmac", "secrets verify is no part of apply"),
         ("verify.token", "secrets verify is no part of apply"),
     ] {

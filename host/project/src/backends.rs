@@ -16,7 +16,7 @@ use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::name::EnvironmentName;
 use whimbrel_core::project::{Material, Project};
 use whimbrel_plugin::{Materials, Mismatch, SecretStore, StoreSettings};
-use whimbrel_secrets::{Backend, LeaseId, Renewal, Resolver, Secret, SecretError, Shape};
+use whimbrel_secrets::{Backend, LeaseId, Ledger, Renewal, Resolver, Secret, SecretError, Shape};
 use whimbrel_signal::Scrubber;
 use zeroize::Zeroizing;
 
@@ -26,19 +26,24 @@ use crate::{PluginUnavailable, Plugins};
 const FILE_BACKEND: &str = "file";
 
 /// What resolves the secret references of an environment, and of no other. `offered` are backends of the surroundings,
-/// which its own may refer to.
+/// which its own may refer to; what is lent is noted in the ledger.
 #[must_use]
 pub fn resolver(
     plugins: &Arc<Plugins>,
     environment: &Environment,
     scrubber: &Scrubber,
     offered: &[(String, Arc<dyn Backend>)],
+    ledger: Option<&Ledger>,
 ) -> Resolver {
     let mut resolver = Resolver::new(plugins.base(), scrubber.clone());
     if let Some(meter) = plugins.meter() {
         resolver = resolver.with_meter(meter.clone());
     }
     resolver = resolver.for_environment(&environment.secrets);
+    if let Some(ledger) = ledger {
+        let pages = ledger.of(environment.name.as_str(), &environment.secrets);
+        resolver = resolver.with_pages(pages);
+    }
     for (name, backend) in offered {
         resolver = resolver.with_backend(name, Arc::clone(backend));
     }
@@ -260,6 +265,12 @@ impl Backend for Configured {
         let store = self.store().await?;
         let answer = store.revoke(lease).await;
         answer.map_err(|fault| self.located(fault))
+    }
+
+    fn forget(&self, lease: &LeaseId) {
+        if let Some(store) = self.store.get() {
+            store.forget(lease);
+        }
     }
 
     async fn close(&self) -> Result<(), Fault> {

@@ -51,18 +51,33 @@ fn has_token(line: &str, start: &str, length: usize) -> bool {
     })
 }
 
-/// `scheme://user:password@`, unless the password is a placeholder.
+/// `scheme://user:password@`, unless the password is a placeholder. People write `/` and `?` into passwords as they are, which
+/// URLs don't allow; what follows the port of a host is a path all the same.
 fn has_userinfo(line: &str) -> bool {
     line.match_indices("://").any(|(at, separator)| {
         let rest = line.get(at + separator.len()..).unwrap_or_default();
         let end = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '\'' | '"' | '?'))
+            .find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`'))
             .unwrap_or(rest.len());
-        let authority = rest.get(..end).unwrap_or_default();
-        let userinfo = authority.rsplit_once('@').map(|(userinfo, _)| userinfo);
-        let password = userinfo.and_then(|userinfo| userinfo.split_once(':'));
-        password.is_some_and(|(_, password)| !password.is_empty() && !password.starts_with("${"))
+        let userinfo = rest
+            .get(..end)
+            .and_then(|url| url.rsplit_once('@'))
+            .and_then(|(userinfo, _)| userinfo.split_once(':'));
+        userinfo.is_some_and(|(user, password)| {
+            let is_plain = !password.contains(['/', '?', '#']);
+            !user.contains(['/', '?', '#', '['])
+                && (is_plain || !user.contains('@'))
+                && !password.is_empty()
+                && !password.starts_with("${")
+                && !is_port(password)
+        })
     })
+}
+
+/// Whether it is a port and what follows it.
+fn is_port(text: &str) -> bool {
+    let (port, _) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));
+    !port.is_empty() && port.len() < text.len() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `PASSWORD 'text'` of CREATE or ALTER ROLE, unless the text is a placeholder.
@@ -96,6 +111,17 @@ mod tests {
                 "a URL with a password",
             ),
             ("CREATE ROLE ada LOGIN PASSWORD 's3cret'", "a password"),
+            ("postgres://ada:s3/cr?et@db/shop", "a URL with a password"),
+            (
+                "url: postgres://ada:?s3cret@db/shop?a=b",
+                "a URL with a password",
+            ),
+            ("postgres://ada:4711@db/shop", "a URL with a password"),
+            (
+                "postgres://ada@shop:s3cret@db/shop",
+                "a URL with a password",
+            ),
+            ("redis://:s3cr@t/@cache", "a URL with a password"),
         ] {
             assert_eq!(credentials(text), [(1, what)], "{text}");
         }
@@ -115,6 +141,11 @@ mod tests {
             "SELECT 'https://example.org/a:b@c'",
             "postgres://ada@db/shop",
             "postgres://ada:${password}@db/shop",
+            "postgres://ada:${password}@db/shop?mail=ada@example.org",
+            "https://example.org:8443/people/ada@example.org",
+            "https://example.org:8443?mail=ada@example.org",
+            "http://[::1]:8443/ada@example.org",
+            "ssh://git@example.org:group/shop@2",
             "SELECT 'MAKIAIOSFODNN7EXAMPLE', 'AKIAshort'",
             "ALTER ROLE ada PASSWORD ''",
         ] {

@@ -11,7 +11,7 @@ use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::name::MigrationName;
 
 use crate::OpenProject;
-use crate::allowance::CREDENTIAL;
+use crate::allowance::{CREDENTIAL, allowances};
 use crate::credential::credentials;
 use crate::entropy::{Certainty, random};
 use crate::open::Tree;
@@ -33,6 +33,7 @@ pub(crate) fn plain_text(project: &OpenProject) -> Vec<Finding> {
     }
     let told: BTreeSet<_> = findings
         .iter()
+        .filter(|finding| finding.rule == CREDENTIAL || finding.rule == RANDOM)
         .filter_map(|finding| finding.path.clone())
         .collect();
     for migration in &project.definitions().migrations {
@@ -51,21 +52,16 @@ fn of_file(tree: &Tree, path: &str, migration: Option<&MigrationName>) -> Vec<Fi
     let mut findings = problems(path, &text);
     let known: BTreeMap<u32, &str> = credentials(&text).into_iter().collect();
     for (line, text) in (1..).zip(text.lines()) {
-        let (rule, severity, what) = match (known.get(&line), random(text)) {
-            (Some(what), _) => (CREDENTIAL, Severity::Error, *what),
-            (None, Some(Certainty::Secret)) => {
-                (CREDENTIAL, Severity::Error, "what looks like a secret")
+        let (rule, what) = match (known.get(&line), random(text)) {
+            (Some(what), _) => (CREDENTIAL, *what),
+            (None, Some(Certainty::Secret)) => (CREDENTIAL, "what looks like a secret"),
+            (None, Some(Certainty::Random)) => {
+                (RANDOM, "what looks random, as keys and tokens do,")
             }
-            (None, Some(Certainty::Random)) => (
-                RANDOM,
-                Severity::Warning,
-                "what looks random, as keys and tokens do,",
-            ),
             (None, None) => continue,
         };
         findings.push(finding(
             rule,
-            severity,
             format!("this line holds {what} in plain text"),
             path,
             Some(line),
@@ -77,16 +73,10 @@ fn of_file(tree: &Tree, path: &str, migration: Option<&MigrationName>) -> Vec<Fi
     findings
 }
 
-fn finding(
-    rule: &str,
-    severity: Severity,
-    message: String,
-    path: &str,
-    line: Option<u32>,
-) -> Finding {
+fn finding(rule: &str, message: String, path: &str, line: Option<u32>) -> Finding {
     Finding {
         rule: rule.to_owned(),
-        severity,
+        severity: Severity::Error,
         message,
         help: Some(
             "keep it in a secret backend, and change it if it was ever committed; if it is none, say why: `whimbrel:allow-credential REASON` in a comment"
@@ -116,7 +106,6 @@ fn hidden(project: &OpenProject, migration: &Migration) -> Vec<Finding> {
             let title = step.title(index);
             let mut found = finding(
                 CREDENTIAL,
-                Severity::Error,
                 format!("{title} holds {what} in plain text"),
                 &migration.origin.path,
                 Some(migration.origin.line.max(1)),
@@ -126,7 +115,11 @@ fn hidden(project: &OpenProject, migration: &Migration) -> Vec<Finding> {
         }
     }
     let allowed = files(migration).any(|path| {
-        read(&project.tree(), &path).is_some_and(|text| text.contains("whimbrel:allow"))
+        read(&project.tree(), &path).is_some_and(|text| {
+            let allowances = allowances(&text);
+            let mut credentials = allowances.iter().filter(|found| found.rule == CREDENTIAL);
+            credentials.any(|allowance| !allowance.reason.is_empty())
+        })
     });
     // Of what is allowed in these files nobody can tell here whether it is this.
     if allowed { Vec::new() } else { findings }
@@ -144,7 +137,6 @@ fn hidden_parameters(project: &OpenProject, told: &BTreeSet<String>) -> Vec<Find
             for (_, what) in credentials(value) {
                 findings.push(finding(
                     CREDENTIAL,
-                    Severity::Error,
                     format!(
                         "the parameter `{name}` of `{}` holds {what} in plain text",
                         environment.name

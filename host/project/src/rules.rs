@@ -20,10 +20,9 @@ pub(crate) const DESTRUCTIVE_REVERT: &str = "destructive-revert";
 pub(crate) const RANDOM: &str = "high-entropy-text";
 
 /// Rules besides those of the dialects that a project may set.
-const OWN: [&str; 6] = [
+const OWN: [&str; 5] = [
     DESTRUCTIVE_REVERT,
     OUTER_TRANSACTION,
-    RANDOM,
     "no-revert",
     "removed-migration",
     "unknown-dialect",
@@ -104,7 +103,8 @@ pub(crate) fn read(tree: &Tree, path: &str) -> Option<String> {
 /// What is wrong with the allowances of a file: no reason, or no such rule.
 pub(crate) fn problems(path: &str, text: &str) -> Vec<Finding> {
     let mut known = settable();
-    known.push(CREDENTIAL.to_owned());
+    // Errors for everybody: only one place at a time is let pass, with its reason.
+    known.extend([CREDENTIAL, RANDOM].map(str::to_owned));
     let found = allowances(text).into_iter().filter_map(|allowance| {
         let (message, help) = if !known.contains(&allowance.rule) {
             let near = nearest(&allowance.rule, known.iter().map(String::as_str));

@@ -51,7 +51,7 @@ fn project() -> Shop {
 
 fn of(project: &OpenProject, environment: &str, scrubber: &Scrubber) -> Resolver {
     let environment = project.environment(environment).unwrap();
-    resolver(&plugins(project), environment, scrubber, &[])
+    resolver(&plugins(project), environment, scrubber, &[], None)
 }
 
 fn reference(backend: &str, path: &str) -> SecretReference {

@@ -147,6 +147,7 @@ async fn plain_text_credentials_are_errors_that_do_not_repeat_them() {
         .iter()
         .filter(|finding| finding.rule == "plain-text-credential");
     for finding in credentials {
+        assert_eq!(finding.severity, Severity::Error);
         assert!(!format!("{finding:?}").contains("canary"), "{finding:?}");
     }
 }

@@ -170,7 +170,9 @@ async fn what_looks_random_is_told_unless_somebody_says_why() {
         places(&all, "high-entropy-text"),
         [("migrations/1-a.sql".to_owned(), 3)]
     );
-    assert_eq!(of(&all, "high-entropy-text").severity, Severity::Warning);
+    for rule in ["high-entropy-text", "plain-text-credential", "allowance"] {
+        assert_eq!(of(&all, rule).severity, Severity::Error, "{rule}");
+    }
     assert_eq!(
         places(&all, "plain-text-credential"),
         [
@@ -183,6 +185,25 @@ async fn what_looks_random_is_told_unless_somebody_says_why() {
         [("migrations/1-a.sql".to_owned(), 6)]
     );
     assert!(!format!("{all:?}").contains("canary"), "{all:?}");
+}
+
+#[tokio::test]
+async fn only_a_reason_lets_pass_what_a_document_escapes() {
+    for (comment, found) in [
+        ("whimbrel:allow-credential from the vendor's manual", 0),
+        ("whimbrel:allow-credential", 1),
+        ("whimbrel:allow renaming-table nobody reads it", 1),
+    ] {
+        let shop = careless();
+        let steps = "  steps:\n    - { sql: \"SELECT '\\x67hp_canary4711canary4711canary4711canary'\", revert: \"\" }\n";
+        shop.migration("1-a", &format!("  # {comment}\n{steps}"));
+        let all = findings(&shop, &LintOptions::default()).await;
+        assert_eq!(
+            places(&all, "plain-text-credential").len(),
+            found,
+            "{comment}: {all:?}"
+        );
+    }
 }
 
 #[tokio::test]

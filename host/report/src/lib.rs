@@ -28,6 +28,6 @@ pub use outcome::{DoneView, OutcomeView, TargetOutcome};
 pub use plan::{Estimate, PlanView};
 pub use promotion::{Promotable, PromotionView};
 pub use quantity::{count, duration, plural};
-pub use secrets::{SecretLine, SecretsView};
+pub use secrets::{BackendLine, PlanTime, SecretLine, SecretsView};
 pub use status::{MigrationLine, MigrationStanding, StatusView, TargetStatus};
 pub use style::{bad, dim, good, hint, strong, warn};

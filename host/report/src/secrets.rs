@@ -17,6 +17,69 @@ pub struct SecretsView {
     pub environment: EnvironmentName,
     /// Each reference.
     pub references: Vec<SecretLine>,
+    /// How each backend that was asked is doing.
+    pub backends: Vec<BackendLine>,
+    /// How long the plan is expected to take, where that was asked for.
+    pub plan: Option<PlanTime>,
+}
+
+/// How a backend is doing.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendLine {
+    /// What the environment calls it.
+    pub name: String,
+    /// `healthy`, `refusing` or `unavailable`.
+    pub health: &'static str,
+    /// What it last said, unless it is healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// How long a plan is expected to take, which is what leases are compared with.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanTime {
+    /// In milliseconds, as far as is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<u64>,
+    /// Migrations of which nothing tells how long they take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without_ground: Vec<String>,
+    /// Why nothing is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl PlanTime {
+    /// The span in words, as in "the plan takes …"; none when nothing is known.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        let span = duration(self.milliseconds?);
+        Some(if self.without_ground.is_empty() {
+            format!("about {span}")
+        } else {
+            format!("at least {span}")
+        })
+    }
+
+    fn text(&self) -> String {
+        let unknown = (!self.without_ground.is_empty()).then(|| {
+            format!(
+                "nothing tells how long this takes: {}",
+                self.without_ground.join(", ")
+            )
+        });
+        match (self.words(), unknown, &self.error) {
+            (Some(words), Some(unknown), _) => {
+                format!("the plan takes {words}, by earlier runs; {unknown}")
+            }
+            (Some(words), None, _) => format!("the plan takes {words}, by earlier runs"),
+            (None, Some(unknown), _) => format!("the plan's time can't be estimated: {unknown}"),
+            (None, None, Some(error)) => format!("the plan's time can't be estimated: {error}"),
+            (None, None, None) => "nothing is pending".to_owned(),
+        }
+    }
 }
 
 /// One reference.
@@ -56,10 +119,14 @@ impl SecretsView {
     /// For programs.
     #[must_use]
     pub fn json(&self) -> String {
-        let value = json!({
+        let mut value = json!({
             "environment": self.environment,
             "references": self.references,
+            "backends": self.backends,
         });
+        if let (Some(plan), Some(fields)) = (&self.plan, value.as_object_mut()) {
+            fields.insert("plan".to_owned(), json!(plan));
+        }
         format!("{value:#}\n")
     }
 
@@ -76,6 +143,20 @@ impl SecretsView {
         );
         let rows: Vec<_> = self.references.iter().map(row).collect();
         out.push_str(&render(&rows, "  "));
+        for backend in &self.backends {
+            let Some(message) = &backend.message else {
+                continue;
+            };
+            let (name, health) = (&backend.name, backend.health);
+            let _ = writeln!(
+                out,
+                "\n{} `{name}` is {health}: {message}",
+                warn("backend:")
+            );
+        }
+        if let Some(plan) = &self.plan {
+            let _ = writeln!(out, "\n{} {}", hint("plan:"), plan.text());
+        }
         for line in &self.references {
             if let Some(notice) = &line.notice {
                 let _ = writeln!(out, "\n{} {}: {notice}", warn("note:"), line.place);
@@ -120,7 +201,7 @@ fn row(line: &SecretLine) -> Vec<Cell> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SecretLine, SecretsView};
+    use super::{BackendLine, PlanTime, SecretLine, SecretsView};
     use crate::plan::tests::plain;
 
     #[test]
@@ -148,10 +229,56 @@ mod tests {
                     ..line("password")
                 },
             ],
+            backends: vec![
+                BackendLine {
+                    name: "env".to_owned(),
+                    health: "healthy",
+                    message: None,
+                },
+                BackendLine {
+                    name: "vault".to_owned(),
+                    health: "unavailable",
+                    message: Some("it is sealed (vault.sealed), 3 times in a row".to_owned()),
+                },
+            ],
+            plan: Some(PlanTime {
+                milliseconds: Some(480_000),
+                without_ground: vec!["0001-people (shop)".to_owned()],
+                error: None,
+            }),
         };
         insta::assert_snapshot!(plain(&view.text()));
         let value: serde_json::Value = serde_json::from_str(&view.json()).unwrap();
         assert_eq!(value["references"][0]["lentForMilliseconds"], 3_600_000);
         assert_eq!(value["references"][1]["hint"], "did you mean `password`?");
+        assert_eq!(value["plan"]["milliseconds"], 480_000);
+        assert_eq!(value["backends"][0]["health"], "healthy");
+        assert_eq!(value["plan"]["withoutGround"][0], "0001-people (shop)");
+    }
+
+    #[test]
+    fn says_what_it_does_not_know() {
+        let plan = |milliseconds, unknown: &[&str], error: Option<&str>| PlanTime {
+            milliseconds,
+            without_ground: unknown.iter().map(|&name| name.to_owned()).collect(),
+            error: error.map(str::to_owned),
+        };
+        for (plan, text) in [
+            (
+                plan(Some(90_000), &[], None),
+                "the plan takes about 1 min 30 s, by earlier runs",
+            ),
+            (
+                plan(None, &["0001-people (shop)"], None),
+                "the plan's time can't be estimated: nothing tells how long this takes: 0001-people (shop)",
+            ),
+            (
+                plan(None, &[], Some("no route")),
+                "the plan's time can't be estimated: no route",
+            ),
+            (plan(None, &[], None), "nothing is pending"),
+        ] {
+            assert_eq!(plan.text(), text);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Resolves the references of one environment, and of no other.
 
+mod ending;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +18,16 @@ use crate::clock::{Clock, SystemClock};
 use crate::field::select;
 use crate::flight::{Boarding, Flights, Outcome, Reading};
 use crate::health::Health;
-use crate::lease::{LeaseLeft, LeaseTable, RecordedLease};
+use crate::lease::LeaseTable;
+use crate::ledger::Pages;
 use crate::limits::Limits;
 use crate::measured::Measured;
 use crate::readings::whole;
 use crate::retry::persist;
 use crate::slot::Slot;
+use crate::sweep::Sweep;
 use crate::{Backend, Files, Readings, Secret, SecretError, Shape, Variables};
+use ending::no_backend;
 
 /// Resolves references to values, and tells the scrubber each value before anybody else gets it. Clones share what is
 /// kept, what is held and what is under way.
@@ -35,6 +40,8 @@ pub struct Resolver {
     limits: Arc<Limits>,
     flights: Arc<Flights>,
     leases: LeaseTable,
+    pages: Option<Pages>,
+    sweep: Arc<Sweep>,
     meter: Option<Meter>,
 }
 
@@ -49,9 +56,11 @@ impl Resolver {
             configured: BTreeMap::new(),
             scrubber,
             flights: Arc::new(Flights::new(Arc::clone(&clock), Arc::clone(&limits))),
-            leases: LeaseTable::new(Arc::clone(&clock), Arc::clone(&limits)),
+            leases: LeaseTable::new(Arc::clone(&clock), Arc::clone(&limits), None),
+            sweep: Arc::default(),
             clock,
             limits,
+            pages: None,
             meter: None,
         };
         resolver
@@ -114,8 +123,17 @@ impl Resolver {
     fn begin_anew(mut self) -> Self {
         let (clock, limits) = (&self.clock, &self.limits);
         self.flights = Arc::new(Flights::new(Arc::clone(clock), Arc::clone(limits)));
-        self.leases = LeaseTable::new(Arc::clone(clock), Arc::clone(limits));
+        let pages = self.pages.clone();
+        self.leases = LeaseTable::new(Arc::clone(clock), Arc::clone(limits), pages);
+        self.sweep = Arc::default();
         self
+    }
+
+    /// The same, noting what is lent in a ledger, and ending what others left in it once something is lent here.
+    #[must_use]
+    pub fn with_pages(mut self, pages: Pages) -> Self {
+        self.pages = Some(pages);
+        self.begin_anew()
     }
 
     /// Begins to read what one connection needs.
@@ -177,53 +195,8 @@ impl Resolver {
             .collect()
     }
 
-    /// The leases that are held now.
-    #[must_use]
-    pub fn leases(&self) -> Vec<RecordedLease> {
-        self.leases.records()
-    }
-
-    /// Ends every lease that is held, each with its backend's confirmation, and tells which couldn't be.
-    pub async fn revoke_all(&self) -> Vec<LeaseLeft> {
-        self.scrubbed_left(self.leases.revoke_all().await)
-    }
-
-    /// Ends leases that another run left, and tells which couldn't be. One that is over is fine, however often it is
-    /// ended; one that is held here is told as left, for somebody uses it.
-    pub async fn revoke_left(&self, left: &[RecordedLease]) -> Vec<LeaseLeft> {
-        let held = self.leases.records();
-        let mut endings = Vec::new();
-        let mut failed = Vec::new();
-        for record in left {
-            let fault = match self.slots.get(&record.backend) {
-                Some(_) if held.contains(record) => in_use(),
-                Some(slot) => {
-                    endings.push((record.clone(), Arc::clone(&slot.backend)));
-                    continue;
-                }
-                None => no_backend(&record.backend),
-            };
-            failed.push(LeaseLeft {
-                record: record.clone(),
-                fault,
-            });
-        }
-        failed.extend(self.leases.end(endings).await);
-        self.scrubbed_left(failed)
-    }
-
-    /// Ends every lease and every login; nothing can be borrowed afterwards. Idempotent.
-    pub async fn close(&self) -> Vec<LeaseLeft> {
-        let left = self.leases.close().await;
-        for (name, slot) in &self.slots {
-            let budget = self.limits.revoke_time;
-            let closed = persist(&*self.clock, &self.limits, budget, || slot.backend.close());
-            if let Err(fault) = closed.await {
-                let fault = self.scrubbed(fault);
-                tracing::warn!(backend = %name, "the login couldn't be ended: {fault}");
-            }
-        }
-        self.scrubbed_left(left)
+    pub(crate) const fn pages(&self) -> Option<&Pages> {
+        self.pages.as_ref()
     }
 
     pub(crate) const fn table(&self) -> &LeaseTable {
@@ -278,7 +251,10 @@ impl Resolver {
         let slot = self.slots.get(name).ok_or_else(|| no_backend(name))?;
         let secret = self.ask(slot, || slot.backend.read(what)).await?;
         let lease = match &secret.lease {
-            Some(lease) => Some(self.leases.hold(name, &slot.backend, lease).await?),
+            Some(lease) => {
+                self.sweep.begin(self);
+                Some(self.leases.hold(name, &slot.backend, lease).await?)
+            }
             None => None,
         };
         let fields = secret.fields.values();
@@ -355,32 +331,6 @@ impl Resolver {
         fault.hint = fault.hint.map(|text| self.scrubber.scrub(&text));
         fault
     }
-
-    pub(crate) fn scrubbed_left(&self, left: Vec<LeaseLeft>) -> Vec<LeaseLeft> {
-        left.into_iter()
-            .map(|left| LeaseLeft {
-                fault: self.scrubbed(left.fault),
-                ..left
-            })
-            .collect()
-    }
-}
-
-fn in_use() -> Fault {
-    Fault::new(
-        FaultClass::Conflict,
-        "secrets.in-use",
-        "another connection of this program stands on it",
-    )
-}
-
-fn no_backend(name: &str) -> Fault {
-    Fault::new(
-        FaultClass::NotFound,
-        "secrets.no-backend",
-        format!("there is no secret backend called `{name}` any more"),
-    )
-    .with_hint("revoke its leases by hand, or wait until they are over")
 }
 
 impl std::fmt::Debug for Resolver {

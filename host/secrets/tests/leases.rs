@@ -48,6 +48,38 @@ async fn a_lease_is_renewed_at_two_thirds_for_as_long_as_it_is_held() {
 }
 
 #[tokio::test]
+async fn leases_that_began_together_are_renewed_one_after_the_other() {
+    const LEASES: usize = 40;
+    let (store, clock, resolver) = store(Store::default());
+    for _ in 0..LEASES {
+        borrow(&resolver).await;
+    }
+    // Two thirds of thirty seconds, and up to a tenth sooner: all in one half of that span is one chance in 2^39.
+    clock.advance(Duration::from_millis(19_000)).await;
+    let early = store.renewed();
+    assert!(early > 0 && early < LEASES, "{early} in the first half");
+    clock.advance(Duration::from_millis(1_500)).await;
+    assert_eq!(store.renewed(), LEASES);
+}
+
+#[tokio::test]
+async fn the_end_waits_until_the_store_says_that_what_was_lent_is_gone() {
+    let (store, _, resolver) = store(Store::default());
+    borrow(&resolver).await;
+    let (word, gate) = watch::channel(false);
+    *store.ending.lock().unwrap() = Some(gate);
+    let ends = tokio::spawn({
+        let resolver = resolver.clone();
+        async move { resolver.close().await }
+    });
+    settle().await;
+    assert_eq!(store.revoked(), ["creds/1"]);
+    assert!(!ends.is_finished(), "asked for, and not confirmed");
+    word.send_replace(true);
+    assert!(ends.await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_truncated_lease_tells_its_holder_until_when() {
     let (store, clock, resolver) = store(Store::default());
     let mut held = borrow(&resolver).await;

@@ -8,7 +8,7 @@ use rustify::Endpoint;
 use vaultrs::api;
 use vaultrs::client::{Client, VaultClient, VaultClientSettingsBuilder};
 use vaultrs::error::ClientError;
-use whimbrel_sdk::Fault;
+use whimbrel_sdk::{Duration, Fault};
 
 use crate::config::{Config, LoginMethod};
 use crate::endpoint::{Call, Envelope};
@@ -61,12 +61,34 @@ impl<'a> Connection<'a> {
     pub(crate) fn open(config: &'a Config) -> Result<Self, Fault> {
         let (login, is_old) = login::current(config)?;
         let client = client(config, &login.token)?;
+        login.work_under();
         Ok(Self {
             config,
             login,
             client,
             is_old,
         })
+    }
+
+    /// Makes sure that what is lent now isn't soon ended by its login.
+    pub(crate) fn freshen(&mut self) -> Result<(), Fault> {
+        let login = login::fresh(self.config, self.login.clone())?;
+        self.is_old &= login.token == self.login.token;
+        self.take(login);
+        Ok(())
+    }
+
+    /// Lets the login hold for so long, if it can.
+    pub(crate) fn last(&mut self, want: Duration) -> Result<(), Fault> {
+        let login = login::lasting(self.config, self.login.clone(), want)?;
+        self.take(login);
+        Ok(())
+    }
+
+    fn take(&mut self, login: Login) {
+        self.client.set_token(&login.token);
+        login.work_under();
+        self.login = login;
     }
 
     /// Does what a function of `vaultrs` does, again after a new login if the token is over.
@@ -115,9 +137,9 @@ impl<'a> Connection<'a> {
             return Err(Refusal::Other(login::over()));
         }
         self.is_old = false;
-        self.login =
+        let login =
             login::renewed(self.config, Some(self.login.clone())).map_err(Refusal::Other)?;
-        self.client.set_token(&self.login.token);
+        self.take(login);
         Ok(true)
     }
 }

@@ -121,7 +121,6 @@ fn ask(connection: &mut Connection<'_>, path: &str) -> Result<(String, EngineNam
     } else {
         path.split('/').next().unwrap_or_default().to_owned()
     };
-    connection.login.mounts.insert(mount.clone(), engine);
-    connection.login.save()?;
+    connection.login.note(mount.clone(), engine)?;
     Ok((mount, engine))
 }

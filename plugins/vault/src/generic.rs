@@ -15,6 +15,7 @@ pub(crate) fn read(
     reference: &Reference,
 ) -> Result<Secret, Fault> {
     no_version(reference)?;
+    connection.freshen()?;
     let path = place.path();
     let call = match reference.options.get("parameters") {
         Some(parameters) => Call::post(path.as_str(), Some(parameters.clone())),

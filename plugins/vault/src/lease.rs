@@ -12,6 +12,7 @@ pub(crate) fn renew(
     lease: &str,
     want: Duration,
 ) -> Result<Renewal, Fault> {
+    connection.last(want)?;
     let body = json!({ "lease_id": lease, "increment": want.as_secs() });
     match connection.call(&Call::post("sys/leases/renew", Some(body))) {
         Ok(answer) => {

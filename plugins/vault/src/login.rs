@@ -35,8 +35,9 @@ pub(crate) fn current(config: &Config) -> Result<(Login, bool), Fault> {
 
 /// A new login, with what an old one knew and will be needed.
 pub(crate) fn renewed(config: &Config, old: Option<Login>) -> Result<Login, Fault> {
-    let (mounts, secret_id) = old
-        .map(|old| (old.mounts, old.secret_id))
+    let replaced = old.as_ref().map(|old| old.token.clone());
+    let (mounts, secret_id, former) = old
+        .map(|old| (old.mounts.clone(), old.secret_id.clone(), old.into_former()))
         .unwrap_or_default();
     let mut login = match &config.login {
         LoginMethod::Token(token) => configured(config, token)?,
@@ -55,8 +56,57 @@ pub(crate) fn renewed(config: &Config, old: Option<Login>) -> Result<Login, Faul
         }
     };
     login.mounts = mounts;
+    login.former = former;
+    if let Some(kept) = Login::load()
+        && Some(&kept.token) != replaced.as_ref()
+        && kept.due() == Due::Nothing
+    {
+        return instead(config, login, kept);
+    }
     login.save()?;
     Ok(login)
+}
+
+/// The login that another call made at the same time, instead of this one, which nobody needs.
+fn instead(config: &Config, login: Login, mut kept: Login) -> Result<Login, Fault> {
+    if login.is_own && revoke(config, &login.token).is_err() {
+        kept.former = [std::mem::take(&mut kept.former), login.into_former()].concat();
+        kept.save()?;
+    }
+    Ok(kept)
+}
+
+/// A login with at least half of its time before it, if there can be one: what is lent ends with it.
+pub(crate) fn fresh(config: &Config, mut login: Login) -> Result<Login, Fault> {
+    if login.is_worn() && login.is_renewable {
+        login = renew(config, login)?;
+    }
+    let is_given = matches!(&config.login, LoginMethod::Token(token) if *token == login.token);
+    if !login.is_worn() || is_given {
+        return Ok(login);
+    }
+    match renewed(config, Some(login.clone())) {
+        Ok(login) => Ok(login),
+        // It still holds, if not for long.
+        Err(fault) if !login.ends_within(0) => {
+            warn("the login could not be replaced before its end", &fault);
+            Ok(login)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A login that holds for so long, if it can be renewed to.
+pub(crate) fn lasting(config: &Config, login: Login, want: Duration) -> Result<Login, Fault> {
+    // The host takes a little less for the same.
+    if login.is_renewable && login.ends_within(want.as_millis() / 10 * 9) {
+        return renew(config, login);
+    }
+    Ok(login)
+}
+
+fn warn(message: &str, fault: &Fault) {
+    log::write(log::Level::Warn, message, &[("code", &fault.code)]);
 }
 
 /// Before two thirds of its time are over nothing is due; a renewal that fails isn't fatal, since a third is left.
@@ -72,33 +122,36 @@ fn renew(config: &Config, mut login: Login) -> Result<Login, Fault> {
         }
         Err(refusal) => {
             let fault = refusal.into_fault("renewing the login");
-            log::write(
-                log::Level::Warn,
-                "the login could not be renewed",
-                &[("code", &fault.code)],
-            );
+            warn("the login could not be renewed", &fault);
             return Ok(login);
         }
     }
-    login.save()?;
+    login.save_if_current()?;
     Ok(login)
 }
 
-/// Revokes a login that this plugin made, and with it every lease made under it.
+/// Revokes the logins that this plugin made, and with them every lease made under them.
 pub(crate) fn close(config: &Config) -> Result<(), Fault> {
-    if let Some(login) = Login::load().filter(|login| login.is_own) {
-        let client = client(config, &login.token)?;
-        let call = Call::post("auth/token/revoke-self", None);
-        let answer = now(done(&client, call)).and_then(|answer| answer.map_err(Refusal::from));
-        match answer {
-            // Over or revoked already.
-            Err(refusal) if refusal.code() == Some(403) => {}
-            Err(refusal) => return Err(refusal.into_fault("revoking the login")),
-            Ok(()) => {}
-        }
+    let own = Login::load().map(Login::into_former).unwrap_or_default();
+    for former in own {
+        revoke(config, &former.token)?;
     }
     session::forget();
     Ok(())
+}
+
+fn revoke(config: &Config, token: &str) -> Result<(), Fault> {
+    let client = client(config, token)?;
+    let call = Call::post("auth/token/revoke-self", None);
+    let answer = now(done(&client, call)).and_then(|answer| answer.map_err(Refusal::from));
+    match answer {
+        // Over or revoked already.
+        Err(refusal) if refusal.code() == Some(403) => Ok(()),
+        // One that Vault keeps no word of ends by its time alone.
+        Err(refusal) if refusal.says("batch token") => Ok(()),
+        Err(refusal) => Err(refusal.into_fault("revoking the login")),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// How long a token made by somebody else holds. A policy need not let it ask that; then it is used as it is.
@@ -114,15 +167,9 @@ fn configured(config: &Config, token: &str) -> Result<Login, Fault> {
         Err(refusal) if refusal.code() == Some(403) => return Err(over()),
         Err(refusal) => return Err(refusal.into_fault("looking up the token")),
     };
-    Ok(Login {
-        token: token.to_owned(),
-        is_own: false,
-        is_renewable: data.get("renewable").and_then(Json::as_bool) == Some(true),
-        since: clock::now(),
-        holds: milliseconds(data.get("ttl").and_then(Json::as_u64).unwrap_or_default()),
-        secret_id: None,
-        mounts: Default::default(),
-    })
+    let holds = milliseconds(data.get("ttl").and_then(Json::as_u64).unwrap_or_default());
+    let is_renewable = data.get("renewable").and_then(Json::as_bool) == Some(true);
+    Ok(Login::new(token.to_owned(), is_renewable, holds))
 }
 
 fn by_app_role(
@@ -210,14 +257,10 @@ fn own(
     if auth.client_token.is_empty() {
         return Err(unreadable("the login has no token"));
     }
+    let holds = milliseconds(auth.lease_duration);
     Ok(Login {
-        token: auth.client_token,
         is_own: true,
-        is_renewable: auth.renewable,
-        since: clock::now(),
-        holds: milliseconds(auth.lease_duration),
-        secret_id: None,
-        mounts: Default::default(),
+        ..Login::new(auth.client_token, auth.renewable, holds)
     })
 }
 

@@ -26,6 +26,12 @@ pub fn forget() {
     import!(host::forget, session_forget());
 }
 
+/// Says under which login this call works, by a name that is no secret, and until when it holds, in milliseconds since the
+/// Unix epoch. For stores that end what they lent when the login ends: leases of this call then count as no longer than it.
+pub fn under(login: &str, expires: Option<u64>) {
+    import!(host::under, session_under(login, expires));
+}
+
 /// What an earlier call [kept](keep). What can't be read counts as nothing: another release put it.
 #[must_use]
 pub fn load<T: DeserializeOwned>() -> Option<T> {

@@ -47,12 +47,30 @@ class OpenBao:
         self.namespace = None
         if address := os.environ.get("VAULT_ADDR"):
             self.address = address.rstrip("/")
-            self.token = os.environ["VAULT_TOKEN"]
-            self.certificate = os.environ.get("VAULT_CACERT")
+            self.token, self.certificate = self._given(self.address)
         else:
             self._start()
         Canary.known("the root token of OpenBao", self.token)
         self.trust = ssl.create_default_context(cafile=self.certificate)
+
+    @staticmethod
+    def _given(address):
+        """What opens the tester's own server: its token, and the file with the authority of its certificate, if it has one."""
+        missing = [name for name in ("VAULT_TOKEN", "VAULT_CACERT") if not os.environ.get(name)]
+        if address.startswith("http://") and "VAULT_CACERT" in missing:
+            missing.remove("VAULT_CACERT")
+        assert not missing, (f"VAULT_ADDR is set, so {' and '.join(missing)} must be: VAULT_TOKEN may do everything there, "
+                             "VAULT_CACERT is the file with the authority of its certificate")
+        return os.environ["VAULT_TOKEN"], os.environ.get("VAULT_CACERT")
+
+    def reach(self, folder, through=None):
+        """Its address, or that of a proxy before it, and the grant to reach it for a project in a folder, which gets a copy of the
+        certificate's authority."""
+        server = through or self
+        if not server.certificate:
+            return server.address, [{"to": "config:/address"}]
+        shutil.copy(server.certificate, folder / "vault.pem")
+        return server.address, [{"to": "config:/address", "ca": {"file": "vault.pem"}}]
 
     def _start(self):
         port = free_port()
@@ -124,11 +142,11 @@ class OpenBao:
         self.call(f"sys/policies/acl/{name}", {"policy": rules})
         return name
 
-    def app_role(self, policy, time_to_live="1h"):
-        """Makes an AppRole; gives its mount, role id and secret id."""
+    def app_role(self, policy, time_to_live="1h", **settings):
+        """Makes an AppRole, perhaps with more settings of its tokens; gives its mount, role id and secret id."""
         mount = self.unique("approle")
         self.call(f"sys/auth/{mount}", {"type": "approle"})
-        self.call(f"auth/{mount}/role/shop", {"token_policies": [policy], "token_ttl": time_to_live})
+        self.call(f"auth/{mount}/role/shop", {"token_policies": [policy], "token_ttl": time_to_live} | settings)
         role = self.call(f"auth/{mount}/role/shop/role-id")["data"]["role_id"]
         secret = self.call(f"auth/{mount}/role/shop/secret-id", {})["data"]["secret_id"]
         return mount, role, secret
@@ -171,6 +189,17 @@ class OpenBao:
             "db_name": "shop", "username": user, "rotation_period": period,
             "rotation_statements": ["ALTER ROLE \"{{name}}\" PASSWORD '{{password}}'"],
         })
+
+    def logins(self, mount):
+        """How many tokens that a mount's logins gave hold now."""
+        held = 0
+        for accessor in self.call("auth/token/accessors?list=true")["data"]["keys"]:
+            try:
+                data = self.call("auth/token/lookup-accessor", {"accessor": accessor})["data"]
+            except Refused:
+                continue  # It ended meanwhile.
+            held += data["path"] == f"auth/{mount}/login"
+        return held
 
     def leases(self, mount, role):
         """The names of the leases of a dynamic role that hold now."""

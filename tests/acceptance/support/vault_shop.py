@@ -17,6 +17,8 @@ class VaultShop:
             connection.execute(f"CREATE ROLE {self.owner}; GRANT CREATE ON DATABASE {self.database} TO {self.owner}; "
                                f"GRANT CREATE, USAGE ON SCHEMA public TO {self.owner}")
         self.rules = []
+        self.logins = {}
+        self.auth = None
 
     def allow(self, path, *capabilities):
         """Lets the product do this in OpenBao."""
@@ -27,7 +29,8 @@ class VaultShop:
         """An environment that logs in by AppRole; its database as these references say."""
         for path in ("sys/leases/renew", "sys/leases/revoke", "auth/token/renew-self", "auth/token/revoke-self"):
             self.allow(path, "update")
-        auth, role_id, secret_id = self.openbao.app_role(self.openbao.policy("\n".join(self.rules)))
+        policy = self.openbao.policy("\n".join(self.rules))
+        self.auth, role_id, secret_id = self.openbao.app_role(policy, **self.logins)
         certificate = self.project.write("certificates/vault.pem", self.proxy.certificate.read_text())
         self.project.declare(plugins={"vault": {"builtin": "vault", "grants": {
             "clock": True, "random": True,
@@ -40,7 +43,7 @@ class VaultShop:
                 "address": self.proxy.address,
                 **({"namespace": self.openbao.namespace} if self.openbao.namespace else {}),
                 "login": {"appRole": {"roleId": role_id, "secretId": {"secret": "env", "path": "SHOP_SECRET_ID"},
-                                      "mount": auth}},
+                                      "mount": self.auth}},
             }},
         })
         return {"SHOP_SECRET_ID": secret_id}

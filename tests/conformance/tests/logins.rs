@@ -44,16 +44,24 @@ impl Vault {
     }
 
     async fn store(&self, login: Json, folder: &str) -> SecretStore {
+        let certificate = self.server.certificate();
+        let address = match certificate {
+            Some(_) => json!({ "to": "config:/address", "ca": { "file": "ca" } }),
+            None => json!({ "to": "config:/address" }),
+        };
         let setup = Setup {
             with: json!({
                 "address": self.server.address(), "login": login,
                 "mounts": { self.mount.clone(): "kv2" },
             }),
             grants: json!({
-                "http": [{ "to": "config:/address", "ca": { "file": "ca" } }],
+                "http": [address],
                 "clock": true, "files": [folder],
             }),
-            files: BTreeMap::from([("ca".to_owned(), self.server.certificate().unwrap())]),
+            files: certificate
+                .map(|text| ("ca".to_owned(), text))
+                .into_iter()
+                .collect(),
         };
         setup.store("vault", component("vault")).await
     }

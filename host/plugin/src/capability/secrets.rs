@@ -9,13 +9,13 @@ use crate::bindings::imports::whimbrel::secrets::{session, verify};
 use crate::capability::Denied;
 use crate::instance::State;
 use crate::live::LiveSecrets;
-use crate::session::Session;
+use crate::session::Visit;
 
 impl State {
-    fn session(&self) -> Result<Arc<Session>> {
-        let session = self.scope.working.as_ref();
-        let session = session.and_then(|working| working.session.clone());
-        session.ok_or_else(|| self.not_here("secrets session").trap())
+    fn visit(&self) -> Result<Arc<Visit>> {
+        let visit = self.scope.working.as_ref();
+        let visit = visit.and_then(|working| working.visit.clone());
+        visit.ok_or_else(|| self.not_here("secrets session").trap())
     }
 
     fn live(&self) -> Result<&LiveSecrets> {
@@ -26,13 +26,13 @@ impl State {
 
 impl session::Host for State {
     fn get(&mut self) -> Result<Option<Vec<u8>>> {
-        Ok(self.session()?.get())
+        Ok(self.visit()?.session().get())
     }
 
     fn put(&mut self, login: Vec<u8>, conceal: Vec<Vec<u8>>, expires: Option<u64>) -> Result<()> {
         let login = Zeroizing::new(login);
         let conceal: Vec<_> = conceal.into_iter().map(Zeroizing::new).collect();
-        let session = self.session()?;
+        let visit = self.visit()?;
         let size = login.len() + conceal.iter().map(|value| value.len()).sum::<usize>();
         let (bytes, values) = (self.limits.session_bytes, self.limits.concealed);
         if size > bytes || conceal.len() > values {
@@ -42,12 +42,23 @@ impl session::Host for State {
         for value in &conceal {
             self.hush.keep(value);
         }
-        session.put(login, expires);
+        visit.session().put(login, expires);
         Ok(())
     }
 
     fn forget(&mut self) -> Result<()> {
-        self.session()?.forget();
+        self.visit()?.session().forget();
+        Ok(())
+    }
+
+    fn under(&mut self, login: String, expires: Option<u64>) -> Result<()> {
+        let visit = self.visit()?;
+        let limit = self.limits.name_bytes;
+        if login.len() > limit {
+            let reason = format!("a login whose name has more than {limit} bytes");
+            return Err(Denied::TooMuch(reason).trap());
+        }
+        visit.work_under(login, expires);
         Ok(())
     }
 }

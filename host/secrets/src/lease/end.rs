@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use whimbrel_core::fault::{Fault, FaultClass, Retry};
 
 use super::{LeaseLeft, LeaseState, LeaseTable, RecordedLease};
-use crate::backend::{Backend, LeaseId};
+use crate::backend::Backend;
 
 /// A lease and whoever can end it.
 type Ending = (RecordedLease, Arc<dyn Backend>);
@@ -65,8 +65,7 @@ impl LeaseTable {
             tasks.spawn(async move {
                 // Nobody closes it.
                 let _permit = permits.acquire().await;
-                let id = LeaseId(record.lease.clone());
-                let result = table.revoke(&backend, &id).await;
+                let result = table.revoke(&backend, &record).await;
                 (record, result)
             });
         }

@@ -15,6 +15,7 @@ use whimbrel_core::fault::{Fault, FaultClass};
 
 use crate::backend::{Backend, Lease, LeaseId};
 use crate::clock::Clock;
+use crate::ledger::Pages;
 use crate::limits::Limits;
 
 /// A lease as it is recorded: enough to end it later, and no secret.
@@ -60,6 +61,8 @@ pub struct LeaseLeft {
 pub(crate) struct LeaseTable {
     clock: Arc<dyn Clock>,
     limits: Arc<Limits>,
+    /// Where they are noted for the case that this process is killed.
+    pages: Option<Pages>,
     entries: Arc<Mutex<Entries>>,
 }
 
@@ -80,10 +83,11 @@ struct Entry {
 }
 
 impl LeaseTable {
-    pub(crate) fn new(clock: Arc<dyn Clock>, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, limits: Arc<Limits>, pages: Option<Pages>) -> Self {
         Self {
             clock,
             limits,
+            pages,
             entries: Arc::default(),
         }
     }
@@ -99,12 +103,13 @@ impl LeaseTable {
             backend: name.to_owned(),
             lease: lease.id.0.clone(),
         };
+        self.note(&record);
         let refusal = match self.admit(&record, backend, lease) {
             Ok(held) => return Ok(held),
             Err(refusal) => refusal,
         };
         // What nobody will use mustn't live on; that it can't be ended changes nothing about the refusal.
-        let _ = self.revoke(backend, &lease.id).await;
+        let _ = self.revoke(backend, &record).await;
         Err(refusal)
     }
 
@@ -168,19 +173,42 @@ impl LeaseTable {
     }
 
     fn forget(&self, record: &RecordedLease) {
+        self.strike(record);
         let removed = self.lock().held.remove(record);
         if let Some(entry) = removed {
             entry.backend.forget(&LeaseId(record.lease.clone()));
         }
     }
 
-    async fn revoke(&self, backend: &Arc<dyn Backend>, lease: &LeaseId) -> Result<(), Fault> {
+    /// Ends a lease. One that can't be ended stays noted for the next process.
+    async fn revoke(
+        &self,
+        backend: &Arc<dyn Backend>,
+        record: &RecordedLease,
+    ) -> Result<(), Fault> {
         let budget = self.limits.revoke_time;
-        let revoked =
-            crate::retry::persist(&*self.clock, &self.limits, budget, || backend.revoke(lease))
-                .await;
-        backend.forget(lease);
+        let lease = LeaseId(record.lease.clone());
+        let revoked = crate::retry::persist(&*self.clock, &self.limits, budget, || {
+            backend.revoke(&lease)
+        })
+        .await;
+        backend.forget(&lease);
+        if revoked.is_ok() {
+            self.strike(record);
+        }
         revoked
+    }
+
+    fn note(&self, record: &RecordedLease) {
+        if let Some(pages) = &self.pages {
+            pages.note(record);
+        }
+    }
+
+    fn strike(&self, record: &RecordedLease) {
+        if let Some(pages) = &self.pages {
+            pages.strike(record);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {

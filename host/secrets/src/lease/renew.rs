@@ -98,6 +98,7 @@ impl LeaseTable {
         match renewed.await {
             Ok(Renewal::Gone) => {
                 state.send_replace(LeaseState::Gone);
+                self.strike(record);
                 if let Some(entry) = self.lock().held.remove(record) {
                     entry.renewal.abort();
                 }

@@ -95,6 +95,8 @@ pub struct Store {
     pub renewals: Mutex<VecDeque<Renewal>>,
     /// Reads wait until it is true.
     pub gate: Mutex<Option<watch::Receiver<bool>>>,
+    /// Revocations are confirmed once it is true.
+    pub ending: Mutex<Option<watch::Receiver<bool>>>,
     /// Whether leases can be renewed.
     pub fixed: bool,
 }
@@ -225,7 +227,12 @@ impl Backend for Store {
     }
 
     async fn revoke(&self, lease: &LeaseId) -> Result<(), Fault> {
-        self.note(Asked::Revoke(lease.0.clone())).map(drop)
+        self.note(Asked::Revoke(lease.0.clone()))?;
+        let gate = self.ending.lock().unwrap().clone();
+        if let Some(mut gate) = gate {
+            let _ = gate.wait_for(|open| *open).await;
+        }
+        Ok(())
     }
 
     async fn close(&self) -> Result<(), Fault> {

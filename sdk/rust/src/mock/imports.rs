@@ -227,6 +227,10 @@ pub(crate) fn session_forget() {
     with(|host| host.surroundings.forget());
 }
 
+pub(crate) fn session_under(login: &str, expires: Option<u64>) {
+    with(|host| host.surroundings.work_under(login, expires));
+}
+
 pub(crate) fn verify_hmac(key: Key, digest: Digest, data: &[u8], mac: &[u8]) -> bool {
     with(|host| host.live.hmac(key, digest, data, mac)).unwrap_or_default()
 }

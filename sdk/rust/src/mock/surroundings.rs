@@ -27,6 +27,7 @@ pub(super) struct Surroundings {
     variables: BTreeMap<String, String>,
     files: BTreeMap<String, Vec<u8>>,
     login: Option<Login>,
+    under: Option<(String, Option<u64>)>,
     random: u8,
 }
 
@@ -89,6 +90,10 @@ impl Surroundings {
 
     pub(super) fn forget(&mut self) {
         self.login = None;
+    }
+
+    pub(super) fn work_under(&mut self, login: &str, expires: Option<u64>) {
+        self.under = Some((login.to_owned(), expires));
     }
 }
 
@@ -160,5 +165,11 @@ impl Host {
     #[must_use]
     pub const fn login(&self) -> Option<&Login> {
         self.surroundings.login.as_ref()
+    }
+
+    /// The login that the plugin last said to work under, and until when that holds.
+    #[must_use]
+    pub const fn under(&self) -> Option<&(String, Option<u64>)> {
+        self.surroundings.under.as_ref()
     }
 }

@@ -1,6 +1,6 @@
 //! A real OpenBao for tests, over TLS on loopback, filled through `vaultrs`: a client that is not the product's.
 //!
-//! With `VAULT_ADDR`, `VAULT_TOKEN` (one that may do everything) and, where needed, `VAULT_CACERT` the same tests run
+//! With `VAULT_ADDR`, `VAULT_TOKEN` (one that may do everything) and, unless it speaks plain HTTP, `VAULT_CACERT` the same tests run
 //! against that server instead. Every helper makes mounts of its own, so that tests don't meet.
 //!
 //! ```no_run

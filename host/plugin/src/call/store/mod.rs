@@ -5,6 +5,7 @@
 //! keeps. What a call reveals goes straight into types that wipe themselves, and is known to the scrubber first.
 
 mod answer;
+mod bound;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,9 @@ use crate::error::PluginError;
 use crate::instance::{Scope, State};
 use crate::plugin::Plugin;
 use crate::schema::Mismatch;
-use crate::session::Session;
+use crate::session::{Session, Under, Visit};
 use answer::Answers;
+use bound::Bound;
 
 /// How a secret store is set up.
 pub struct StoreSettings {
@@ -53,6 +55,7 @@ pub struct SecretStore {
     with: Configuration,
     egress: Arc<Egress>,
     session: Arc<Session>,
+    bound: Bound,
     scrubber: Scrubber,
     log: LogSink,
     schema: OnceCell<Json>,
@@ -82,6 +85,7 @@ impl SecretStore {
             with: Configuration::new(settings.with, settings.materials),
             egress: Arc::new(egress),
             session: Arc::default(),
+            bound: Bound::default(),
             scrubber: settings.scrubber,
             log: settings.log.unwrap_or_else(traced),
             schema: OnceCell::new(),
@@ -131,13 +135,14 @@ impl SecretStore {
         self.fits.get_or_try_init(check).await.copied()
     }
 
-    /// Runs one function of the guest, configured, in a store of its own. What it is asked about stays readable.
+    /// Runs one function of the guest, configured, in a store of its own. What it is asked about stays readable. Tells under
+    /// which login it was done, if the guest said so.
     async fn call<T: Send + 'static>(
         &self,
         function: &'static str,
         about: &str,
         guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
-    ) -> Result<T, Fault> {
+    ) -> Result<(T, Option<Under>), Fault> {
         self.fits().await?;
         let config = self
             .with
@@ -158,8 +163,9 @@ impl SecretStore {
         };
         let mut call = Call::new("", &format!("secrets/{}/{function}", self.name));
         call.log = Arc::clone(&self.log);
-        let session = Arc::clone(&self.session);
-        let scope = Scope::store(function, call, session, outgoing, self.scrubber.clone())
+        let visit = Arc::new(Visit::new(Arc::clone(&self.session)));
+        let scrubber = self.scrubber.clone();
+        let scope = Scope::store(function, call, Arc::clone(&visit), outgoing, scrubber)
             .about(about.to_owned());
         let limit = self.plugin.sandbox().limits().store_timeout;
         let store = self.plugin.store().map_err(|error| fault(&error))?.clone();
@@ -180,7 +186,10 @@ impl SecretStore {
         if entrance.is_some() {
             self.session.left(answer.is_err());
         }
-        answer.map_err(|error| self.clean(fault(&error)))
+        let under = visit.under();
+        self.bound.note(under.as_ref());
+        let answer = answer.map_err(|error| self.clean(fault(&error)))?;
+        Ok((answer, under))
     }
 
     fn clean(&self, mut fault: Fault) -> Fault {
@@ -233,7 +242,11 @@ impl Backend for SecretStore {
                 backend.call_read(store, &asked).await
             })
         });
-        answers.secret(secret.await?)
+        let (secret, under) = secret.await?;
+        let mut secret = answers.secret(secret)?;
+        let lease = secret.lease.take();
+        secret.lease = lease.map(|lease| self.bound.lent(under.as_ref(), lease));
+        Ok(secret)
     }
 
     async fn shape(&self, reference: &SecretReference) -> Result<Shape, Fault> {
@@ -245,19 +258,20 @@ impl Backend for SecretStore {
                 backend.call_describe(store, &asked).await
             })
         });
-        answers.shape(shape.await?)
+        answers.shape(shape.await?.0)
     }
 
     async fn renew(&self, lease: &LeaseId, want: Duration) -> Result<Renewal, Fault> {
-        let (id, want) = (lease.0.clone(), want.as_secs());
+        let (id, seconds) = (lease.0.clone(), want.as_secs());
         let answers = self.answers("renew");
         let renewal = self.call("renew", &lease.0, move |exports, store| {
             Box::pin(async move {
                 let backend = exports.whimbrel_secrets_backend();
-                backend.call_renew(store, &id, want).await
+                backend.call_renew(store, &id, seconds).await
             })
         });
-        answers.renewal(renewal.await?)
+        let renewal = answers.renewal(renewal.await?.0)?;
+        Ok(self.bound.renewed(lease, renewal, want))
     }
 
     async fn revoke(&self, lease: &LeaseId) -> Result<(), Fault> {
@@ -268,7 +282,11 @@ impl Backend for SecretStore {
                 backend.call_revoke(store, &id).await
             })
         });
-        revoked.await
+        revoked.await.map(drop)
+    }
+
+    fn forget(&self, lease: &LeaseId) {
+        self.bound.forget(lease);
     }
 
     async fn close(&self) -> Result<(), Fault> {
