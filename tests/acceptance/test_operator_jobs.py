@@ -213,14 +213,6 @@ def test_a_pod_that_is_started_twice_at_once_is_harmless(namespace, operate_as_p
     assert other.end(code=None).code in (OK, LOCKED, REFUSED)
 
 
-@pytest.mark.parametrize("point", ["statement.after", "commit.before", "commit.after", "checkpoint.after", "unlock.before"])
-def test_killed_at_a_point_of_a_run(namespace, operate_as_pod, kubelet, filling, point):
-    kubelet.variables = [{"WHIMBREL_CRASH_POINT": point}]
-    operate_as_pod()
-    eventually(lambda: any(run.process.poll() == -9 for pod in kubelet.pods.values() for run in pod.runs), "it is killed")
-    right(namespace, filling)
-
-
 @pytest.mark.parametrize("point", ["operator.write.before", "operator.write.after"])
 def test_the_operator_is_killed_at_each_write(kubernetes, operate_in, controllers, binary, sqlite, tmp_path, point):
     """At the first one, the second one, and so on: there is never a second Job, and everything ends well."""

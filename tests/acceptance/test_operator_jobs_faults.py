@@ -12,6 +12,7 @@ from test_operator_jobs import (  # noqa: F401
     kubelet,
     of,
     operate_as_pod,
+    right,
 )
 
 
@@ -48,3 +49,17 @@ def test_a_pod_that_hangs_holds_no_object_up(namespace, operate_as_pod, kubelet,
     namespace.delete("Environment", "dev")
     eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go", within=20)
     assert hanging.poll() is None
+
+
+def test_a_pod_that_hangs_is_ended_by_its_deadline(namespace, operate_as_pod, kubelet, filling):  # noqa: F811
+    """And its lock with it: who asks for another try has it."""
+    template = {"spec": {"terminationGracePeriodSeconds": 1}}
+    namespace.patch("Environment", "dev", {"spec": {"job": {"activeDeadlineSeconds": 3, "template": template}}})
+    operator = operate_as_pod()
+    in_the_middle(filling)
+    kubelet.first().running.process.send_signal(signal.SIGSTOP)
+    hung = namespace.until("Environment", "dev", "Stalled", reason="Failed")
+    assert "DeadlineExceeded" in hung["status"]["conditions"][0]["message"]
+    assert operator.get("/healthz") == (200, "ok\n")
+    namespace.patch("Environment", "dev", {"spec": {"job": {"activeDeadlineSeconds": 3600}}})
+    right(namespace, filling)

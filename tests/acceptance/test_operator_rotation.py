@@ -42,17 +42,23 @@ class Login:
         assert ended
 
 
-@pytest.fixture
-def login(namespace, operate, cluster, postgres):
+def begin(namespace, cluster, postgres, **more):
     """An environment whose backfill is in the middle."""
     login = Login(namespace, cluster, postgres)
-    operate()
     database = {"url": login.url, "password": {"secretKeyRef": {"name": "shop", "key": "password"}}}
-    namespace.apply("Environment", "dev", {"databases": {"shop": database}, "policy": {"apply": "Auto", "lockWait": "1s"}})
+    spec = {"databases": {"shop": database}, "policy": {"apply": "Auto", "lockWait": "1s"}}
+    namespace.apply("Environment", "dev", spec | more)
     for name, steps in (("0001-people", PEOPLE), ("0002-fill", FILL), ("0003-orders", ORDERS)):
         namespace.apply("Migration", name, {"environmentRef": {"name": "dev"}, "steps": steps})
     in_the_middle(postgres)
     return login
+
+
+@pytest.fixture
+def login(namespace, operate, cluster, postgres):
+    """An environment that the operator itself brings up to date."""
+    operate()
+    return begin(namespace, cluster, postgres)
 
 
 def test_the_connection_is_cut_once_the_cluster_knows_the_new_one(namespace, login, postgres):

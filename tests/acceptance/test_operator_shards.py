@@ -17,6 +17,7 @@ PEOPLE = [{"sql": "CREATE TABLE people (id integer)"}, {"sql": "INSERT INTO peop
 # Twice done, it shows.
 MORE = [{"sql": "INSERT INTO people SELECT id + 1 FROM people"}]
 MIGRATIONS = {"0001-people": PEOPLE, "0002-more": MORE}
+QUEUED = 100
 
 
 @pytest.fixture
@@ -260,7 +261,7 @@ def test_a_hundred_queued_environments_scale_the_replicas_and_back(namespace, fl
     spec = autoscaler["spec"]
     [metric] = [one["pods"] for one in spec["metrics"]]
     assert metric["metric"]["name"] == "whimbrel_queue_depth"
-    targets = environments(100)
+    targets = environments(QUEUED)
     replicas = fleet(spec["maxReplicas"]).start("replica-0")
     begun, counts, depths = time.monotonic(), [1], {}
 
@@ -290,12 +291,12 @@ def test_a_hundred_queued_environments_scale_the_replicas_and_back(namespace, fl
 
 
 def test_how_much_faster_four_replicas_are(kubernetes, operate_in, project, measured):
-    """From the start of the replicas to the last of 48 environments. The replicas, the API server and its store share this
+    """From the start of the replicas to the last of a hundred queued runs. The replicas, the API server and its store share this
     machine, so it says little of a cluster."""
     took = {}
     for count in (1, 4):
         namespace = kubernetes.namespace()
-        for number in range(48):
+        for number in range(QUEUED):
             target = SqliteTarget(project, f"of-{count}-{number}")
             namespace.apply("Environment", f"shop-{number}", {
                 "databases": {"shop": {"url": f"sqlite:{target.file}"}}, "policy": {"apply": "Auto"}})
@@ -313,5 +314,5 @@ def test_how_much_faster_four_replicas_are(kubernetes, operate_in, project, meas
         took[count] = time.monotonic() - begun
         for name in list(replicas.running):
             replicas.end(name)
-    measured(f"48 environments, four shards, on {os.cpu_count()} processors: {took[1]:.1f} s with one replica, {took[4]:.1f} s "
+    measured(f"{QUEUED} queued runs, four shards, on {os.cpu_count()} processors: {took[1]:.1f} s with one replica, {took[4]:.1f} s "
              f"with four, {took[1] / took[4]:.2f} times as fast")

@@ -1,6 +1,6 @@
-//! A real API server, its store and its controllers, and Helm, compiled once from their Go modules into the cache: `bin/etcd`,
-//! `bin/kube-apiserver`, `bin/kube-controller-manager` and `bin/helm` of the tools' folder. Whoever has them already says where
-//! with `KUBEBUILDER_ASSETS`, `KUBE_CONTROLLER_MANAGER` and `HELM`.
+//! A real API server, its store, its controllers and its client, and Helm, compiled once from their Go modules into the cache:
+//! `bin/etcd`, `bin/kube-apiserver`, `bin/kube-controller-manager`, `bin/kubectl` and `bin/helm` of the tools' folder. Whoever has
+//! them already says where with `KUBEBUILDER_ASSETS`, `KUBE_CONTROLLER_MANAGER`, `KUBECTL` and `HELM`.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// What of Kubernetes says its version: clients refuse a server that says none.
 const VERSION: &str = "k8s.io/component-base/version";
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     program(
         "KUBEBUILDER_ASSETS",
         "etcd",
@@ -29,6 +29,12 @@ const PROGRAMS: [Program; 4] = [
         "kubernetes-controllers",
         "kube-controller-manager",
         "k8s.io/kubernetes/cmd/kube-controller-manager",
+    ),
+    program(
+        "KUBECTL",
+        "kubectl",
+        "kubectl",
+        "k8s.io/kubernetes/cmd/kubectl",
     ),
     program("HELM", "helm", "helm", "helm.sh/helm/v4/cmd/helm"),
 ];

@@ -1,7 +1,7 @@
 //! A run as the command line shows it: what `apply` and `revert` share.
 
 use whimbrel_core::digest::DigestPrefix;
-use whimbrel_engine::{Opened, Outcome, Prepared, publish};
+use whimbrel_engine::{Ending, Opened, Outcome, Prepared, ending, ending_before, publish};
 use whimbrel_report::{OutcomeView, TargetOutcome};
 use whimbrel_run::Stop;
 
@@ -21,12 +21,28 @@ pub(crate) async fn run(
     named: Option<&DigestPrefix>,
     output: &Output,
 ) -> Result<Exit, CliError> {
+    run_for(opened, prepared, named, output, |exit, _| exit).await
+}
+
+/// The same for somebody to whom an exit code says something else: by what the run's end means for the next try.
+pub(crate) async fn run_for(
+    opened: &Opened,
+    prepared: Prepared,
+    named: Option<&DigestPrefix>,
+    output: &Output,
+    of: fn(Exit, Ending) -> Exit,
+) -> Result<Exit, CliError> {
     let format = output.format(&RUN_FORMATS)?;
-    let Some(admitted) = prepared
-        .admit(opened, named.map(DigestPrefix::as_str))
-        .await?
-    else {
-        return Ok(Exit::Success);
+    let named = named.map(DigestPrefix::as_str);
+    let admitted = match prepared.admit(opened, named).await {
+        Ok(Some(admitted)) => admitted,
+        Ok(None) => return Ok(Exit::Success),
+        Err(error) => {
+            let ending = ending_before(&error);
+            let error = CliError::from(error);
+            let exit = of(error.exit(), ending);
+            return Err(error.kind(exit));
+        }
     };
     let stop = Stop::default();
     let interrupt = Interrupt::listen(stop.clone(), output.clone());
@@ -49,7 +65,9 @@ pub(crate) async fn run(
         publish(opened, outcome.unchanged()).await;
         return Ok(Exit::Success);
     }
-    Err(failure(&view, exit(outcome, interrupt.exit())))
+    let ending = ending(&outcome);
+    let exit = of(exit(outcome, interrupt.exit()), ending);
+    Err(failure(&view, exit))
 }
 
 /// How a run that failed ends the program; `interrupted` says by which signal.

@@ -2,6 +2,7 @@
 
 use whimbrel_run::RunError;
 
+use crate::error::EngineError;
 use crate::outcome::Outcome;
 
 /// How a run that didn't succeed ended.
@@ -47,4 +48,16 @@ pub fn ending(outcome: &Outcome) -> Ending {
         return Ending::Temporary;
     }
     Ending::Moved
+}
+
+/// The same of a run that didn't begin.
+#[must_use]
+pub fn ending_before(error: &EngineError) -> Ending {
+    match error {
+        error if error.is_temporary() || error.is_unconnected() => Ending::Temporary,
+        EngineError::PlanChanged { .. } | EngineError::Refused(_) | EngineError::Blocked(_) => {
+            Ending::Moved
+        }
+        _ => Ending::Failed,
+    }
 }

@@ -138,6 +138,17 @@ impl EngineError {
         }
     }
 
+    /// Whether targets couldn't be connected to: nothing of a plan was tried then, and what has to change isn't in it.
+    #[must_use]
+    pub fn is_unconnected(&self) -> bool {
+        match self {
+            Self::Project(error) => matches!(error, ProjectError::Connect { .. }),
+            Self::Unread(unread) => matches!(unread.first, ProjectError::Connect { .. }),
+            Self::Run(error) => matches!(**error, RunError::Connect(_)),
+            _ => false,
+        }
+    }
+
     /// What it is, where no text of files can be shown.
     #[must_use]
     pub fn brief(&self) -> String {

@@ -35,7 +35,7 @@ pub use approve::{Approved, approve};
 pub use closing::Closing;
 pub use context::{Audience, Context, sandbox};
 pub use elsewhere::require_dependencies;
-pub use ending::{Ending, ending};
+pub use ending::{Ending, ending, ending_before};
 pub use error::EngineError;
 pub use estimate::estimates;
 pub use expected::{Expected, expected};

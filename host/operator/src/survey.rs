@@ -10,8 +10,8 @@ use whimbrel_core::lineage::AbsentRule;
 use whimbrel_core::name::MigrationName;
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{
-    Audience, Closing, EngineError, Meanwhile, Opened, Passing, Prepared, Selection, Stand,
-    prepare_revert, standings,
+    Audience, Closing, Ending, EngineError, Meanwhile, Opened, Passing, Prepared, Selection, Stand,
+    ending_before, prepare_revert, standings,
 };
 use whimbrel_project::{DefinitionCache, Location, Place, Verification};
 use whimbrel_report::TargetStatus;
@@ -233,7 +233,7 @@ fn known(stand: Stand) -> Known {
 /// What an error means for the environment.
 pub fn failed(error: &EngineError) -> Known {
     let message = described(error);
-    if error.is_temporary() {
+    if ending_before(error) == Ending::Temporary {
         return Known::Away(message);
     }
     Known::Wrong {

@@ -110,7 +110,7 @@ class Rule:
         return self
 
     def swallow_answer(self):
-        """The API server does it, and the connection stays open and says nothing more."""
+        """The API server does it, and the connection stays open and says nothing more; of a watch, it says nothing at all."""
         self.loses.add("silently")
         return self
 
@@ -236,6 +236,8 @@ class FaultyApi:
                 _refuse(writer, request, rule.status, rule.retry_after)
                 await writer.drain()
                 return True
+        if request.verb == "watch" and "silently" in loses:
+            await asyncio.Event().wait()
         upstream = await self._forward(request)
         try:
             if request.verb == "watch":

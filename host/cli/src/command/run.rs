@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use whimbrel_engine::{Ending, ending_before};
 use whimbrel_operator::{Found, RunError, Settings, configuration, find};
 
 use crate::arguments::{Global, Run};
@@ -11,7 +12,7 @@ use crate::exit::Exit;
 use crate::metrics::{Deed, Measured};
 use crate::output::Output;
 use crate::remote::{cache_folder, signing_key};
-use crate::run::{RUN_FORMATS, run as run_plan};
+use crate::run::{RUN_FORMATS, run_for};
 use crate::tail::Tail;
 
 pub(crate) async fn run(
@@ -44,7 +45,8 @@ async fn brought(
     let Found {
         opened, prepared, ..
     } = found;
-    match run_plan(&opened, prepared, arguments.plan.as_ref(), output).await {
+    let plan = arguments.plan.as_ref();
+    match run_for(&opened, prepared, plan, output, of_job).await {
         // A second Pod of the same Job may have been at it: what it has done is not another plan.
         Err(refused) if refused.exit() == Exit::Refused => {
             match self::found(arguments, global, output).await {
@@ -53,6 +55,16 @@ async fn brought(
             }
         }
         ended => ended,
+    }
+}
+
+/// What a Job's process ends with where another Pod, or another Job, would do better: what the operator would do itself after
+/// the same run. Nobody reads more than this number of it.
+const fn of_job(exit: Exit, ending: Ending) -> Exit {
+    match (exit, ending) {
+        (Exit::Failed | Exit::Partly, Ending::Temporary) => Exit::Retry,
+        (Exit::Failed | Exit::Partly, Ending::Moved) => Exit::Refused,
+        (exit, _) => exit,
     }
 }
 
@@ -98,11 +110,36 @@ async fn found(arguments: &Run, global: &Global, output: &Output) -> Result<Foun
 impl From<RunError> for CliError {
     fn from(error: RunError) -> Self {
         let kind = match error {
-            RunError::Engine(error) => return error.into(),
+            RunError::Engine(error) => {
+                let ending = ending_before(&error);
+                let error = Self::from(error);
+                let exit = of_job(error.exit(), ending);
+                return error.kind(exit);
+            }
             RunError::Deleted(_) => Exit::Refused,
             ref other if other.is_temporary() => Exit::Retry,
             _ => Exit::Failed,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_engine::Ending;
+
+    use super::of_job;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_job_is_failed_only_by_what_would_fail_again() {
+        let (failed, later) = (Exit::Failed, Ending::Temporary);
+        assert_eq!(of_job(failed, later), Exit::Retry);
+        assert_eq!(of_job(Exit::Partly, later), Exit::Retry);
+        assert_eq!(of_job(Exit::Partly, Ending::Moved), Exit::Refused);
+        assert_eq!(of_job(failed, Ending::Failed), failed);
+        for graver in [Exit::Unknown, Exit::Terminated, Exit::Locked] {
+            assert_eq!(of_job(graver, later), graver);
+        }
     }
 }
