@@ -21,7 +21,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     let SecretsCommand::Check { lasting } = command;
-    let format = output.format(&[Format::Text, Format::Json])?;
+    output.format(&[Format::Text, Format::Json])?;
     let control = Control::Environment(global.environment.clone());
     let opening = opening(global, output, control)?;
     let environment = environment(&opening, &selection(global, output)?)?;
@@ -37,10 +37,10 @@ pub(crate) async fn run(
             .map(|secret| line(secret, *lasting, now))
             .collect(),
     };
-    output.data(&match format {
+    output.show(|format| match format {
         Format::Json => view.json(),
         _ => view.text(),
-    });
+    })?;
     Ok(exit)
 }
 
