@@ -121,7 +121,7 @@ impl<'a> Execution<'a> {
 
     async fn all_segments(&mut self) -> Result<(), Problem> {
         let change = self.change;
-        if self.direction == Direction::Apply && !change.resumed {
+        if self.direction == Direction::Apply && !self.is_journalled() {
             let problem = {
                 let mut session = self.writer.session().await;
                 checks::failing(session.as_mut(), &change.prepared.before)
@@ -318,6 +318,12 @@ impl<'a> Execution<'a> {
             Direction::Apply => &self.change.prepared.after,
             Direction::Revert => &[],
         }
+    }
+
+    /// Whether an earlier run committed some of it: a failure alone is no beginning.
+    fn is_journalled(&self) -> bool {
+        let mut entries = self.journal.iter();
+        entries.any(|entry| entry.direction == Direction::Apply)
     }
 
     pub(crate) const fn exists(&self) -> bool {
