@@ -128,7 +128,7 @@ async fn a_commit_that_comes_late_is_waited_for() {
 }
 
 /// [ran] The lock of a lost connection is gone while its transaction isn't, so that connecting anew is no proof: what arrives
-/// after the takeover commits nothing.
+/// after the takeover commits nothing: the fence refuses it, and so does the record that is there by then.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_after_a_takeover_commits_nothing() {
     let second = migration("2", &["INSERT INTO seen VALUES (700); SELECT let_go()"]);
