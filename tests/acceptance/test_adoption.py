@@ -107,11 +107,18 @@ def test_unlock_leaves_a_living_holder_alone(whimbrel, project, postgres):
 
 @pytest.mark.parametrize("word", ["status", "plan"])
 def test_reading_needs_no_lock(whimbrel, project, postgres, word):
-    project.environment("dev", {"shop": postgres.url})
+    project.environment("dev", {"shop": postgres.url}, policy={"lockTimeout": "60s"})
     project.table("0001-people")
     whimbrel.run("apply", "--environment", "dev")
-    project.migration("0002-long", "SELECT pg_sleep(5)")
-    run = whimbrel.start("apply", "--environment", "dev")
-    whimbrel.run(word, "--environment", "dev", timeout=4)
+    project.migration("0002-long", "SELECT count(*) FROM people")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with postgres.cluster.connect(postgres.name) as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE people")
+        run = whimbrel.start("apply", "--environment", "dev")
+        eventually(lambda: postgres.rows(waiting) == [(1,)], "it has the lock, and waits for the table")
+        whimbrel.run(word, "--environment", "dev")
+        assert run.process.poll() is None, "it was read while somebody else had the lock"
+        blocker.execute("COMMIT")
     run.end()
     assert in_state(whimbrel.json("status", "--environment", "dev"), "applied") == ["0001-people", "0002-long"]

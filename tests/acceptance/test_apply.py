@@ -61,6 +61,19 @@ def test_checks_before_keep_a_migration_from_beginning(whimbrel, project, dev):
     assert dev.rows("SELECT count(*) FROM people") == [(0,)]
 
 
+def test_checks_before_are_asked_until_they_hold(whimbrel, project, dev):
+    project.table("0001-people")
+    project.migration("0002-orders", "CREATE TABLE orders (id bigint)", checks={
+        "before": [{"name": "somebody", "query": "SELECT count(*) FROM people", "equals": 1}],
+    })
+    for _ in range(2):
+        whimbrel.run("apply", "--environment", "dev", code=FAILED)
+        assert dev.tables() == {"people"}
+    dev.execute("INSERT INTO people (id) VALUES (1)")
+    whimbrel.run("apply", "--environment", "dev")
+    assert dev.tables() == {"people", "orders"}
+
+
 def test_checks_after_take_the_migration_back(whimbrel, project, dev):
     project.table("0001-people")
     project.migration("0002-one", "INSERT INTO people VALUES (1)", checks={

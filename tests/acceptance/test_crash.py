@@ -1,5 +1,7 @@
 """Interrupted: Ctrl-C, kill -9, a stopped process. Whatever dies, every effect is there once."""
 
+import signal
+
 import pytest
 from support.product import INTERRUPTED, TERMINATED, eventually
 
@@ -76,6 +78,21 @@ def test_an_orchestrators_signal_does_the_same(whimbrel, filling):
     run = begin(whimbrel, filling)
     run.terminate()
     run.end(code=TERMINATED)
+    finished_once(whimbrel, filling)
+
+
+def test_who_waits_for_the_lock_is_free_to_go(whimbrel, project, filling):
+    run = begin(whimbrel, filling)
+    run.stop()
+    project.environment("dev", {"shop": filling.url}, policy={"lockWait": "10m"})
+    waiting = whimbrel.start("apply", "--environment", "dev")
+    waiting.follow()
+    eventually(lambda: "waiting for the lock" in waiting.said(), "it waits")
+    waiting.interrupt()
+    eventually(lambda: waiting.process.poll() is not None, "it ends while somebody else has the lock", within=10)
+    waiting.end(code=INTERRUPTED)
+    run.process.send_signal(signal.SIGCONT)
+    run.end()
     finished_once(whimbrel, filling)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from support.answers import states
-from support.product import PARTLY, Whimbrel, eventually
+from support.product import FAILED, PARTLY, Whimbrel, eventually
 from support.target import PostgresTarget, SqliteTarget
 
 
@@ -40,6 +40,32 @@ def test_a_failure_stays_in_its_database(whimbrel, project, pair):
     assert "0001-broken" in ended.err
     assert analytics.tables() == {"facts"}
     assert shop.tables() == set()
+
+
+@pytest.fixture
+def half(project):
+    """A database that is well, after one by name that is none."""
+    broken, shop = SqliteTarget(project, "broken"), SqliteTarget(project)
+    broken.file.write_text("This was a database once.\n")
+    project.environment("dev", {"broken": broken.url, "shop": shop.url})
+    project.table("0001-people")
+    return shop
+
+
+def test_nothing_is_up_to_date_where_something_can_not_be_read(whimbrel, half):
+    whimbrel.run("apply", "--environment", "dev", code=PARTLY)
+    assert half.tables() == {"people"}
+    ended = whimbrel.run("apply", "--environment", "dev", code=FAILED)
+    assert "up to date" not in ended.out and "not every database could be read" in ended.out
+    assert "error: broken: the history can't be read" in ended.err
+    assert whimbrel.run("apply", "--environment", "dev", "--format", "json", code=FAILED).json()["result"] == "failed"
+
+
+@pytest.mark.parametrize("command", ["unlock", "adopt", "baseline"])
+def test_a_database_that_fails_is_named_and_keeps_nothing_from_the_others(whimbrel, half, command):
+    ended = whimbrel.run(command, "--environment", "dev", code=PARTLY)
+    assert ended.out.startswith("shop: "), ended
+    assert "error: broken: file is not a database" in ended.err
 
 
 def test_depends_on_waits_across_databases(whimbrel, project, pair):

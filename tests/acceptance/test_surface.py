@@ -5,7 +5,8 @@ import os
 import pty
 import subprocess
 
-from support.product import RETRY, USAGE, environment
+import pytest
+from support.product import FAILED, FINDINGS, OK, RETRY, USAGE, environment
 
 
 def in_terminal(whimbrel, *arguments, **variables):
@@ -48,7 +49,7 @@ def test_progress_on_a_terminal_is_drawn_and_off_it_written_in_lines(whimbrel, p
                                       "batchSize": 200, "pause": "50ms"}},
     )
     shown = in_terminal(whimbrel, "apply", "--environment", "dev")
-    assert "rows/s" in shown or "/s" in shown
+    assert "rows/s" in shown and "ETA" in shown
     assert dev.rows("SELECT count(*) FROM people WHERE n = 1") == [(2000,)]
 
 
@@ -87,6 +88,69 @@ def test_a_reader_that_goes_away_is_no_crash(whimbrel, project, dev):
     whimbrel.evidence.keep(["plan"], err)
     assert "panicked" not in err
     assert process.returncode in (0, 141, -13), err
+
+
+ANSWERS = ["lint", "plan", "status", "history", "verify", "promote staging dev", "apply", "revert --to HEAD", "plugin list",
+           "plugin inspect backfill", "secrets check"]
+WORDS = ["init elsewhere", "new more", "approve 0123456789ab", "baseline", "unlock", "adopt", "wait --migration 0001-people",
+         "plugin test backfill"]
+
+
+@pytest.mark.parametrize("command", ANSWERS)
+def test_what_is_asked_for_as_json_is_json_on_stdout_and_in_a_file(whimbrel, project, sqlite, command):
+    project.environment("staging", {"shop": "sqlite:var/staging.db"})
+    project.environment("dev", {"shop": sqlite.url}, after="staging")
+    project.table("0001-people")
+    project.commit("People")
+    whimbrel.run("apply", "--environment", "staging")
+    asked = [*command.split(), "--environment", "dev"]
+    shown = whimbrel.run(*asked, "--format", "json", "--report", "json=kept/answer.json", code=None)
+    assert shown.code == OK, shown
+    assert json.loads((project.folder / "kept/answer.json").read_text()) == shown.json()
+
+
+@pytest.mark.parametrize("command", WORDS)
+def test_what_has_words_only_refuses_other_formats_before_it_does_anything(whimbrel, project, sqlite, command):
+    project.environment("dev", {"shop": sqlite.url})
+    project.table("0001-people")
+    before = sorted(project.folder.rglob("*.*"))
+    asked = [*command.split(), "--environment", "dev"]
+    assert "no output as `json`" in whimbrel.run(*asked, "--format", "json", code=USAGE).err
+    assert whimbrel.run(*asked, "--report", "text=answer.txt", code=USAGE).out == ""
+    assert sorted(project.folder.rglob("*.*")) == before
+
+
+def on_a_full_disk(whimbrel, *arguments):
+    """Runs the product with its output going to a disk without room; its exit code, and what it said about it."""
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([whimbrel.binary, *arguments], cwd=whimbrel.folder, env=environment(), stdout=full,
+                               stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    whimbrel.evidence.keep(arguments, ended.stderr)
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "plan --detailed-exitcode", "status --format json", "lint --format sarif",
+                                     "schema migration", "--help", "--version"])
+def test_an_answer_that_finds_no_room_is_none(whimbrel, project, sqlite, command):
+    project.environment("dev", {"shop": sqlite.url})
+    project.table("0001-people")
+    code, said = on_a_full_disk(whimbrel, *command.split())
+    assert code == FAILED, said
+    assert "writing to stdout" in said and "No space left" in said
+
+
+def test_what_is_wrong_is_said_by_the_exit_code_on_a_full_disk_too(whimbrel, project, sqlite):
+    project.migration("0001-people", "DROP TABLE people")
+    project.environment("dev", {"shop": sqlite.url}, policy={"destructive": "Forbid"})
+    code, said = on_a_full_disk(whimbrel, "lint")
+    assert (code, "writing to stdout" in said) == (FINDINGS, True), said
+
+
+def test_what_was_applied_is_applied_whoever_hears_of_it(whimbrel, project, dev):
+    project.table("0001-people")
+    code, said = on_a_full_disk(whimbrel, "apply", "--format", "json")
+    assert (code, "warning: writing to stdout" in said) == (OK, True), said
+    assert dev.tables() == {"people"}
 
 
 def test_a_server_that_is_not_there_is_worth_a_retry(whimbrel, project, tmp_path):

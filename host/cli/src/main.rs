@@ -4,6 +4,7 @@
 
 mod arguments;
 mod command;
+mod each;
 mod engine;
 mod error;
 mod exit;

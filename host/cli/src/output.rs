@@ -1,9 +1,9 @@
 //! Where text goes: data to stdout, everything else to stderr, and nowhere when a pipe is closed.
 
-use std::io::{IsTerminal as _, Write};
+use std::io::{ErrorKind, IsTerminal as _, Write};
 use std::path::PathBuf;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
 use whimbrel_engine::Closing;
@@ -29,6 +29,8 @@ pub(crate) struct Output {
     verbose: bool,
     scrubber: Scrubber,
     closing: Closing,
+    /// Why stdout didn't take what it was given, if it didn't. Clones share it.
+    lost: Arc<Mutex<Option<std::io::Error>>>,
     /// What is measured, once somebody wants it. Clones share it.
     metrics: Arc<OnceLock<Metrics>>,
     /// What keeps the last lines of it, once somebody wants them. Clones share it.
@@ -45,6 +47,11 @@ pub(crate) struct ReportError {
     file: PathBuf,
     source: std::io::Error,
 }
+
+/// An answer that stdout didn't take.
+#[derive(Debug, thiserror::Error)]
+#[error("writing to stdout: {0}")]
+pub(crate) struct LostError(#[from] std::io::Error);
 
 impl From<ReportError> for CliError {
     fn from(error: ReportError) -> Self {
@@ -68,6 +75,7 @@ impl Output {
             verbose: global.verbose,
             scrubber,
             closing: Closing::default(),
+            lost: Arc::default(),
             metrics: Arc::default(),
             tail: Arc::default(),
             #[cfg(feature = "opentelemetry")]
@@ -90,6 +98,16 @@ impl Output {
             CliError::usage(format!("this command has no output as `{unknown}`"))
                 .hint(format!("it has {}", words.join(", "))),
         )
+    }
+
+    /// That the command has words for people and nothing else: no other format, and no file of one.
+    pub(crate) fn words_only(&self) -> Result<(), CliError> {
+        self.format(&[Format::Text])?;
+        if self.reports.is_empty() {
+            Ok(())
+        } else {
+            Err(CliError::usage("this command has nothing for `--report`"))
+        }
     }
 
     /// What becomes of notes among findings.
@@ -126,11 +144,34 @@ impl Output {
         self.metrics.get()
     }
 
-    /// Writes data to stdout. A pipe that was closed at the other end is nobody's fault.
+    /// Writes data to stdout. A pipe that was closed at the other end is nobody's fault; any other reason why it didn't arrive
+    /// is kept for [`Self::lost`].
     pub(crate) fn data(&self, text: &str) {
         let mut stream = anstream::stdout().lock();
-        let _ = stream.write_all(self.scrubber.scrub(text).as_bytes());
-        let _ = stream.flush();
+        let written = stream
+            .write_all(self.scrubber.scrub(text).as_bytes())
+            .and_then(|()| stream.flush());
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            lost.get_or_insert(error);
+        }
+    }
+
+    /// Why stdout didn't take what it was given, such as a disk that is full; said once.
+    pub(crate) fn lost(&self) -> Option<LostError> {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.take().map(LostError::from)
+    }
+
+    /// Writes data to stdout in the format that was asked for, and the files that were.
+    ///
+    /// # Errors
+    /// A file can't be written.
+    pub(crate) fn show(&self, render: impl Fn(Format) -> String) -> Result<(), ReportError> {
+        self.data(&render(self.format));
+        self.reports(render)
     }
 
     /// Whether files are to get what is answered, too.

@@ -61,6 +61,9 @@ pub(crate) async fn run_for(
     if let Err(error) = output.reports(render) {
         output.complain(&format!("warning: {error}\n"));
     }
+    if let Some(error) = output.lost() {
+        output.complain(&format!("warning: {error}\n"));
+    }
     if outcome.is_success() {
         publish(opened, outcome.unchanged()).await;
         return Ok(Exit::Success);
@@ -117,7 +120,7 @@ fn failure(outcome: &OutcomeView, exit: Exit) -> CliError {
 }
 
 /// One exit code for all targets: the one that a person must act on first.
-fn overall(exits: &[Exit], done: bool) -> Exit {
+pub(crate) fn overall(exits: &[Exit], done: bool) -> Exit {
     let Some(first) = exits.first() else {
         return Exit::Success;
     };

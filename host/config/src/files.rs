@@ -91,7 +91,7 @@ fn problem(path: &str, error: &SourceError) -> Problem {
         .expected("a regular file in a regular folder"),
         SourceError::TooLarge { limit, .. } => Problem::whole(path, "the file is too large")
             .expected(format!("at most {} MiB", limit >> 20))
-            .suggest("rows belong into a table by `uses: copy` or a script, not into a definition"),
+            .suggest("rows belong into a table by a script, not into a definition"),
         SourceError::Io { source, .. } => {
             Problem::whole(path, format!("this can't be read: {source}"))
         }
@@ -101,9 +101,11 @@ fn problem(path: &str, error: &SourceError) -> Problem {
         SourceError::Outside(_) => Problem::whole(path, "the path leads out of the project")
             .expected("a relative path with `/`, without `..`"),
         SourceError::Missing(_) => Problem::whole(path, "this doesn't exist"),
-        SourceError::Name(_) => {
-            Problem::whole(path, "a name in this folder is not UTF-8").expected("names in UTF-8")
-        }
+        SourceError::Name { name, .. } => Problem::whole(
+            path,
+            format!("a name in this folder is not UTF-8: `{name}`"),
+        )
+        .expected("names in UTF-8"),
     }
 }
 

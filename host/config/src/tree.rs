@@ -83,8 +83,13 @@ pub enum SourceError {
         limit: u64,
     },
     /// A name that isn't UTF-8.
-    #[error("`{0}` holds a name that is not UTF-8")]
-    Name(String),
+    #[error("`{folder}` holds a name that is not UTF-8: `{name}`")]
+    Name {
+        /// The folder.
+        folder: String,
+        /// The name, as far as it can be read.
+        name: String,
+    },
     /// The operating system, or the Git repository, said no.
     #[error("can't read `{path}`")]
     Io {
@@ -171,7 +176,10 @@ impl SourceTree for FolderTree {
         for entry in listing.map_err(|error| failed(folder, error))? {
             let entry = entry.map_err(|error| failed(folder, error))?;
             let name = entry.file_name().into_string();
-            let name = name.map_err(|_| SourceError::Name(folder.to_owned()))?;
+            let name = name.map_err(|name| SourceError::Name {
+                folder: folder.to_owned(),
+                name: name.to_string_lossy().into_owned(),
+            })?;
             let kind = entry.file_type().map_err(|error| failed(&name, error))?;
             let kind = if kind.is_symlink() {
                 EntryKind::Symlink

@@ -101,6 +101,16 @@ fn a_pipe_is_not_opened() {
     shown("pipe", &problems_of(&folder));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_text_is_shown_as_far_as_it_can_be() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = folder();
+    let name = std::ffi::OsStr::from_bytes(b"0002-caf\xe9.sql");
+    fs::write(folder.path().join("migrations").join(name), "SELECT 1;").unwrap();
+    shown("name-is-no-text", &problems_of(&folder));
+}
+
 #[test]
 fn a_huge_file_is_not_read() {
     let folder = folder();

@@ -208,7 +208,7 @@ impl EngineError {
             Self::Blocked(blockers) => {
                 let mut hints = Vec::new();
                 for (_, blocker) in blockers {
-                    if !hints.contains(&blocker.hint) {
+                    if !blocker.hint.is_empty() && !hints.contains(&blocker.hint) {
                         hints.push(blocker.hint.clone());
                     }
                 }

@@ -45,7 +45,7 @@ impl Outcome {
         let unread = self.unread.iter().map(|(target, error)| TargetOutcome {
             target: target.clone(),
             done: Vec::new(),
-            error: Some(error.to_string()),
+            error: Some(unnamed(target, error)),
             hint: error.hint(),
             committed: None,
         });
@@ -63,6 +63,13 @@ impl Outcome {
             milliseconds: report.map_or(0, |report| report.milliseconds),
         }
     }
+}
+
+/// What the error says, without the target's name, which stands beside it.
+fn unnamed(target: &TargetName, error: &ProjectError) -> String {
+    let text = error.to_string();
+    let name = format!("{target}: ");
+    text.strip_prefix(&name).unwrap_or(&text).to_owned()
 }
 
 fn view(report: &TargetReport) -> TargetOutcome {

@@ -145,7 +145,10 @@ impl SourceTree for GitTree {
         for entry in &tree {
             let name = entry
                 .name()
-                .map_err(|_| SourceError::Name(folder.to_owned()))?
+                .map_err(|_| SourceError::Name {
+                    folder: folder.to_owned(),
+                    name: String::from_utf8_lossy(entry.name_bytes()).into_owned(),
+                })?
                 .to_owned();
             // Sizes are looked at when a file is read, so that listing a folder looks at none of them.
             let kind = kind(entry.filemode());

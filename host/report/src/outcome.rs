@@ -135,7 +135,11 @@ impl OutcomeView {
     #[must_use]
     pub fn text(&self) -> String {
         if self.run.is_none() {
-            return format!("{}\n", good("Everything is up to date."));
+            return if self.is_success() {
+                format!("{}\n", good("Everything is up to date."))
+            } else {
+                "Nothing was run, and not every database could be read.\n".to_owned()
+            };
         }
         format!("{}\n", self.summary())
     }

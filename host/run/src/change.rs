@@ -12,8 +12,8 @@ use whimbrel_core::history::{
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Change, PlannedOperation};
 use whimbrel_core::policy::Policy;
+use whimbrel_database::Command;
 use whimbrel_database::history::{NewRecord, journal_done, record_insert_with_event};
-use whimbrel_database::{Command, DatabaseError};
 use whimbrel_signal::Signal;
 use whimbrel_signal::metric::StepKind;
 
@@ -121,10 +121,12 @@ impl<'a> Execution<'a> {
 
     async fn all_segments(&mut self) -> Result<(), Problem> {
         let change = self.change;
-        if self.direction == Direction::Apply && !change.resumed {
+        if self.direction == Direction::Apply && !self.is_journalled() {
             let problem = {
                 let mut session = self.writer.session().await;
-                checks::failing(session.as_mut(), &change.prepared.before).await?
+                checks::failing(session.as_mut(), &change.prepared.before)
+                    .await
+                    .map_err(|error| Problem::of("checks before", error))?
             };
             if let Some(problem) = problem {
                 return Err(Problem::of(
@@ -208,7 +210,12 @@ impl<'a> Execution<'a> {
                 whole,
             )
             .await;
-            let Err(PartError { operation, error }) = result else {
+            let Err(PartError {
+                operation,
+                is_check,
+                error,
+            }) = result
+            else {
                 break;
             };
             let stopped = self.context.request.access.stop.is_requested();
@@ -228,7 +235,7 @@ impl<'a> Execution<'a> {
             let title = operations
                 .iter()
                 .find(|planned| Some(planned.position) == operation)
-                .map_or_else(|| self.blame(&error), |planned| describe(planned));
+                .map_or_else(|| blame(is_check), |planned| describe(planned));
             return Err(Problem::of(&title, error));
         }
         self.begun = true;
@@ -250,16 +257,6 @@ impl<'a> Execution<'a> {
             records.extend(rows.map(|planned| self.journal_row(planned, JournalState::Done)));
         }
         records
-    }
-
-    /// What failed when no statement did.
-    fn blame(&self, error: &DatabaseError) -> String {
-        if error.kind == whimbrel_database::session::ErrorKind::Client {
-            "checks after"
-        } else {
-            "commit"
-        }
-        .to_owned()
     }
 
     /// Records that an operation outside of a transaction is done, and the whole migration with the last one.
@@ -323,6 +320,12 @@ impl<'a> Execution<'a> {
         }
     }
 
+    /// Whether an earlier run committed some of it: a failure alone is no beginning.
+    fn is_journalled(&self) -> bool {
+        let mut entries = self.journal.iter();
+        entries.any(|entry| entry.direction == Direction::Apply)
+    }
+
     pub(crate) const fn exists(&self) -> bool {
         self.recorded.is_some()
     }
@@ -369,6 +372,11 @@ impl<'a> Execution<'a> {
         });
         completed
     }
+}
+
+/// What failed when no statement did.
+fn blame(is_check: bool) -> String {
+    if is_check { "checks after" } else { "commit" }.to_owned()
 }
 
 /// A statement's step with its line, for a person.

@@ -16,11 +16,25 @@ pub async fn failing(
 ) -> Result<Option<String>, DatabaseError> {
     for check in checks {
         let command = Command::with(check.query.clone(), Vec::new());
-        let done = session.run(std::slice::from_ref(&command)).await?;
+        let done = session.run(std::slice::from_ref(&command)).await;
+        let done = done.map_err(|mut error| {
+            error.error.message = format!("the check `{}`: {}", check.name, error.error.message);
+            error
+        })?;
         let rows = done.first().map(|done| &done.rows);
         let Some(value) = rows.and_then(|rows| rows.single()) else {
             return Ok(Some(format!("the check `{}` gave no row", check.name)));
         };
+        // Whichever of several came first would say how it stands.
+        if let Some(rows) = rows
+            && (rows.rows.len(), rows.columns.len()) != (1, 1)
+        {
+            return Ok(Some(format!(
+                "the check `{}` gave {} values, and must give one",
+                check.name,
+                rows.rows.len() * rows.columns.len()
+            )));
+        }
         if !equals(value, &check.equals) {
             return Ok(Some(format!(
                 "the check `{}` does not hold: expected {}, got {}",

@@ -53,13 +53,26 @@ pub(crate) async fn hold(
     reach(point::LOCK_BEFORE);
     let begun = Instant::now();
     let (bus, name) = (access.bus.clone(), target.clone());
-    let fence = lock::take(session.as_mut(), &holder, &settings, |holder| {
+    let taking = lock::take(session.as_mut(), &holder, &settings, |holder| {
         bus.emit(Signal::LockWaiting {
             target: name.clone(),
             holder: holder.to_owned(),
         });
-    })
-    .await?;
+    });
+    let taken = tokio::select! {
+        biased;
+        taken = taking => taken.map_err(RunError::from),
+        // Nothing was begun here, and others may keep the lock for hours.
+        () = access.stop.requested() => Err(RunError::Interrupted { committed: None }),
+    };
+    let fence = match taken {
+        Ok(fence) => fence,
+        Err(error) => {
+            drop(session);
+            credentials.end().await;
+            return Err(error);
+        }
+    };
     reach(point::LOCK_AFTER);
     access.bus.emit(Signal::LockTaken {
         target: target.clone(),

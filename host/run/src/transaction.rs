@@ -80,6 +80,7 @@ async fn verified(
             writer.abandon().await;
             Err(PartError {
                 operation: None,
+                is_check: true,
                 error: check_error(problem),
             })
         }
@@ -87,6 +88,7 @@ async fn verified(
             writer.abandon().await;
             Err(PartError {
                 operation: None,
+                is_check: true,
                 error,
             })
         }
@@ -175,6 +177,7 @@ async fn outside(writer: &Writer, sql: &str) -> Result<(), PartError> {
     let done = writer.send(&[Command::text(sql)]).await;
     done.map(|_| ()).map_err(|error| PartError {
         operation: None,
+        is_check: false,
         error: error.error,
     })
 }

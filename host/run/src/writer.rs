@@ -65,6 +65,8 @@ impl Part {
 #[derive(Debug)]
 pub(crate) struct PartError {
     pub(crate) operation: Option<u32>,
+    /// Whether it was what is verified before anything is recorded.
+    pub(crate) is_check: bool,
     pub(crate) error: DatabaseError,
 }
 
@@ -223,7 +225,11 @@ impl Writer {
             Err(CommandError { index, error }) => {
                 self.abandon().await;
                 let operation = places.get(index).and_then(|(_, operation)| *operation);
-                Err(PartError { operation, error })
+                Err(PartError {
+                    operation,
+                    is_check: false,
+                    error,
+                })
             }
         }
     }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde_json::json;
 use support::{Stage, migration, plugin_step};
 use whimbrel_core::statement::Dialect;
+use whimbrel_database::Command;
 use whimbrel_run::RunError;
 use whimbrel_signal::Signal;
 
@@ -39,20 +40,32 @@ async fn a_run_that_lost_its_lock_does_not_commit_after_a_takeover() {
     zombie
         .execute("CREATE FUNCTION let_go() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_unlock_all()'")
         .await;
+    zombie.execute("CREATE TABLE gate ()").await;
+    zombie.policy.lock_timeout = whimbrel_core::duration::Duration::from_secs(60);
     let mut next = zombie.clone();
     next.ear = support::Ear::default();
     zombie.migrations.push(migration(
         "2",
-        &["INSERT INTO seen VALUES (300); SELECT let_go(); SELECT pg_sleep(2)"],
+        &["INSERT INTO seen VALUES (300); SELECT let_go(); SELECT count(*) FROM gate"],
     ));
     next.migrations
         .push(migration("3", &["INSERT INTO seen VALUES (301)"]));
+    let mut keeper = zombie.session().await;
+    keeper
+        .run(&[Command::text("BEGIN"), Command::text("LOCK TABLE gate")])
+        .await
+        .unwrap();
     let running = {
         let zombie = zombie.clone();
         tokio::spawn(async move { zombie.run().await })
     };
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while zombie.count(waits).await == 0 {
+        assert!(!running.is_finished(), "it never came to the gate");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     next.succeed().await;
+    keeper.run(&[Command::text("COMMIT")]).await.unwrap();
     let report = running.await.unwrap();
     assert!(
         matches!(report.targets[0].error, Some(RunError::Fenced)),

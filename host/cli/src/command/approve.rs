@@ -16,6 +16,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
+    output.words_only()?;
     let opened = open(global, output, Meanwhile::Read).await?;
     let mut prepared = if arguments.goal.reverts.is_empty() {
         Prepared::new(&opened, Goal::Apply, Passing::default()).await?

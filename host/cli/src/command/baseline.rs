@@ -6,6 +6,7 @@ use whimbrel_engine::Meanwhile;
 use whimbrel_run::{Stop, administration};
 
 use crate::arguments::{Baseline, Global};
+use crate::each::each;
 use crate::engine::open;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -16,6 +17,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
+    output.words_only()?;
     let opened = open(global, output, Meanwhile::Nothing).await?;
     let migrations = &opened.project.definitions().migrations;
     if let Some(through) = &arguments.through
@@ -31,7 +33,7 @@ pub(crate) async fn run(
         });
     }
     let access = opened.access(Stop::default());
-    for target in opened.names() {
+    each(&opened, output, async |target| {
         let desired = opened.project.desired(&target.database);
         // Names order the migrations of all databases, so `--through` cuts each of them at the same place.
         let chosen: Vec<DesiredMigration> = desired
@@ -44,11 +46,11 @@ pub(crate) async fn run(
             })
             .cloned()
             .collect();
-        let recorded = administration::baseline(&access, &target, &chosen).await?;
-        output.answer(&match recorded.last() {
-            None => format!("{target}: everything is recorded already\n"),
-            Some(last) => format!("{target}: recorded {} up to {last}\n", recorded.len()),
-        });
-    }
-    Ok(Exit::Success)
+        let recorded = administration::baseline(&access, target, &chosen).await?;
+        Ok(match recorded.last() {
+            None => "everything is recorded already".to_owned(),
+            Some(last) => format!("recorded {} up to {last}", recorded.len()),
+        })
+    })
+    .await
 }

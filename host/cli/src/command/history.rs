@@ -13,12 +13,12 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let format = output.format(&[Format::Text, Format::Json])?;
+    output.format(&[Format::Text, Format::Json])?;
     let opened = open(global, output, Meanwhile::Nothing).await?;
     let view = history(&opened, arguments.limit).await?;
-    output.data(&match format {
+    output.show(|format| match format {
         Format::Json => view.json(),
         _ => view.text(),
-    });
+    })?;
     Ok(Exit::Success)
 }

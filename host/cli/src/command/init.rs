@@ -82,6 +82,7 @@ DROP TABLE notes;
 const IGNORED: &str = "/var/\n";
 
 pub(crate) fn run(arguments: &Init, output: &Output) -> Result<Exit, CliError> {
+    output.words_only()?;
     let here = std::env::current_dir()
         .map_err(|error| CliError::failed(format!("the current folder is gone: {error}")))?;
     let folder = arguments

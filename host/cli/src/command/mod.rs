@@ -26,6 +26,7 @@ mod verify;
 mod wait;
 
 use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ use crate::arguments::{Arguments, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::logging;
-use crate::output::Output;
+use crate::output::{LostError, Output};
 use crate::protect;
 
 /// Reads the command line and does what it says.
@@ -45,10 +46,9 @@ pub(crate) fn main() -> ExitCode {
     let arguments = match Arguments::try_parse_from(said(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // A closed pipe is nobody's fault.
-            let _ = error.print();
+            let printed = error.print();
             return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success.into(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => of_help(printed).into(),
                 _ => Exit::Usage.into(),
             };
         }
@@ -60,12 +60,31 @@ pub(crate) fn main() -> ExitCode {
     let output = Output::new(&arguments.global, scrubber);
     let result = run(&arguments, &output);
     output.end();
-    match result {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            output.complain(&error.render());
-            error.exit().into()
+    let exit = result.unwrap_or_else(|error| {
+        output.complain(&error.render());
+        error.exit()
+    });
+    match output.lost() {
+        None => exit.into(),
+        Some(error) => {
+            output.complain(&CliError::new(Exit::Failed, error).render());
+            // An answer that nobody got is none, while what is wrong is still wrong.
+            match exit {
+                Exit::Success | Exit::Pending => Exit::Failed.into(),
+                _ => exit.into(),
+            }
         }
+    }
+}
+
+/// How help ends that stdout took, or didn't. A closed pipe is nobody's fault.
+fn of_help(printed: std::io::Result<()>) -> Exit {
+    match printed.and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "error: {}", LostError::from(error));
+            Exit::Failed
+        }
+        _ => Exit::Success,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::output::Output;
 const WIDTH: usize = 4;
 
 pub(crate) fn run(arguments: &New, global: &Global, output: &Output) -> Result<Exit, CliError> {
+    output.words_only()?;
     let location = match locate(global.project.as_deref())? {
         Place::Here(location) if location.reference.is_none() => location,
         Place::Here(_) => {
@@ -66,6 +67,11 @@ fn shown(path: &Path) -> String {
 
 /// The name with the next number before it, as wide as those that are there.
 fn next_name(text: &str, names: &[&str]) -> Result<MigrationName, CliError> {
+    if !text.starts_with(|character: char| character.is_ascii_alphanumeric()) {
+        return Err(CliError::usage(format!(
+            "`{text}` doesn't say what the migration does: begin with a letter or a digit"
+        )));
+    }
     let numbered = text.starts_with(|character: char| character.is_ascii_digit());
     let name = if numbered {
         text.to_owned()
@@ -140,6 +146,8 @@ mod tests {
         assert_eq!(next("b", &["1-a", "9-x"]).unwrap(), "10-b");
         assert_eq!(next("0100-b", &["0001-a"]).unwrap(), "0100-b");
         assert!(next("0001-a", &["0001-a"]).is_err());
-        assert!(next("no spaces", &[]).is_err());
+        for wrong in ["no spaces", "", "-", ".."] {
+            assert!(next(wrong, &[]).is_err(), "{wrong}");
+        }
     }
 }

@@ -63,17 +63,15 @@ pub(crate) async fn show(
         Format::Text => view.text(),
         Format::Json => view.json(),
         Format::Markdown => view.markdown(),
-        Format::Sarif => findings::sarif(env!("CARGO_PKG_VERSION"), &view.findings()),
+        Format::Sarif => findings::sarif(env!("CARGO_PKG_VERSION"), &view.verdict()),
         Format::Junit => {
             let changes = prepared.plan().changes();
             let names: Vec<String> = changes
                 .filter_map(|(_, work)| work.change())
                 .map(|change| change.migration.to_string())
                 .collect();
-            findings::junit("whimbrel plan", &names, &view.findings())
+            findings::junit("whimbrel plan", &names, &view.verdict())
         }
     };
-    output.data(&render(format));
-    output.reports(render)?;
-    Ok(())
+    Ok(output.show(render)?)
 }

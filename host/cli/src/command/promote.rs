@@ -18,7 +18,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let format = output.format(&[Format::Text, Format::Json])?;
+    output.format(&[Format::Text, Format::Json])?;
     let global = Global {
         environment: Some(arguments.to.to_string()),
         ..global.clone()
@@ -71,10 +71,10 @@ pub(crate) async fn run(
             applied_at: record.map(|record| record.applied_at.clone()),
         });
     }
-    output.data(&match format {
+    output.show(|format| match format {
         Format::Json => view.json(),
         _ => view.text(),
-    });
+    })?;
     Ok(if view.is_complete() {
         Exit::Success
     } else {

@@ -29,7 +29,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     let SecretsCommand::Check { lasting } = command;
-    let format = output.format(&[Format::Text, Format::Json])?;
+    output.format(&[Format::Text, Format::Json])?;
     let control = Control::Environment(global.environment.clone());
     let opening = opening(global, output, control)?;
     let selection = selection(global, output)?;
@@ -58,10 +58,10 @@ pub(crate) async fn run(
         backends: resolver.health().into_iter().filter_map(health).collect(),
         plan,
     };
-    output.data(&match format {
+    output.show(|format| match format {
         Format::Json => view.json(),
         _ => view.text(),
-    });
+    })?;
     Ok(exit)
 }
 

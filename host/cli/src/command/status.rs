@@ -14,15 +14,13 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let format = output.format(&[Format::Text, Format::Json])?;
+    output.format(&[Format::Text, Format::Json])?;
     let opened = open(global, output, Meanwhile::Read).await?;
     let Status { view, mut failures } = status(&opened).await?;
-    let render = |format| match format {
+    output.show(|format| match format {
         Format::Json => view.json(),
         _ => view.text(),
-    };
-    output.data(&render(format));
-    output.reports(render)?;
+    })?;
     let exit = match failures.pop() {
         Some(last) => CliError::from(last).exit(),
         None => Exit::Success,

@@ -5,6 +5,7 @@ use whimbrel_engine::Meanwhile;
 use whimbrel_run::{Stop, administration};
 
 use crate::arguments::{Global, Unlock};
+use crate::each::each;
 use crate::engine::open;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -15,12 +16,13 @@ pub(crate) async fn run(
     arguments: &Unlock,
     output: &Output,
 ) -> Result<Exit, CliError> {
+    output.words_only()?;
     let opened = open(global, output, Meanwhile::Nothing).await?;
     let access = opened.access(Stop::default());
-    for target in opened.names() {
-        let said = match &arguments.reason {
+    each(&opened, output, async |target| {
+        Ok(match &arguments.reason {
             Some(reason) if arguments.terminate => {
-                match administration::terminate(&access, &target, reason).await? {
+                match administration::terminate(&access, target, reason).await? {
                     Terminated::Free(unlocked) => free(unlocked.previous),
                     Terminated::Ended { holder } => format!("free; {holder} held it and was ended"),
                     Terminated::TakenOver { holder, now } => {
@@ -28,11 +30,10 @@ pub(crate) async fn run(
                     }
                 }
             }
-            _ => free(administration::unlock(&access, &target).await?),
-        };
-        output.answer(&format!("{target}: {said}\n"));
-    }
-    Ok(Exit::Success)
+            _ => free(administration::unlock(&access, target).await?),
+        })
+    })
+    .await
 }
 
 fn free(previous: Option<String>) -> String {

@@ -64,10 +64,15 @@ async fn compare(
             metrics.drifted(environment, &target, differences.len() - before);
         }
     }
+    let render = |format| match format {
+        Format::Json => as_json(&differences, verified),
+        _ => as_text(&differences, verified),
+    };
     match format {
-        Format::Json => output.data(&as_json(&differences, verified)),
-        _ => output.answer(&as_text(&differences, verified)),
+        Format::Text => output.answer(&render(format)),
+        _ => output.data(&render(format)),
     }
+    output.reports(render)?;
     Ok(if differences.is_empty() {
         Exit::Success
     } else {
@@ -167,7 +172,7 @@ async fn failed_check(
         match failing_check(session, std::slice::from_ref(&check)).await {
             Ok(None) => {}
             Ok(Some(words)) => return Some(words),
-            Err(error) => return Some(format!("the check `{}` failed: {error}", check.name)),
+            Err(error) => return Some(error.to_string()),
         }
     }
     None

@@ -31,6 +31,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
+    output.words_only()?;
     let asked = asked(arguments, global, output).await?;
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;

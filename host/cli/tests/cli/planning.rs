@@ -64,6 +64,37 @@ fn a_plan_that_would_be_refused_says_so() {
         .within("strict", 0, &["plan", "--format", "sarif"])
         .json();
     assert_eq!(sarif["version"], "2.1.0");
+    assert!(junit.out.contains("failures=\"1\""), "{junit}");
+    assert!(junit.out.contains("data would be lost"), "{junit}");
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert!(
+        results
+            .iter()
+            .any(|result| result["ruleId"] == "destructive"),
+        "{results:?}"
+    );
+}
+
+#[test]
+fn what_blocks_a_plan_fails_in_its_reports() {
+    let project = Project::with_two();
+    project.dev(0, &["apply"]);
+    project.dev(0, &["plan", "--format", "junit"]);
+    project.sql("0001-people", "CREATE TABLE people (other INTEGER);", "");
+    let junit = project.dev(0, &["plan", "--format", "junit"]);
+    assert!(junit.out.contains("tests=\"1\" failures=\"1\""), "{junit}");
+    assert!(
+        junit.out.contains("was edited after it was applied"),
+        "{junit}"
+    );
+    let sarif = project.dev(0, &["plan", "--format", "sarif"]).json();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!(
+        (&result["ruleId"], &result["level"]),
+        (&"blocked".into(), &"error".into())
+    );
+    let place = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(place, "whimbrel.yaml");
 }
 
 #[test]

@@ -86,7 +86,8 @@ pub fn split_with_notices(
 ) -> Result<(Vec<Statement>, Vec<SplitNotice>), SqlError> {
     let mut pieces = pieces::pieces(dialect, text).map_err(|open| {
         let message = format!("this {} never ends", open.what);
-        SqlError::at(text, open.start, message, None)
+        let hint = "close it: everything after it would be a part of it";
+        SqlError::at(text, open.start, message, Some(hint))
     })?;
     let mut notices = Vec::new();
     if let Some(start) = strip_outer_transaction(dialect, &mut pieces) {

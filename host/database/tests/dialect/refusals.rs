@@ -140,6 +140,33 @@ fn what_the_session_could_not_survive_is_refused() {
     .unwrap();
 }
 
+/// Without a journal in a file, a process that is killed leaves half of a transaction.
+#[test]
+fn what_a_commit_hangs_on_is_left_alone() {
+    for text in [
+        "PRAGMA journal_mode = MEMORY",
+        "SELECT 1; pragma main.journal_mode(off)",
+        "PRAGMA journal_mode = 'memory'",
+        "PRAGMA synchronous = OFF",
+        "PRAGMA synchronous = normal",
+        "PRAGMA \"synchronous\" = 0",
+        "PRAGMA query_only = ON",
+    ] {
+        let error = refuse(Sqlite, text);
+        assert!(error.message.contains("may not be"), "{text}: {error:?}");
+    }
+    for text in [
+        "PRAGMA journal_mode",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA main.journal_mode = \"Delete\"",
+        "PRAGMA synchronous = EXTRA",
+        "PRAGMA query_only = 0",
+        "PRAGMA user_version = 7",
+    ] {
+        split(Sqlite, text).unwrap();
+    }
+}
+
 #[test]
 fn unnamed_concurrent_indexes_are_refused() {
     let error = refuse(
@@ -158,6 +185,7 @@ fn what_never_ends_is_refused_where_it_begins() {
         (error.line, error.column, error.message.as_str()),
         (2, 13, "this string never ends")
     );
+    assert!(error.hint.unwrap().starts_with("close it"));
     refuse(Sqlite, "SELECT [a");
     refuse(Postgres, "SELECT $x$ $y$");
 }

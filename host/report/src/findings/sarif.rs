@@ -6,6 +6,9 @@ use serde_json::{Value as Json, json};
 use whimbrel_core::digest::Digest;
 use whimbrel_core::finding::Finding;
 
+/// Where a finding is that has no place of its own: code hosts take no result without one.
+const PROJECT: &str = "whimbrel.yaml";
+
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// For code hosts. Paths are relative to the project's root; `version` is the program's.
@@ -70,7 +73,7 @@ fn result(finding: &Finding, order: &[&str]) -> Json {
         "ruleIndex": order.iter().position(|rule| *rule == finding.rule),
         "level": finding.severity.as_str(),
         "message": {"text": finding.message},
-        "locations": finding.path.iter().map(|path| location(path, finding.line)).collect::<Vec<_>>(),
+        "locations": [location(finding.path.as_deref().unwrap_or(PROJECT), finding.line)],
         // Stays the same when lines above move, so that a code host knows the finding again.
         "partialFingerprints": {"whimbrel/v1": Digest::of(identity.as_bytes()).hex()},
         "properties": properties,

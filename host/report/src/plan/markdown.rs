@@ -32,11 +32,14 @@ pub(super) fn render(view: &PlanView<'_>) -> String {
             .migration
             .as_ref()
             .map_or_else(String::new, |name| format!(" `{name}`:"));
+        let hint = match escape(&blocker.hint) {
+            hint if hint.is_empty() => hint,
+            hint => format!(">\n> {hint}\n"),
+        };
         let _ = writeln!(
             out,
-            "> **Blocked** on `{target}`:{about} {}\n>\n> {}\n",
-            escape(&blocker.message),
-            escape(&blocker.hint)
+            "> **Blocked** on `{target}`:{about} {}\n{hint}",
+            escape(&blocker.message)
         );
     }
     let _ = writeln!(out, "| database | dialect | what |\n|---|---|---|");

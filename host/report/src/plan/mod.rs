@@ -2,6 +2,7 @@
 
 mod json;
 mod markdown;
+mod obstacles;
 mod text;
 
 use serde::Serialize;
@@ -69,7 +70,15 @@ impl PlanView<'_> {
         markdown::render(self)
     }
 
-    /// Everything that lint and policies found, each finding with its target.
+    /// What lint found, and what stands in the plan's way: what blocks it, and what a gate says of its migrations.
+    #[must_use]
+    pub fn verdict(&self) -> Vec<Finding> {
+        let mut all = self.findings();
+        all.extend(obstacles::obstacles(self));
+        all
+    }
+
+    /// Everything that lint found, each finding with its target.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let mut all = Vec::new();

@@ -107,7 +107,7 @@ pub(crate) fn recorded(migrations: &[(&str, &str)]) -> History {
     }
 }
 
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     let mut add = statement("ALTER TABLE orders ADD COLUMN total_cents bigint");
     add.locks.push(Lock {
         relation: "orders".to_owned(),
@@ -205,7 +205,7 @@ fn plan() -> Plan {
     }
 }
 
-fn refusals() -> Vec<Refusal> {
+pub(super) fn refusals() -> Vec<Refusal> {
     vec![Refusal {
         gate: Gate::Destructive,
         message: "data would be lost: 0005-loyalty drops table points".to_owned(),
@@ -353,4 +353,18 @@ fn notes_of_a_plan_are_counted_until_somebody_asks() {
     );
     assert!(!counted.contains("rewrites"), "{counted}");
     assert!(text(Notes::Shown).contains("note[adding-field-with-default]"));
+}
+
+#[test]
+fn a_blocker_without_advice_leaves_no_place_for_it() {
+    let mut plan = plan();
+    plan.targets[1].blockers[0].hint.clear();
+    let view = PlanView {
+        plan: &plan,
+        refusals: &[],
+        estimates: &[],
+        notes: Notes::Shown,
+    };
+    assert!(!plain(&view.text()).contains("hint:"));
+    assert!(!view.markdown().contains(">\n>"), "{}", view.markdown());
 }

@@ -68,7 +68,10 @@ fn render_target(view: &PlanView<'_>, target: &TargetPlan, out: &mut String) {
             .map_or_else(String::new, |name| format!("{name}: "));
         let message = blocker.message.replace('\n', "\n    ");
         let _ = writeln!(out, "  {} {about}{message}", bad("blocked:"));
-        let _ = writeln!(out, "    {} {}", hint("hint:"), blocker.hint);
+        // Not every plugin that is refused says what would help.
+        if !blocker.hint.is_empty() {
+            let _ = writeln!(out, "    {} {}", hint("hint:"), blocker.hint);
+        }
     }
     for work in &target.work {
         match work {

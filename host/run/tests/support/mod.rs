@@ -11,6 +11,7 @@
 )]
 
 pub mod lending;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

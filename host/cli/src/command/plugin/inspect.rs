@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 pub(super) async fn run(text: &str, global: &Global, output: &Output) -> Result<Exit, CliError> {
-    let format = output.format(&[Format::Text, Format::Json])?;
+    output.format(&[Format::Text, Format::Json])?;
     let component = component(text, global, output)?;
     // Looking is done with everything granted, so that what it needs can be shown; nothing of it is called.
     let plugin = whimbrel_engine::sandbox()?
@@ -24,10 +24,10 @@ pub(super) async fn run(text: &str, global: &Global, output: &Output) -> Result<
         .grants
         .map(|grants| json!(grants))
         .unwrap_or_default();
-    output.data(&match format {
+    output.show(|format| match format {
         Format::Json => as_json(&plugin, &granted),
         _ => as_text(&plugin, &granted),
-    });
+    })?;
     Ok(Exit::Success)
 }
 

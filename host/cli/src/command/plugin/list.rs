@@ -1,6 +1,7 @@
 //! `whimbrel plugin list`: the project's and the binary's.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 use whimbrel_core::digest::Digest;
@@ -13,7 +14,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 pub(super) async fn run(global: &Global, output: &Output) -> Result<Exit, CliError> {
-    let format = output.format(&[Format::Text, Format::Json])?;
+    output.format(&[Format::Text, Format::Json])?;
     let project = project(global, output)?;
     let mut all: BTreeMap<String, Json> = BTreeMap::new();
     for name in whimbrel_plugin::builtin_names() {
@@ -37,28 +38,35 @@ pub(super) async fn run(global: &Global, output: &Output) -> Result<Exit, CliErr
         let value = entry(name.as_str(), &source, digest, Some(&spec.grants));
         all.insert(name.to_string(), value);
     }
-    if format == Format::Json {
-        let plugins: Vec<&Json> = all.values().collect();
-        output.data(&format!("{:#}\n", json!({"plugins": plugins})));
-        return Ok(Exit::Success);
+    let plugins: Vec<&Json> = all.values().collect();
+    output.show(|format| match format {
+        Format::Json => format!("{:#}\n", json!({"plugins": plugins})),
+        _ => as_text(&plugins),
+    })?;
+    Ok(Exit::Success)
+}
+
+fn as_text(plugins: &[&Json]) -> String {
+    if plugins.is_empty() {
+        return "no plugins: this binary was built without any\n".to_owned();
     }
-    if all.is_empty() {
-        output.answer("no plugins: this binary was built without any\n");
-    }
-    for plugin in all.values() {
+    let mut lines = String::new();
+    for plugin in plugins {
         let text = |key: &str| plugin.get(key).and_then(Json::as_str).unwrap_or("-");
         let grants = plugin
             .get("grants")
             .map(Json::to_string)
             .unwrap_or_default();
-        output.data(&format!(
-            "{}  {}  {}  grants {grants}\n",
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            lines,
+            "{}  {}  {}  grants {grants}",
             text("name"),
             text("source"),
             text("digest"),
-        ));
+        );
     }
-    Ok(Exit::Success)
+    lines
 }
 
 fn entry(name: &str, source: &str, digest: Option<Digest>, grants: Option<&Grants>) -> Json {

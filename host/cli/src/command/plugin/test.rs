@@ -16,7 +16,7 @@ use whimbrel_report::{count, good};
 use whimbrel_run::RunReport;
 
 use super::{Component, component, test_store};
-use crate::arguments::{Format, Global};
+use crate::arguments::Global;
 use crate::command::init::write_new;
 use crate::engine::open;
 use crate::error::CliError;
@@ -32,7 +32,7 @@ pub(super) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    output.format(&[Format::Text])?;
+    output.words_only()?;
     let with: Json = serde_json::from_str(with)
         .map_err(|error| CliError::usage(format!("`--with` is no JSON: {error}")))?;
     let component = component(text, global, output)?;

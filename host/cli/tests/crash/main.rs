@@ -14,12 +14,12 @@
     clippy::print_stdout
 )]
 
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{Command, Output};
+mod reverting;
+mod stage;
 
-use whimbrel_core::value::Value;
-use whimbrel_database::{Endpoint, SessionSettings, connect};
+use std::os::unix::process::ExitStatusExt;
+
+use stage::Stage;
 use whimbrel_postgres_server::PostgresServer;
 
 /// Every point, with the most times that it is tried in one run.
@@ -44,99 +44,6 @@ const POINTS: [(&str, u32); 19] = [
     ("unlock.before", 1),
     ("unlock.after", 1),
 ];
-
-struct Stage {
-    folder: tempfile::TempDir,
-    url: String,
-}
-
-fn write(folder: &Path, path: &str, text: &str) {
-    let path = folder.join(path);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, text).unwrap();
-}
-
-impl Stage {
-    fn new(url: String, postgres: bool) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = folder.path();
-        write(
-            at,
-            "whimbrel.yaml",
-            "apiVersion: whimbrel.dev/v1alpha1\nkind: Project\nmetadata: {name: crash}\nspec: {defaults: {database: main}}\n",
-        );
-        write(
-            at,
-            "environments/dev.yaml",
-            &format!(
-                "apiVersion: whimbrel.dev/v1alpha1\nkind: Environment\nmetadata: {{name: dev}}\nspec:\n  databases:\n    main: {{url: '{url}'}}\n  policy: {{apply: Auto, onRevert: Auto, destructive: Allow, lockWait: 30s}}\n"
-            ),
-        );
-        write(
-            at,
-            "migrations/1-tables.sql",
-            "CREATE TABLE audit (id text NOT NULL);\nCREATE TABLE many (id integer PRIMARY KEY, touched integer NOT NULL DEFAULT 0);\nWITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120) INSERT INTO many (id) SELECT i FROM n;\nINSERT INTO audit VALUES ('1');\n",
-        );
-        write(
-            at,
-            "migrations/2-plain.sql",
-            "INSERT INTO audit VALUES ('2');\n",
-        );
-        write(
-            at,
-            "migrations/3-fill.yaml",
-            "apiVersion: whimbrel.dev/v1alpha1\nkind: Migration\nmetadata: {name: 3-fill}\nspec:\n  steps:\n    - sql: INSERT INTO audit VALUES ('3a')\n    - uses: backfill\n      with: {table: many, key: id, set: touched = touched + 1, batchSize: 40}\n    - sql: INSERT INTO audit VALUES ('3b')\n",
-        );
-        if postgres {
-            write(
-                at,
-                "migrations/4-outside.sql",
-                "INSERT INTO audit VALUES ('4a');\nCREATE INDEX CONCURRENTLY many_touched ON many (touched);\nINSERT INTO audit VALUES ('4b');\nVACUUM many;\n",
-            );
-        }
-        write(
-            at,
-            "migrations/5-plain.sql",
-            "INSERT INTO audit VALUES ('5');\n",
-        );
-        Self { folder, url }
-    }
-
-    fn apply(&self, crash_point: Option<&str>) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_whimbrel"));
-        command
-            .args(["apply", "--environment", "dev", "--project"])
-            .arg(self.folder.path())
-            .env_remove("WHIMBREL_CRASH_POINT")
-            .env(
-                "WHIMBREL_CACHE",
-                std::env::temp_dir().join("whimbrel-crash-cache"),
-            );
-        if let Some(point) = crash_point {
-            command.env("WHIMBREL_CRASH_POINT", point);
-        }
-        command.output().unwrap()
-    }
-
-    fn rows(&self, sql: &str) -> Vec<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let endpoint = Endpoint::parse(&self.url, self.folder.path()).unwrap();
-            let mut session = connect(&endpoint, &SessionSettings::default())
-                .await
-                .unwrap();
-            let command = whimbrel_database::Command::with(sql, Vec::new());
-            let mut done = session.run(&[command]).await.unwrap();
-            let rows = done.pop().unwrap().rows.rows;
-            rows.into_iter()
-                .map(|row| row.iter().map(Value::display).collect::<Vec<_>>().join(" "))
-                .collect()
-        })
-    }
-}
 
 /// Kills at one point, starts again, and looks at every effect. Whether the point was reached at all.
 fn survives(stage: &Stage, postgres: bool, point: &str) -> bool {

@@ -1,0 +1,144 @@
+//! A COMMIT that is on its way when the connection is lost, as it was seen when the engine was designed: it may have been
+//! carried out, or be carried out later, and whatever it carries must be there once.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use serde_json::json;
+use support::wire::{Fault, Wire};
+use support::{Stage, migration, plugin_step, target};
+use whimbrel_core::definition::Migration;
+use whimbrel_core::statement::Dialect;
+use whimbrel_postgres_server::PostgresServer;
+use whimbrel_signal::Signal;
+
+/// What is committed, each with what the session says, and says nowhere else, before the COMMIT that is in flight.
+fn kinds() -> [(&'static str, Migration); 4] {
+    let mut filling = migration("2", &[]);
+    let with = json!({"table": "many", "key": "id", "set": "times = times + 1", "batchSize": 100});
+    filling.steps.push(plugin_step(with));
+    [
+        // A whole migration with its record.
+        (
+            "VALUES (700)",
+            migration("2", &["INSERT INTO seen VALUES (700)"]),
+        ),
+        // The first part of one, with the journal.
+        (
+            "VALUES (700)",
+            migration("2", &["INSERT INTO seen VALUES (700)", "VACUUM seen"]),
+        ),
+        // The record of a statement that ran outside of transactions.
+        (
+            "ON seen (id)\0",
+            migration(
+                "2",
+                &[
+                    "CREATE INDEX CONCURRENTLY seen_id ON seen (id)",
+                    "INSERT INTO seen VALUES (700)",
+                ],
+            ),
+        ),
+        // A batch with its checkpoint.
+        ("SET times = times + 1", filling),
+    ]
+}
+
+/// A stage with a table and a fault on the wire to it: as a test sees it, and as the run does.
+async fn stage(text: &str, fault: Fault, second: &Migration) -> (Stage, Stage, Wire) {
+    let mut direct = Stage::new(Dialect::Postgres);
+    direct.plugin = Some(support::backfill().await);
+    direct.migrations = vec![migration(
+        "1",
+        &[
+            "CREATE TABLE seen (id integer); CREATE TABLE many (id integer PRIMARY KEY, times integer NOT NULL DEFAULT 0); \
+         INSERT INTO many SELECT generate_series(1, 500)",
+        ],
+    )];
+    direct.succeed().await;
+    direct.migrations.push(second.clone());
+    direct
+        .migrations
+        .push(migration("3", &["INSERT INTO seen VALUES (800)"]));
+    let wire = Wire::to(PostgresServer::shared().socket_folder(), text, fault);
+    let mut run = direct.clone();
+    run.ear = support::Ear::default();
+    run.targets
+        .insert(target("main"), wire.lead(direct.endpoint()));
+    (direct, run, wire)
+}
+
+async fn everything_once(stage: &Stage, second: &Migration) {
+    let states = stage.states().await;
+    assert!(
+        states.len() == 3 && states.iter().all(|(_, state)| *state == "applied"),
+        "{states:?}"
+    );
+    let rows = |text: &str| format!("SELECT count(*) FROM seen WHERE id = {text}");
+    let is_filling = second.steps.len() == 1 && second.steps[0].name.is_some();
+    assert_eq!(stage.count(&rows("700")).await, i64::from(!is_filling));
+    assert_eq!(stage.count(&rows("800")).await, 1);
+    let times = format!(
+        "SELECT count(*) FROM many WHERE times = {}",
+        i64::from(is_filling)
+    );
+    assert_eq!(stage.count(&times).await, 500);
+    assert!(stage.history().await.journal.is_empty());
+}
+
+/// [ran] The server has committed, and nobody heard of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_is_looked_for_in_the_history() {
+    for (text, second) in kinds() {
+        let (direct, run, wire) = stage(text, Fault::AnswerLost, &second).await;
+        run.succeed().await;
+        assert_eq!(wire.answer(), "COMMIT", "{text}");
+        everything_once(&direct, &second).await;
+        assert_eq!(
+            direct.history().await.epoch,
+            3,
+            "connecting anew was a takeover"
+        );
+    }
+}
+
+/// [ran] The COMMIT of a lost connection arrives while the run, connected anew, waits for the lock that the other session
+/// holds: what it commits is there before the journal is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_comes_late_is_waited_for() {
+    for (text, second) in kinds() {
+        let (direct, mut run, wire) = stage(text, Fault::CommitLate, &second).await;
+        let open = wire.opener();
+        run.on_signal(move |signal| {
+            if matches!(signal, Signal::LockWaiting { .. }) {
+                open();
+            }
+        });
+        run.succeed().await;
+        assert_eq!(wire.answer(), "COMMIT", "{text}");
+        everything_once(&direct, &second).await;
+    }
+}
+
+/// [ran] The lock of a lost connection is gone while its transaction isn't, so that connecting anew is no proof: what arrives
+/// after the takeover commits nothing: the fence refuses it, and so does the record that is there by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_a_takeover_commits_nothing() {
+    let second = migration("2", &["INSERT INTO seen VALUES (700); SELECT let_go()"]);
+    let (direct, run, wire) = stage("SELECT let_go()", Fault::RestLate, &second).await;
+    direct
+        .execute("CREATE FUNCTION let_go() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_unlock_all()'")
+        .await;
+    run.succeed().await;
+    everything_once(&direct, &second).await;
+    wire.let_through();
+    assert_eq!(wire.answer(), "ROLLBACK");
+    everything_once(&direct, &second).await;
+}
