@@ -123,9 +123,11 @@ def test_branches_tags_commits_and_refs(inside, url, project, served, shop):
     commit = project.commit("Orders")
     project.git("tag", "v1.10.0")
     served.push()
-    served.git("update-ref", "refs/pull/7/head", commit)
+    asked = ["refs/pull/7/head", "refs/merge-requests/7/head", "refs/pull-requests/7/from"]
+    for reference in asked:
+        served.git("update-ref", reference, commit)
     served.git("update-ref", "-d", "refs/heads/feature/orders")
-    for reference in ("v1.10.0", "v*", "refs/pull/7/head", commit):
+    for reference in ("v1.10.0", "v*", *asked, commit):
         plan = inside.run("plan", "--project", f"{url}@{reference}", *DEV)
         assert "0002-orders" in plan.out, reference
     for reference in ("main", "v1.9.0", "v1.10.0~1"):

@@ -1,7 +1,5 @@
 """`whimbrel serve`: a push becomes a row, and an app finds the schema that it needs."""
 
-import socket
-import threading
 import time
 
 import pytest
@@ -324,36 +322,6 @@ def test_what_outlasts_the_grace_is_cancelled(serve, project, postgres):
 def _sleeping(postgres):
     rows = postgres.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
     return rows[0][0] > 0
-
-
-def test_a_slow_reader_of_events_holds_nobody_up(serve, project, postgres):
-    project.environment("dev", {"shop": postgres.url})
-    project.migration("0001-people", PEOPLE)
-    project.commit()
-    server = serve()
-    server.phase("current")
-    steps = [f"INSERT INTO people VALUES ({number})" for number in range(3_000)]
-    project.migration("0002-rows", "SELECT pg_sleep(1)", *steps)
-    server.ring()
-    run = eventually(lambda: server.environment()["phase"] == "applying" and _newest(server), "it runs")
-    host, port = server.place.rsplit(":", 1)
-    slow = socket.create_connection((host, int(port)))
-    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    slow.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    seen = []
-    reader = threading.Thread(target=lambda: seen.extend(server.events(run)))
-    reader.start()
-    server.phase("current", within=60)
-    reader.join(timeout=30)
-    assert seen[-1]["event"] in ("runFinished",) or "missed" in seen[-1]
-    assert postgres.rows("SELECT count(*) FROM people") == [(3_000,)]
-    slow.close()
-    server.end()
-
-
-def _newest(server):
-    runs = server.get("/v1/environments/dev/runs").json()["runs"]
-    return runs and runs[0]["state"] == "running" and runs[0]["id"]
 
 
 def test_an_app_waits_without_access_to_the_database(serve, whimbrel, project, sqlite, tmp_path):

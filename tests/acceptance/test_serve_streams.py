@@ -4,6 +4,7 @@ import select
 import socket
 
 import pytest
+from support.memory import Growth
 from support.waiting import eventually
 
 # Every event says its step's name, so that some of them are more than a socket holds of what isn't read.
@@ -113,6 +114,39 @@ def test_a_reader_that_falls_behind_is_told(held, tmp_path):
     assert rest[-1].data["event"] == "runFinished"
     assert [event.number for event in rest] == list(range(rest[0].number, rest[0].number + 512))
     assert rest[-1].number >= len(seen) + last.data["missed"]
+    server.end()
+
+
+def test_slow_readers_of_a_run_hold_nobody_up_and_give_back_what_they_held(held, postgres, tmp_path):
+    # More than a socket holds, of each of as many as may be there beside the one who reads.
+    server, run, keeper = held(fill(2, LONG), sql="SELECT * FROM people WHERE id = 1 FOR UPDATE",
+                               listen=f"unix:{tmp_path}/whimbrel.sock")
+    growth = Growth(server)
+    slow = []
+    for _ in range(63):
+        connection = server.connection()
+        connection.connect()
+        connection.sock.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        # It has begun to be answered, and reads no more.
+        assert connection.sock.recv(9) == b"HTTP/1.1 "
+        slow.append(connection)
+    assert server.get(f"/v1/runs/{run}").json()["state"] == "running"
+    stream = server.stream(run)
+    server.get(f"/v1/runs/{run}/events", status=429)
+    keeper.execute("ROLLBACK")
+    # Whoever reads hears it to its end, and the run ends while none of the others has read anything.
+    last = stream.until(None)[-1]
+    assert last.data.get("event") == "runFinished" or last.kind == "dropped"
+    server.phase("current", within=60)
+    assert postgres.rows("SELECT count(*) FROM people WHERE touched = 1") == [(1_000,)]
+    for connection in slow:
+        eventually(lambda: _is_closed(connection.sock), "who never reads is dropped", within=25)  # noqa: B023
+    # Their places are free, while nobody has read or closed anything at the other ends; so is their memory.
+    for stream in [server.stream(run) for _ in range(64)]:
+        stream.close()
+    assert growth.most < 64 and growth.now < 16, (growth.most, growth.now)
+    for connection in slow:
+        connection.close()
     server.end()
 
 

@@ -9,6 +9,7 @@ from support.canary import Canary
 from support.git_host import Delivery, ping, pull_request, push
 from support.product import FAILED, USAGE
 from support.server import Server
+from support.waiting import eventually
 
 EVERYTHING = 1 << 20
 
@@ -156,6 +157,12 @@ def test_a_burst_costs_a_fetch_and_one_more(hosted, measured):
     times = sorted(time for _, time in answers)
     measured(f"a burst of 1,000 deliveries from 20 clients: {took:.1f} s, p50 {times[500] * 1000:.0f} ms, "
              f"p99 {times[990] * 1000:.0f} ms, {(hosted.fetches() - before) / one:.0f} fetches")
+    # A burst has an end, also of what was delivered before; then one after the other is taken again.
+    repeated = push(commit, hosted.secret)
+    refused = next((answer for answer in (repeated.send(server) for _ in range(600)) if answer.status == 503), None)
+    assert refused and "too many deliveries came" in refused.json()["detail"]
+    assert int(refused.headers["retry-after"]) == 1
+    eventually(lambda: repeated.send(server).status == 200, "one more is taken")
     hosted.end(server)
 
 

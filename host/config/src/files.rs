@@ -150,3 +150,45 @@ pub fn normalized(text: &str) -> String {
         .unwrap_or(text)
         .replace("\r\n", "\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, Files, SourceError, SourceTree, limits};
+
+    /// Every file that is asked for, with so many bytes.
+    struct Every(u64);
+
+    impl SourceTree for Every {
+        fn entries(&self, _: &str) -> Result<Vec<Entry>, SourceError> {
+            Ok(Vec::new())
+        }
+
+        fn read(&self, _: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
+            assert!(self.0 <= limit);
+            Ok(vec![b' '; usize::try_from(self.0).unwrap()])
+        }
+    }
+
+    fn refused(tree: &Every, most: u64) -> String {
+        let files = Files::new(tree);
+        for number in 0..most {
+            assert!(files.read("file").is_ok(), "the {number}th");
+        }
+        format!("{:?}", files.read("one more").err())
+    }
+
+    #[test]
+    fn a_tree_has_no_more_files_than_it_may() {
+        let said = refused(&Every(1), limits::FILES as u64);
+        assert!(said.contains("too many files"), "{said}");
+        assert!(said.contains("at most 20000"), "{said}");
+    }
+
+    #[test]
+    fn files_that_may_be_as_large_are_too_large_together() {
+        let fit = limits::TREE_SIZE / limits::FILE_SIZE;
+        let said = refused(&Every(limits::FILE_SIZE), fit);
+        assert!(said.contains("too large together"), "{said}");
+        assert!(said.contains("at most 256 MiB"), "{said}");
+    }
+}

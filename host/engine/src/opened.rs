@@ -12,7 +12,7 @@ use whimbrel_database::Session;
 use whimbrel_database::history::{read_definition, read_without_definitions};
 use whimbrel_project::{
     Control, Histories, Idle, OpenProject, Opening, Planner, Plugins, ProjectError, Sessions,
-    Survey, Targets, histories, histories_of, survey_of,
+    Survey, Targets, histories, histories_but, histories_of, survey_of,
 };
 use whimbrel_run::{Access, Stop};
 
@@ -162,6 +162,14 @@ impl Opened {
             Some(Ok(histories)) => histories,
             // Nobody asked, or whoever did came to grief: asked again, that is said here.
             None | Some(Err(_)) => histories(&self.targets, None).await,
+        }
+    }
+
+    /// The same, without those that needn't be asked, unless somebody asked them meanwhile.
+    pub(crate) async fn histories_but(&self, is_known: impl Fn(&TargetName) -> bool) -> Histories {
+        match self.take_asked().join_next().await {
+            Some(Ok(histories)) => histories,
+            None | Some(Err(_)) => histories_but(&self.targets, is_known).await,
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use whimbrel_core::digest::DigestPrefix;
 use whimbrel_core::gate::{Gate, GateInput, Refusal, evaluate};
+use whimbrel_core::history::History;
 use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::{Goal, Plan};
 use whimbrel_project::{
@@ -13,6 +14,7 @@ use whimbrel_project::{
 };
 
 use crate::error::{EngineError, Unread};
+use crate::kept::{Kept, Standing};
 use crate::opened::Opened;
 
 /// How gates are passed. Nothing is passed by default.
@@ -32,8 +34,11 @@ pub struct Prepared {
     pub(crate) planner: Arc<Planner>,
     /// Plugins that the plan needs.
     pub plugins: Arc<Plugins>,
-    /// What was found on the targets, the plan, and targets that could not be read.
+    /// What was found on the targets, the plan, and targets that could not be read. The plan is of all targets, the histories
+    /// are of those that were asked.
     pub survey: Survey,
+    /// Targets that weren't asked.
+    pub(crate) kept: BTreeMap<TargetName, Standing>,
     /// What the gates look at.
     pub gates: GateInput,
     pub(crate) reasons: Vec<(Gate, String)>,
@@ -46,7 +51,17 @@ impl Prepared {
     /// What the gates look at can't be read.
     pub async fn new(opened: &Opened, goal: Goal, passing: Passing) -> Result<Self, EngineError> {
         let histories = opened.histories().await;
-        Self::of(opened, goal, passing, histories).await
+        Self::of(opened, goal, passing, histories, BTreeMap::new()).await
+    }
+
+    /// The same towards the definitions, and of the targets that lacked nothing it takes what is known of them.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub async fn again(opened: &Opened, kept: &Kept) -> Result<Self, EngineError> {
+        let kept = kept.among(opened);
+        let histories = opened.histories_but(|name| kept.contains_key(name)).await;
+        Self::of(opened, Goal::Apply, Passing::default(), histories, kept).await
     }
 
     /// Plans what is to be added against histories that need say no more than how the project's own migrations stand:
@@ -64,7 +79,7 @@ impl Prepared {
             is_unmeasured: true,
             ..passing
         };
-        Self::of(opened, Goal::Add, passing, histories).await
+        Self::of(opened, Goal::Add, passing, histories, BTreeMap::new()).await
     }
 
     async fn of(
@@ -72,35 +87,42 @@ impl Prepared {
         goal: Goal,
         passing: Passing,
         histories: Histories,
+        mut kept: BTreeMap<TargetName, Standing>,
     ) -> Result<Self, EngineError> {
+        kept.retain(|name, _| !histories.contains_key(name));
         let plugins = Arc::clone(&opened.plugins);
         let planner = opened.planner(Arc::clone(&plugins), goal);
-        let survey = opened.survey(&planner, histories).await;
+        let mut survey = opened.survey(&planner, histories).await;
         let metrics = opened.context.metrics();
         if let Some(metrics) = metrics.filter(|_| !passing.is_unmeasured) {
             let environment = opened.environment().name.as_str();
             if opened.targets.is_complete() {
                 // One that couldn't be read is still the environment's.
                 let all = survey.histories.keys().chain(survey.failures.keys());
-                metrics.keep_databases(environment, all);
+                metrics.keep_databases(environment, all.chain(kept.keys()));
             }
             metrics.surveyed(environment, &survey.histories, &survey.plan);
         }
+        let known = kept.values().map(|standing| standing.plan.clone());
+        survey.plan.targets.extend(known);
+        let targets = &mut survey.plan.targets;
+        targets.sort_by(|one, other| one.target.cmp(&other.target));
         let options = GateOptions {
             now: Timestamp::now(),
             destructive_confirmed: passing.destructive_confirmed,
             overridden: passing.overridden.iter().map(|(gate, _)| *gate).collect(),
         };
-        let gates = gate_input(
-            &opened.project,
-            opened.environment(),
-            &survey.histories,
-            options,
-        )?;
+        let known = kept.iter();
+        let known = known.map(|(name, standing)| (name.clone(), standing.history.clone()));
+        survey.histories.extend(known);
+        let (project, environment) = (&opened.project, opened.environment());
+        let gates = gate_input(project, environment, &survey.histories, options)?;
+        survey.histories.retain(|name, _| !kept.contains_key(name));
         Ok(Self {
             planner,
             plugins,
             survey,
+            kept,
             gates,
             reasons: passing.overridden,
         })
@@ -110,6 +132,12 @@ impl Prepared {
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.survey.plan
+    }
+
+    /// What every target records that could be read; none where one wasn't asked.
+    #[must_use]
+    pub fn every_history(&self) -> Option<&BTreeMap<TargetName, History>> {
+        self.kept.is_empty().then_some(&self.survey.histories)
     }
 
     /// What the gates say of it.

@@ -47,7 +47,7 @@ pub fn awaiting(opened: &Opened) -> impl Iterator<Item = &EnvironmentName> {
 pub async fn publish_again(
     before: Option<&Publishing>,
     opened: &Opened,
-    known: &BTreeMap<TargetName, History>,
+    known: Option<&BTreeMap<TargetName, History>>,
 ) -> Option<Publishing> {
     let is_done = match before {
         Some(Publishing::Done(head)) => {
@@ -60,7 +60,7 @@ pub async fn publish_again(
     if is_done || !is_publishable(opened) {
         return None;
     }
-    Some(publish(opened, Some(known)).await)
+    Some(publish(opened, known).await)
 }
 
 /// Publishes what every target has. The run is over and went well, so what keeps this from being published is told and

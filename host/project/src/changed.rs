@@ -36,7 +36,8 @@ pub fn changed_databases(
     names
         .into_iter()
         .filter(|name| {
-            was.databases.get(*name) != is.databases.get(*name) || then.get(name) != now.get(name)
+            was.databases.get(*name) != is.databases.get(*name)
+                || !are_same(then.get(name), now.get(name))
         })
         .cloned()
         .collect()
@@ -48,6 +49,15 @@ fn common(environment: &Environment) -> Environment {
         databases: BTreeMap::new(),
         ..environment.clone()
     }
+}
+
+/// A definition that was parsed once is mostly the same object.
+fn are_same(then: Option<&Vec<&Arc<Migration>>>, now: Option<&Vec<&Arc<Migration>>>) -> bool {
+    let (then, now) = (then.into_iter().flatten(), now.into_iter().flatten());
+    let is_same =
+        |one: &Arc<Migration>, other: &Arc<Migration>| Arc::ptr_eq(one, other) || one == other;
+    then.clone().count() == now.clone().count()
+        && then.zip(now).all(|(one, other)| is_same(one, other))
 }
 
 /// Definitions have their migrations by name, so that equal lists are equal plans.

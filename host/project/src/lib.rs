@@ -63,7 +63,7 @@ pub use remote::{Remote, RemoteLocation};
 pub use secrets::{CheckedSecret, check_secrets};
 pub use sessions::Sessions;
 pub use source_secrets::SourceSecrets;
-pub use survey::{Histories, Survey, histories, histories_of, survey, survey_of};
+pub use survey::{Histories, Survey, histories, histories_but, histories_of, survey, survey_of};
 pub use targets::{Target, Targets};
 pub use verification::Verification;
 pub use whimbrel_config::{DefinitionCache, WrittenTree};

@@ -39,6 +39,16 @@ pub async fn histories(targets: &Targets, keep: Option<&Sessions>) -> Histories 
     .await
 }
 
+/// The same without those that are known otherwise, and over connections that nobody keeps.
+pub async fn histories_but(targets: &Targets, is_known: impl Fn(&TargetName) -> bool) -> Histories {
+    let mut names = names(targets);
+    names.retain(|(name, ())| !is_known(name));
+    at_once(targets, names, |name, ()| async move {
+        read(targets, &name, false, None).await
+    })
+    .await
+}
+
 /// The same of these migrations alone, as far as [`history::read_without_definitions_of`] goes by names, over connections that
 /// are kept for whoever asks next.
 pub async fn histories_of(targets: &Targets, only: &[MigrationName], idle: &Idle) -> Histories {

@@ -11,6 +11,7 @@ use whimbrel_core::gate::Refusal;
 
 use crate::audience::Stand;
 use crate::desired::Desired;
+use crate::drift::Drift;
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::source::{Freshness, Source};
@@ -79,6 +80,7 @@ pub(crate) struct State {
     pub(crate) retry_at: Option<Timestamp>,
     pub(crate) last_run: Option<String>,
     pub(crate) checked_at: Option<Timestamp>,
+    pub(crate) drift: Option<Drift>,
 }
 
 /// Why the newest revision couldn't be read.
@@ -86,6 +88,15 @@ pub(crate) struct State {
 pub(crate) struct Unread {
     pub(crate) freshness: Freshness,
     pub(crate) error: String,
+}
+
+/// What is to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Every database.
+    Everything,
+    /// Those for which what was pushed may change something.
+    Changes,
 }
 
 /// A plan in short.
@@ -103,6 +114,8 @@ pub(crate) struct Environment {
     pub(crate) readiness: Readiness,
     woken: Notify,
     is_woken: AtomicBool,
+    /// Whether somebody asked to look at everything.
+    is_whole: AtomicBool,
     gone: AtomicBool,
     orders: mpsc::Sender<Order>,
     state: Mutex<State>,
@@ -140,6 +153,8 @@ pub(crate) struct EnvironmentView {
     last_run: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checked_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<Drift>,
 }
 
 impl Environment {
@@ -158,6 +173,7 @@ impl Environment {
             woken: Notify::new(),
             // Its first look waits as well.
             is_woken: AtomicBool::new(true),
+            is_whole: AtomicBool::new(true),
             gone: AtomicBool::new(false),
             orders,
             state: Mutex::new(State {
@@ -172,6 +188,7 @@ impl Environment {
                 retry_at: None,
                 last_run: None,
                 checked_at: None,
+                drift: None,
             }),
         }
     }
@@ -190,7 +207,10 @@ impl Environment {
     }
 
     /// Asks its loop to look again.
-    pub(crate) fn wake(&self) {
+    pub(crate) fn wake(&self, reach: Reach) {
+        if reach == Reach::Everything {
+            self.is_whole.store(true, Ordering::Relaxed);
+        }
         self.is_woken.store(true, Ordering::Relaxed);
         self.woken.notify_one();
     }
@@ -200,9 +220,14 @@ impl Environment {
         self.woken.notified().await;
     }
 
-    /// Its loop looks.
-    pub(crate) fn begin(&self) {
+    /// Its loop looks; at what it was asked to.
+    pub(crate) fn begin(&self) -> Reach {
         self.is_woken.store(false, Ordering::Relaxed);
+        if self.is_whole.swap(false, Ordering::Relaxed) {
+            Reach::Everything
+        } else {
+            Reach::Changes
+        }
     }
 
     /// How many pieces of work wait for its loop.
@@ -214,7 +239,7 @@ impl Environment {
     /// Says that nobody keeps it any more.
     pub(crate) fn forget(&self) {
         self.gone.store(true, Ordering::Relaxed);
-        self.wake();
+        self.wake(Reach::Everything);
     }
 
     pub(crate) fn is_gone(&self) -> bool {
@@ -253,6 +278,7 @@ impl Environment {
             retry_at: state.retry_at,
             last_run: state.last_run.clone(),
             checked_at: state.checked_at,
+            drift: state.drift,
         }
     }
 

@@ -10,6 +10,7 @@ mod api;
 mod audience;
 pub mod client;
 mod desired;
+mod drift;
 mod environment;
 mod error;
 mod hooks;
@@ -118,6 +119,7 @@ pub async fn serve(
         reports::keep(&server, source);
     }
     tokio::spawn(read_tokens_again(Arc::clone(&server)));
+    tokio::spawn(drift::keep(Arc::clone(&server)));
     stop.requested().await;
     drop(guard);
     server.release();

@@ -20,6 +20,10 @@ pub struct Limits {
     pub bell_patience: Duration,
     /// After how long a project is opened anew although its source is the same: a query of `forEach` may have new rows.
     pub reopen: Duration,
+    /// How often databases are compared with what was applied to them; never if zero.
+    pub drift_interval: Duration,
+    /// How long comparing one database may take: its checks are the project's own queries.
+    pub drift_time: Duration,
     /// How often a plan is made again at once because it changed meanwhile.
     pub replans: u32,
     /// How late a loop may be before the process counts as dead; far above any plan's time. A run counts as progress for as
@@ -75,8 +79,14 @@ pub struct Limits {
     pub deliveries: usize,
     /// How many of them are looked at in the sandbox at once: each takes a processor.
     pub deliveries_at_once: usize,
-    /// The most deliveries of a source that are remembered, to know one again.
+    /// For how long a delivery is remembered, to know it again: somebody may send it again by hand days later.
+    pub deliveries_time: Duration,
+    /// The most deliveries of a source that are remembered: some megabytes.
     pub deliveries_remembered: usize,
+    /// How many deliveries of a source may come at once: a burst of a thousand, and what else comes.
+    pub deliveries_burst: u32,
+    /// How long it takes after a burst until one more may come.
+    pub deliveries_pause: Duration,
     /// The most pull requests of a source that wait to be planned; each waits once, with its newest commit.
     pub proposals: usize,
     /// How long the plan of one pull request against one environment may take.
@@ -97,6 +107,8 @@ impl Default for Limits {
             bell_rest: Duration::from_millis(500),
             bell_patience: Duration::from_secs(5),
             reopen: Duration::from_secs(600),
+            drift_interval: Duration::from_secs(600),
+            drift_time: Duration::from_secs(60),
             replans: 5,
             stuck: Duration::from_secs(300),
             grace: Duration::from_secs(25),
@@ -124,7 +136,10 @@ impl Default for Limits {
             delivery_time: Duration::from_secs(10),
             deliveries: 128,
             deliveries_at_once: 4,
-            deliveries_remembered: 4_096,
+            deliveries_time: Duration::from_secs(72 * 3_600),
+            deliveries_remembered: 32_768,
+            deliveries_burst: 1_100,
+            deliveries_pause: Duration::from_millis(100),
             proposals: 64,
             proposal_time: Duration::from_secs(120),
             statuses: 256,

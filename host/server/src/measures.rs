@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use whimbrel_core::name::TargetName;
 use whimbrel_report::metrics::Metrics;
 use whimbrel_signal::metric::{FetchResult, Gauge, Name, Provider, WebhookResult};
 
@@ -51,6 +52,11 @@ impl Measures {
     /// Every database of an environment was brought, or found, to be as defined.
     pub(crate) fn up_to_date(&self, environment: &str) {
         self.metrics.meter().up_to_date(environment);
+    }
+
+    /// So many migrations of a database aren't as they were applied.
+    pub(crate) fn drifted(&self, environment: &str, target: &TargetName, migrations: usize) {
+        self.metrics.drifted(environment, target, migrations);
     }
 
     /// An environment is kept no more.

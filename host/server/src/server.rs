@@ -11,7 +11,7 @@ use whimbrel_run::Stop;
 use crate::answers::Answers;
 use crate::audience::{Listeners, Stand};
 use crate::desired::Guard;
-use crate::environment::Environment;
+use crate::environment::{Environment, Reach};
 use crate::hooks::Hooks;
 use crate::limits::Limits;
 use crate::measures::Measures;
@@ -176,10 +176,10 @@ impl Server {
     }
 
     /// Wakes the environments of a source.
-    pub(crate) fn wake(&self, source: &Source) {
+    pub(crate) fn wake(&self, source: &Source, reach: Reach) {
         for environment in self.environments() {
             if environment.source.name == source.name {
-                environment.wake();
+                environment.wake(reach);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The loop of a source: looks at it, and sees to it that each of its environments has a loop of its own.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ use whimbrel_git::{Access, Fetched};
 use whimbrel_project::{Control, Place, ProjectError};
 use whimbrel_signal::metric::FetchResult;
 
-use crate::hooks::Seen;
+use crate::environment::Reach;
+use crate::hooks::{Bucket, Seen};
 use crate::limits::Limits;
 use crate::measures::Measures;
 use crate::reports::Reports;
@@ -26,11 +28,15 @@ pub(crate) struct Source {
     pub(crate) settings: SourceSettings,
     /// Deliveries of its host that were taken.
     pub(crate) seen: Seen,
+    /// How many of them may come.
+    pub(crate) bucket: Bucket,
     /// What is shown at its host.
     pub(crate) reports: Option<Reports>,
     /// The mirror of a repository elsewhere, as it was fetched last.
     fetched: Mutex<Option<Place>>,
     bell: Notify,
+    /// Whether somebody who rang wants everything to be looked at.
+    is_whole: AtomicBool,
     begun: Instant,
     state: Mutex<State>,
 }
@@ -81,19 +87,24 @@ impl Source {
         let reporter = settings.hosted.as_ref();
         let reporter = reporter.and_then(|hosted| hosted.reporter.clone());
         Self {
-            seen: Seen::new(limits.deliveries_remembered),
+            seen: Seen::new(limits.deliveries_time, limits.deliveries_remembered),
+            bucket: Bucket::new(limits.deliveries_burst, limits.deliveries_pause),
             reports: reporter.map(|reporter| Reports::new(reporter, limits)),
             name,
             settings,
             fetched: Mutex::default(),
             bell: Notify::new(),
+            is_whole: AtomicBool::new(true),
             begun: Instant::now(),
             state: Mutex::default(),
         }
     }
 
     /// Asks to look at it soon. A thousand who ask at once are one.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn ring(&self, reach: Reach) {
+        if reach == Reach::Everything {
+            self.is_whole.store(true, Ordering::Relaxed);
+        }
         self.bell.notify_one();
     }
 
@@ -221,7 +232,7 @@ pub(crate) async fn keep(server: Arc<Server>, source: Arc<Source>) {
         tokio::select! {
             () = server.stop.requested() => return,
             () = source.bell.notified() => quiet(&server, &source, looked).await,
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(pause) => source.is_whole.store(true, Ordering::Relaxed),
         }
     }
 }
@@ -245,6 +256,7 @@ async fn quiet(server: &Server, source: &Source, looked: Instant) {
 
 /// Looks at it once; whether it could be read.
 async fn look(server: &Arc<Server>, source: &Arc<Source>) -> bool {
+    let is_whole = source.is_whole.swap(false, Ordering::Relaxed);
     let read = match source.access().await {
         Ok(access) => {
             let (source, server) = (Arc::clone(source), Arc::clone(server));
@@ -275,7 +287,12 @@ async fn look(server: &Arc<Server>, source: &Arc<Source>) -> bool {
         }
     };
     // Databases and approvals may have changed even where the source can't be read.
-    server.wake(source);
+    let reach = if is_whole || !is_good {
+        Reach::Everything
+    } else {
+        Reach::Changes
+    };
+    server.wake(source, reach);
     tidy(source).await;
     is_good
 }

@@ -1,7 +1,7 @@
 """A Git host as the product sees it: deliveries of its webhooks, and an API that takes statuses and comments.
 
-The API is GitHub's, as far as the product uses it. Where `cargo xtask tools` has fetched the description that GitHub
-publishes, every request is held to it.
+The API is GitHub's, as far as the product uses it. Every request is held to the description that GitHub publishes, which
+`cargo xtask tools` fetches.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import threading
+import time
 import urllib.parse
 import uuid
 from functools import cache
@@ -98,17 +99,16 @@ def ping(secret):
 
 @cache
 def _description():
-    """GitHub's own description of its API, where it was fetched."""
+    """GitHub's own description of its API."""
     tools = Path(os.environ.get("WHIMBREL_CACHE", Path.home() / ".cache/whimbrel")) / "tools/payloads"
     file = tools / "github-openapi.json"
-    return json.loads(file.read_text()) if file.exists() else None
+    assert file.exists(), f"no {file}: `cargo xtask tools` fetches what GitHub publishes of its API"
+    return json.loads(file.read_text())
 
 
 def _hold(method, path, body):
     """Holds a request to the description."""
     description = _description()
-    if description is None:
-        return
     for pattern, operations in description["paths"].items():
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path) and method.lower() in operations:
             operation = operations[method.lower()]
@@ -133,6 +133,9 @@ class GitHub:
         self.wrong = []
         # While set, every request is answered with this status.
         self.status = None
+        # How long whoever asks is to wait, in seconds, counted from the first answer that says so.
+        self.limit = None
+        self.limited_until = None
         self._numbers = iter(range(1, 10_000))
         self._lock = threading.Lock()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -144,7 +147,7 @@ class GitHub:
         """Ends it."""
         self.server.shutdown()
         self.server.server_close()
-        assert self.wrong == []
+        assert self.wrong == [], self.wrong
 
     def state(self, commit, context):
         """The newest status of a commit: its state and its description."""
@@ -176,9 +179,15 @@ class GitHub:
 
     def _answer(self, method, target, headers, body):
         path, _, query = target.partition("?")
-        if self.status:
+        if self.limit and self.limited_until is None:
+            self.limited_until = time.monotonic() + self.limit
+        elif self.limit and time.monotonic() < self.limited_until:
+            self.wrong.append(f"{method} {path} came before the limit had ended")
+        elif self.limit:
+            self.limit = None
+        if self.status or self.limit:
             self.refused += 1
-            return self.status, {"message": "API rate limit exceeded"}
+            return self.status or 429, {"message": "API rate limit exceeded"}
         if headers.get("Authorization") != f"Bearer {self.token.value}":
             self.refused += 1
             return 401, {"message": "Bad credentials"}
@@ -230,7 +239,7 @@ class GitHub:
                 self.send_header("Content-Type", "application/json; charset=utf-8")
                 self.send_header("Content-Length", str(len(content)))
                 if status in (403, 429):
-                    self.send_header("Retry-After", "1")
+                    self.send_header("Retry-After", str(outer.limit or 1))
                 self.end_headers()
                 self.wfile.write(content)
 

@@ -25,3 +25,8 @@ class Growth:
     def most(self):
         """How much so far."""
         return (memory(self.process)[1] - self.before) / MEBIBYTE
+
+    @property
+    def now(self):
+        """How much it is now."""
+        return (memory(self.process)[0] - self.before) / MEBIBYTE

@@ -8,6 +8,7 @@
 )]
 
 mod failure;
+mod git_server;
 mod kubernetes;
 mod machine;
 mod measure;
@@ -17,6 +18,7 @@ mod project;
 mod report;
 mod repository;
 mod rows;
+mod scraper;
 mod server;
 
 use std::process::ExitCode;

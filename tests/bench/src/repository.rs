@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::failure::{Doing, Failure, Result};
+use crate::git_server::GitServer;
 use crate::measure::timed;
 
 /// A clone with where it pushes.
@@ -13,6 +14,7 @@ pub struct Repository {
     clone: PathBuf,
     /// The bare one.
     pub bare: PathBuf,
+    server: Option<GitServer>,
 }
 
 impl Repository {
@@ -21,6 +23,7 @@ impl Repository {
         let repository = Self {
             clone: project.to_owned(),
             bare,
+            server: None,
         };
         repository.git(&["init", "--quiet", "--initial-branch=main"])?;
         repository.commit()?;
@@ -28,6 +31,17 @@ impl Repository {
         repository.git(&["clone", "--quiet", "--bare", ".", &bare])?;
         repository.git(&["remote", "add", "origin", &bare])?;
         Ok(repository)
+    }
+
+    /// Pushes and fetches over HTTP from now on.
+    pub fn serve(&mut self) -> Result {
+        let root = self.bare.parent().unwrap_or(Path::new("."));
+        self.server = Some(GitServer::start(root)?);
+        let bare = self.bare.display().to_string();
+        self.git(&["-C", &bare, "config", "http.receivepack", "true"])?;
+        let address = self.address();
+        self.git(&["remote", "set-url", "origin", &address])?;
+        Ok(())
     }
 
     /// Commits everything; gives the commit.
@@ -74,7 +88,11 @@ impl Repository {
 
     /// The bare one's URL.
     pub fn address(&self) -> String {
-        format!("file://{}", self.bare.display())
+        let name = self.bare.file_name().unwrap_or_default();
+        match &self.server {
+            Some(server) => server.url(&name.to_string_lossy()),
+            None => format!("file://{}", self.bare.display()),
+        }
     }
 
     fn git(&self, arguments: &[&str]) -> Result<Duration> {

@@ -191,6 +191,24 @@ impl Server {
         }))
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Waits until its metrics are as asked.
+    pub fn wait_for_metrics(&self, are: impl Fn(&str) -> bool) -> Result {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let (status, text) = self.request("GET", "/metrics")?;
+            if status == 200 && are(&text) {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE * 100);
+        }
+        Err(Failure::new("its metrics never were as asked"))
+    }
+
     /// Waits until the environment `dev` stands as asked.
     pub fn wait(&self, stands: impl Fn(&Json) -> bool) -> Result {
         self.wait_for("dev", stands)

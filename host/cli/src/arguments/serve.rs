@@ -40,6 +40,9 @@ pub(crate) struct Serve {
     /// How often to look at the source when nothing rings before, such as `60s`
     #[arg(long, value_name = "TIME", value_parser = super::time)]
     pub(crate) interval: Option<Duration>,
+    /// How often databases are compared with what was applied to them and their checks run again, such as `10m`; `0s` for never
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
+    pub(crate) drift_interval: Option<Duration>,
     /// How long a statement in flight may go on after SIGTERM
     #[arg(long, value_name = "TIME", value_parser = super::time)]
     pub(crate) grace: Option<Duration>,

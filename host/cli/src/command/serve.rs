@@ -70,6 +70,9 @@ async fn settings(
     if let Some(grace) = arguments.grace {
         limits.grace = grace;
     }
+    if let Some(interval) = arguments.drift_interval {
+        limits.drift_interval = interval;
+    }
     let mut sources = sources::read(arguments, &folder, context).await?;
     let has_default = arguments.configs.is_empty() || global.project.is_some();
     let mut named = Vec::new();

@@ -3,17 +3,11 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use whimbrel_core::history::Record;
-use whimbrel_core::name::{MigrationName, TargetName};
-use whimbrel_core::plan::DesiredMigration;
-use whimbrel_core::template::expand_sql;
-use whimbrel_database::Session;
-use whimbrel_database::history::read_without_definitions;
-use whimbrel_engine::{Meanwhile, Opened};
-use whimbrel_project::ProjectError;
+use whimbrel_core::name::MigrationName;
+use whimbrel_engine::{Difference, Meanwhile, Opened};
 use whimbrel_report::{bad, good, hint, plural};
+use whimbrel_run::Stop;
 use whimbrel_run::administration::{self, Accepted};
-use whimbrel_run::{Stop, failing_check};
 
 use crate::arguments::{Format, Global, Verify};
 use crate::engine::open;
@@ -21,14 +15,6 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::metrics::{Deed, Measured};
 use crate::output::Output;
-
-/// One thing that isn't as it was applied.
-struct Difference {
-    target: TargetName,
-    migration: MigrationName,
-    kind: &'static str,
-    message: String,
-}
 
 pub(crate) async fn run(
     arguments: &Verify,
@@ -58,11 +44,12 @@ async fn compare(
     let mut differences = Vec::new();
     let mut verified = 0;
     for target in opened.names() {
-        let before = differences.len();
-        verified += verify(&opened, &target, &mut differences).await?;
+        let compared = whimbrel_engine::compare(&opened, &target).await?;
         if let Some(metrics) = output.metrics() {
-            metrics.drifted(environment, &target, differences.len() - before);
+            metrics.drifted(environment, &target, compared.differences.len());
         }
+        verified += compared.compared;
+        differences.extend(compared.differences);
     }
     let render = |format| match format {
         Format::Json => as_json(&differences, verified),
@@ -108,74 +95,6 @@ async fn accept(opened: &Opened, names: &[MigrationName], reason: &str) -> Resul
         }
     }
     Ok(())
-}
-
-/// Compares one target; how many migrations were compared.
-async fn verify(
-    opened: &Opened,
-    target: &TargetName,
-    differences: &mut Vec<Difference>,
-) -> Result<usize, CliError> {
-    let mut session = opened.read_only(target).await?;
-    let history = read_without_definitions(session.as_mut()).await;
-    let history = history.map_err(|source| ProjectError::unreadable(target, source))?;
-    let desired = opened.project.desired(&target.database);
-    for record in &history.records {
-        let item = desired
-            .iter()
-            .find(|item| item.migration.name == record.name);
-        let mut differs = |kind, message| {
-            differences.push(Difference {
-                target: target.clone(),
-                migration: record.name.clone(),
-                kind,
-                message,
-            });
-        };
-        if !record.state.is_complete() {
-            differs("unfinished", format!("it is {}", record.state.as_str()));
-            continue;
-        }
-        match item {
-            None => differs("absent", "it is applied, and nothing defines it".to_owned()),
-            Some(item) if item.checksum != record.checksum => differs(
-                "edited",
-                format!(
-                    "{} was edited: applied as {}, now {}",
-                    item.migration.origin.path,
-                    record.checksum.short(),
-                    item.checksum.short()
-                ),
-            ),
-            Some(item) => {
-                if let Some(words) = failed_check(session.as_mut(), item, record).await {
-                    differs("check", words);
-                }
-            }
-        }
-    }
-    Ok(history.records.len())
-}
-
-/// Runs the checks after a migration again, with the parameters that it was applied with.
-async fn failed_check(
-    session: &mut dyn Session,
-    item: &DesiredMigration,
-    record: &Record,
-) -> Option<String> {
-    for check in &item.migration.checks.after {
-        let mut check = check.clone();
-        match expand_sql(session.dialect(), &check.query, &record.parameters) {
-            Ok(query) => check.query = query,
-            Err(error) => return Some(format!("the check `{}`: {error}", check.name)),
-        }
-        match failing_check(session, std::slice::from_ref(&check)).await {
-            Ok(None) => {}
-            Ok(Some(words)) => return Some(words),
-            Err(error) => return Some(error.to_string()),
-        }
-    }
-    None
 }
 
 fn as_json(differences: &[Difference], verified: usize) -> String {

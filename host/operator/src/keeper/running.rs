@@ -136,7 +136,7 @@ impl Keeper {
             return;
         };
         if let (Known::Current, Some(prepared)) = (&pass.known, &surveyed.prepared) {
-            let (before, known) = (self.publishing.as_ref(), &prepared.survey.histories);
+            let (before, known) = (self.publishing.as_ref(), prepared.every_history());
             let done = publish_again(before, &surveyed.opened, known).await;
             self.publishing = done.or(self.publishing.take());
         }

@@ -13,7 +13,7 @@ use whimbrel_report::PlanView;
 use whimbrel_report::findings::Notes;
 
 use crate::desired::Desired;
-use crate::environment::Environment;
+use crate::environment::{Environment, Reach};
 use crate::problem::Problem;
 use crate::server::Server;
 
@@ -38,7 +38,7 @@ pub(super) async fn sync(
     let Some(source) = server.sources.get(&name) else {
         return Err(Problem::not_found(format!("there is no source `{name}`")));
     };
-    source.ring();
+    source.ring(Reach::Everything);
     let mut response = super::json(json!({"source": name}).to_string());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)

@@ -43,7 +43,7 @@ async fn take(server: &Arc<Server>, name: &str, request: Request) -> Result<Resp
         return Err(Problem::not_found(detail).into());
     };
     // Before anything is read: what doesn't fit takes no memory.
-    let _room = hooks.room(server)?;
+    let _room = hooks.room(server, source)?;
     let (head, body) = request.into_parts();
     let body = to_bytes(body, server.limits.delivery_bytes);
     let body = match tokio::time::timeout(server.limits.delivery_time, body).await {

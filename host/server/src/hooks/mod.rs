@@ -1,21 +1,24 @@
 //! Deliveries of Git hosts: a genuine one rings its source's bell, and says which pull request to look at. Nothing else in it
 //! is believed.
 
+mod bucket;
 mod seen;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::StatusCode;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use whimbrel_plugin::{GitEvent, Rejection, Verified, WebhookReceiver};
 use whimbrel_signal::metric::{Provider, WebhookResult};
 
+use crate::environment::Reach;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::source::Source;
 
+pub(crate) use bucket::Bucket;
 pub(crate) use seen::Seen;
 
 /// After how many seconds somebody who found no room may come again.
@@ -81,12 +84,18 @@ impl Hooks {
         }
     }
 
-    /// Room for one more.
-    pub(crate) fn room(&self, server: &Server) -> Result<SemaphorePermit<'_>, Refused> {
-        self.room.try_acquire().map_err(|_| {
-            self.count(server, "", WebhookResult::Overloaded);
-            overloaded()
-        })
+    /// Room for one more, of a source from which not too many came.
+    pub(crate) fn room(
+        &self,
+        server: &Server,
+        source: &Source,
+    ) -> Result<SemaphorePermit<'_>, Refused> {
+        let room = self.room.try_acquire().map_err(|_| overloaded());
+        let room = room.and_then(|room| match source.bucket.take(Instant::now()) {
+            Ok(()) => Ok(room),
+            Err(pause) => Err(too_many(pause)),
+        });
+        room.inspect_err(|_| self.count(server, "", WebhookResult::Overloaded))
     }
 
     /// Why a body couldn't be read.
@@ -142,12 +151,12 @@ impl Hooks {
             let kind = "wrong-repository";
             return Err(Problem::new(StatusCode::FORBIDDEN, kind, "not here", detail).into());
         }
-        if source.seen.knows(&verified.id) {
+        if source.seen.knows(&verified.id, Instant::now()) {
             return Ok(Taken::Duplicate);
         }
         let taken = match &verified.event {
             GitEvent::Push(_) => {
-                source.ring();
+                source.ring(Reach::Changes);
                 Taken::Rang
             }
             GitEvent::PullRequest(request) => match &source.reports {
@@ -159,7 +168,7 @@ impl Hooks {
             GitEvent::Ping | GitEvent::Other(_) | GitEvent::Ignored(_) => Taken::Ignored,
         };
         // What found no room may come again under its name.
-        source.seen.remember(&verified.id);
+        source.seen.remember(&verified.id, Instant::now());
         Ok(taken)
     }
 
@@ -215,6 +224,16 @@ fn overloaded() -> Refused {
     Refused {
         problem: Problem::unavailable("too many deliveries at once"),
         again: Some(AGAIN),
+    }
+}
+
+fn too_many(pause: Duration) -> Refused {
+    Refused {
+        problem: Problem::unavailable("too many deliveries came"),
+        again: Some(
+            u16::try_from(pause.as_secs())
+                .map_or(MUCH_LATER, |seconds| seconds.saturating_add(AGAIN)),
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The loop of an environment: reads its newest revision, plans, and runs what may be run. One after the other, so that
 //! nothing here competes with itself; other processes are kept apart by the databases' locks and fences.
 
+mod looking;
 mod orders;
 mod publishing;
 
@@ -12,18 +13,15 @@ use tokio::sync::mpsc;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::plan::Plan;
 use whimbrel_engine::{
-    Admitted, Closing, Context, Ending, EngineError, Meanwhile, Opened, Passing, Prepared,
-    Publishing, Stand, ending, opening,
+    Admitted, Ending, EngineError, Kept, Opened, Passing, Prepared, Publishing, Stand, ending,
 };
 use whimbrel_plugin::CommitState;
-use whimbrel_project::Control;
 
 use crate::audience::Starting;
-use crate::desired::{Desired, Guard, Marker};
-use crate::environment::{Environment, Order, Phase, PlanLine, Unread};
+use crate::desired::{Desired, Guard};
+use crate::environment::{Environment, Order, Phase, PlanLine, Reach};
 use crate::pulse::Pulse;
 use crate::server::Server;
-use crate::source::Freshness;
 
 /// The longest pause of a loop that waits to be woken.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -48,6 +46,12 @@ struct Worker {
     /// What failed and is still to be planned as it is after that, so that it is known again.
     hold: Option<Arc<Desired>>,
     failures: u32,
+    /// Databases that lacked nothing by the definitions that are there, and needn't be asked for every push.
+    kept: Kept,
+    /// Whether it is for a push alone that it looks.
+    reach: Reach,
+    /// When all of them were asked last.
+    asked_all: Instant,
     /// What became of publishing; none when it is still to be done by this process.
     publishing: Option<Publishing>,
     /// What was run and is still to be published.
@@ -72,6 +76,9 @@ pub(crate) async fn keep(
         held: None,
         hold: None,
         failures: 0,
+        kept: Kept::default(),
+        reach: Reach::Everything,
+        asked_all: Instant::now(),
         publishing: None,
         unpublished: None,
     };
@@ -95,9 +102,12 @@ impl Worker {
             tokio::select! {
                 biased;
                 () = stop.requested() => return,
-                Some(order) = orders.recv() => self.order(order).await,
-                () = self.environment.woken() => {}
-                () = tokio::time::sleep(pause) => {}
+                Some(order) = orders.recv() => {
+                    self.reach = Reach::Everything;
+                    self.order(order).await;
+                }
+                () = self.environment.woken() => self.reach = Reach::Changes,
+                () = tokio::time::sleep(pause) => self.reach = Reach::Everything,
             }
             if self.environment.is_gone() || stop.is_requested() {
                 return;
@@ -108,7 +118,7 @@ impl Worker {
 
     /// Brings the environment as far as it may be brought; when to try again, if that is worth it.
     async fn reconcile(&mut self) -> Option<Instant> {
-        self.environment.begin();
+        self.begin();
         for _ in 0..self.server.limits.replans {
             self.pulse.beat(Duration::ZERO);
             match self.once().await {
@@ -146,71 +156,12 @@ impl Worker {
         }
         let next = self.plan_and_run(&desired).await;
         if !matches!(next, Next::Again) {
-            self.publish_rest().await;
+            self.publish_soon().await;
         }
         match next {
             Next::Wait if !is_fresh => Next::Retry,
             next => next,
         }
-    }
-
-    /// Reads the newest revision if there is one; whether it could be looked for.
-    async fn refresh(&self) -> bool {
-        match self.read().await {
-            Ok(newer) => {
-                let mut state = self.environment.lock();
-                state.unread = None;
-                // What was there before is given back outside of the lock.
-                let before = newer.and_then(|newer| state.desired.replace(newer));
-                drop(state);
-                drop(before);
-                true
-            }
-            Err(error) => {
-                let freshness = if error.is_definition() {
-                    Freshness::Invalid
-                } else {
-                    Freshness::Stale
-                };
-                tracing::warn!(environment = %self.environment.name, %error, "the newest revision can't be read");
-                let error = self.scrub(&error.to_string());
-                let mut state = self.environment.lock();
-                if state.desired.is_none() {
-                    state.phase = Phase::Retrying;
-                }
-                state.unread = Some(Unread { freshness, error });
-                false
-            }
-        }
-    }
-
-    /// The newest revision, if it is another one than what is there, or what is there is old.
-    async fn read(&self) -> Result<Option<Arc<Desired>>, EngineError> {
-        let selection = self.environment.source.selection(&self.environment.name);
-        let control = Control::Environment(selection.environment.clone());
-        let asked = selection.clone();
-        let opening = tokio::task::spawn_blocking(move || opening(&asked, control)).await;
-        let opening = opening.map_err(EngineError::Task)??;
-        let marker = Marker::of(&opening);
-        if let Some(known) = self.environment.desired()
-            && marker.is_some()
-            && known.marker == marker
-            && known.at.elapsed() < self.server.limits.reopen
-        {
-            return Ok(None);
-        }
-        let context = self.context();
-        let opened = Opened::of(opening, &selection, &context, Meanwhile::Read).await?;
-        let desired = Desired::new(opened, marker, self.guard.clone());
-        Ok(Some(Arc::new(desired)))
-    }
-
-    fn context(&self) -> Context {
-        let stand = Arc::new(self.environment.stand.clone());
-        let context = self.server.context.clone();
-        context
-            .with_audience(stand)
-            .with_closing(Closing::default())
     }
 
     /// Holds the plan of what failed. Of these definitions and no others: newer ones may be what mends it.
@@ -225,7 +176,11 @@ impl Worker {
     async fn plan_and_run(&mut self, desired: &Arc<Desired>) -> Next {
         let opened = &desired.opened;
         let goal = whimbrel_core::plan::Goal::Apply;
-        let prepared = match Prepared::new(opened, goal, Passing::default()).await {
+        let prepared = match self.reach {
+            Reach::Changes => Prepared::again(opened, &self.kept).await,
+            Reach::Everything => Prepared::new(opened, goal, Passing::default()).await,
+        };
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.environment.lock().revision = desired.revision();
@@ -233,6 +188,7 @@ impl Worker {
                 return Next::Retry;
             }
         };
+        self.kept = Kept::of(opened, &prepared);
         let refusals = prepared.refusals();
         let digest = prepared.plan().digest();
         let is_held = self.held == Some(digest);
@@ -346,7 +302,10 @@ impl Worker {
                 self.says(Phase::Retrying, &error, hint);
                 Next::Retry
             }
-            Ending::Moved => Next::Again,
+            Ending::Moved => {
+                self.reach = Reach::Everything;
+                Next::Again
+            }
             Ending::Failed => {
                 self.show(
                     opened,

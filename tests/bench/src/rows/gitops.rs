@@ -35,6 +35,15 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result {
     syncs(stage, report)
 }
 
+/// How a repository is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// As a file.
+    File,
+    /// Over HTTP.
+    Http,
+}
+
 /// A project in a repository, and a server that has applied all of it.
 struct Scene {
     project: Project,
@@ -44,13 +53,16 @@ struct Scene {
 }
 
 impl Scene {
-    fn set(stage: &Stage, url: String, migrations: usize) -> Result<Self> {
+    fn set(stage: &Stage, url: String, migrations: usize, over: Over) -> Result<Self> {
         let project = Project::new(&stage.whimbrel, &[("db".to_owned(), url)], "")?;
         for number in 1..=migrations {
             project.table(number, "db", Shape::Plain)?;
         }
         let folder = tempfile::tempdir().doing("making a folder")?;
-        let repository = Repository::new(project.path(), folder.path().join("shop.git"))?;
+        let mut repository = Repository::new(project.path(), folder.path().join("shop.git"))?;
+        if over == Over::Http {
+            repository.serve()?;
+        }
         let url = repository.address();
         let server = Server::start(&stage.whimbrel, folder.path(), SOURCE, &url)?;
         server.wait(|view| view["phase"] == "current")?;
@@ -80,9 +92,10 @@ impl Scene {
     }
 }
 
+/// A push over HTTP, and the delivery that a Git host sends when it has it.
 fn pushes(stage: &Stage, report: &mut Report) -> Result {
     stage.cluster.create("pushes")?;
-    let scene = Scene::set(stage, stage.cluster.url("pushes"), MIGRATIONS)?;
+    let scene = Scene::set(stage, stage.cluster.url("pushes"), MIGRATIONS, Over::Http)?;
     let folder = tempfile::tempdir().doing("making a folder")?;
     let mirror = folder.path().join("mirror.git");
     scene.repository.mirror(&mirror)?;
@@ -110,7 +123,7 @@ fn pushes(stage: &Stage, report: &mut Report) -> Result {
         "ms",
         200.0,
         format!(
-            "{}; `git fetch` of the same takes {}",
+            "{}; `git fetch` of the same takes {}, both over HTTP",
             said(&known),
             said(&fetches)
         ),
@@ -120,7 +133,10 @@ fn pushes(stage: &Stage, report: &mut Report) -> Result {
         milliseconds(&applied, 99),
         "ms",
         1_000.0,
-        format!("{}, from the start of `git push`", said(&applied)),
+        format!(
+            "{}, from the start of `git push` over HTTP, with the webhook",
+            said(&applied)
+        ),
     );
     Ok(())
 }
@@ -129,7 +145,7 @@ fn pushes(stage: &Stage, report: &mut Report) -> Result {
 fn burst(stage: &Stage, report: &mut Report) -> Result {
     let folder = tempfile::tempdir().doing("making a folder")?;
     let url = format!("sqlite:{}", folder.path().join("burst.db").display());
-    let scene = Scene::set(stage, url, 1)?;
+    let scene = Scene::set(stage, url, 1, Over::File)?;
     let commit = scene.repository.head()?;
     let fetches = || {
         let kinds = ["changed", "unchanged", "failed"];
@@ -183,7 +199,7 @@ fn burst(stage: &Stage, report: &mut Report) -> Result {
 fn syncs(stage: &Stage, report: &mut Report) -> Result {
     let folder = tempfile::tempdir().doing("making a folder")?;
     let url = format!("sqlite:{}", folder.path().join("many.db").display());
-    let scene = Scene::set(stage, url, MANY)?;
+    let scene = Scene::set(stage, url, MANY, Over::File)?;
     let mirror = folder.path().join("mirror.git");
     scene.repository.mirror(&mirror)?;
     let mut number = MANY;

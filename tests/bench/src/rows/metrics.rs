@@ -1,28 +1,29 @@
 //! What metrics cost: a run that is measured beside one that isn't, and what fifty who ask at once wait for.
 
-use std::collections::BTreeMap;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use whimbrel_core::history::{Direction, History};
+use whimbrel_core::history::Direction;
 use whimbrel_core::name::{MigrationName, TargetName};
-use whimbrel_core::plan::Plan;
 use whimbrel_core::statement::Dialect;
 use whimbrel_report::metrics::Metrics;
 use whimbrel_signal::metric::{RunResult, StepKind};
 use whimbrel_signal::{Bus, Progress, Scrubber, Signal};
 
 use super::{Stage, note, ratio};
-use crate::failure::{Doing, Result};
-use crate::measure::in_turns;
+use crate::failure::{Doing, Failure, Result};
+use crate::measure::{in_turns, milliseconds};
 use crate::project::{Project, Shape};
 use crate::report::Report;
+use crate::repository::Repository;
+use crate::scraper::Scraper;
+use crate::server::Server;
 
 const MIGRATIONS: usize = 1_000;
 /// Each turn takes seconds.
 const TURNS: usize = 5;
 
+const SOURCE: &str = "shop";
 const ENVIRONMENTS: usize = 10;
 /// Of each environment; together they run a hundred migrations at once.
 const DATABASES: usize = 10;
@@ -33,7 +34,7 @@ const SCRAPES: usize = 60;
 pub fn run(stage: &Stage, report: &mut Report) -> Result {
     report.suite("gitops");
     overhead(stage, report)?;
-    scrapes(report)
+    scrapes(stage, report)
 }
 
 /// A run of a thousand migrations with and without. Their difference is smaller than what two runs of one kind differ by,
@@ -135,86 +136,125 @@ fn migrate(bus: &Bus, target: &TargetName, migration: &MigrationName) {
     });
 }
 
-/// What one of fifty waits for who ask at once, while a hundred migrations run.
-fn scrapes(report: &mut Report) -> Result {
-    let metrics = Metrics::new();
-    let mut runs = Vec::new();
-    for environment in 0..ENVIRONMENTS {
-        let environment = format!("environment-{environment}");
-        let mut histories = BTreeMap::new();
+/// What one of fifty waits for who ask a server at once, over HTTP and connections that they keep, while it runs a hundred
+/// migrations.
+fn scrapes(stage: &Stage, report: &mut Report) -> Result {
+    let folder = tempfile::tempdir().doing("making a folder")?;
+    let project = Project::new(&stage.whimbrel, &[], "")?;
+    let environments: Vec<_> = (0..ENVIRONMENTS)
+        .map(|at| format!("environment-{at}"))
+        .collect();
+    for (at, environment) in environments.iter().enumerate() {
+        let mut databases = Vec::new();
         for database in 0..DATABASES {
-            let name = format!("database-{database}");
-            let target = TargetName::single(name.parse().doing("naming a database")?);
-            histories.insert(target.clone(), History::default());
-            runs.push((
-                Bus::new(vec![metrics.sink(&environment)], Scrubber::default()),
-                target,
-            ));
+            let name = format!("scraped_{at}_{database}");
+            stage.cluster.create(&name)?;
+            databases.push((logical(database), stage.cluster.url(&name)));
         }
-        let plan = Plan {
-            environment: environment.parse().doing("naming an environment")?,
-            revision: None,
-            targets: Vec::new(),
-        };
-        metrics.surveyed(&environment, &histories, &plan);
+        let policy = format!(", concurrency: {DATABASES}");
+        project.environment(environment, &databases, &policy)?;
     }
-    let names = names(MIGRATIONS / DATABASES);
-    for (bus, target) in &runs {
-        for name in &names {
-            migrate(bus, target, name);
-        }
+    for number in 0..MIGRATIONS {
+        project.table(number + 1, &logical(number % DATABASES), Shape::Plain)?;
     }
-    let (over, together) = (AtomicBool::new(false), Barrier::new(SCRAPERS));
-    let mut waits = Vec::new();
-    std::thread::scope(|scope| {
-        // Two processors at least go on with the runs, each of many.
-        for part in runs.chunks(runs.len() / 2) {
-            let (over, names) = (&over, &names);
-            scope.spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    for ((bus, target), name) in part.iter().zip(names.iter().cycle()) {
-                        migrate(bus, target, name);
-                    }
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-            });
-        }
-        let scrapers: Vec<_> = (0..SCRAPERS)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut waits = Vec::new();
-                    for _ in 0..SCRAPES {
-                        together.wait();
-                        let begun = Instant::now();
-                        std::hint::black_box(metrics.render());
-                        waits.push(begun.elapsed());
-                    }
-                    waits
-                })
-            })
-            .collect();
-        for scraper in scrapers {
-            waits.extend(scraper.join().unwrap_or_default());
-        }
-        over.store(true, Ordering::Relaxed);
-    });
+    let repository = Repository::new(project.path(), folder.path().join("shop.git"))?;
+    let (program, url) = (&stage.whimbrel, repository.address());
+    let server = Server::start(program, folder.path(), SOURCE, &url)?;
+    for environment in &environments {
+        server.wait_for(environment, |view| view["phase"] == "current")?;
+    }
+    for database in 0..DATABASES {
+        let number = MIGRATIONS + 1 + database;
+        let database = logical(database);
+        let text =
+            format!("-- whimbrel:database {database}\n-- whimbrel:up\nSELECT pg_sleep(3600);\n");
+        project.write(&format!("migrations/{number:05}-slow.sql"), &text)?;
+    }
+    let commit = repository.commit()?;
+    repository.push()?;
+    server.deliver(SOURCE, &commit, &commit)?;
+    server.wait_for_metrics(|text| running(text) == ENVIRONMENTS * DATABASES)?;
+    let measured = at_once(&server);
+    let (_, text) = server.request("GET", "/metrics")?;
+    let still = running(&text);
+    // Nobody goes on waiting for them.
+    drop(server);
+    let end =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'scraped%'";
+    stage.cluster.sql("postgres", end)?;
+    let mut waits = measured?;
+    if still < ENVIRONMENTS * DATABASES {
+        return Err(Failure::new(format!(
+            "only {still} migrations ran to the end"
+        )));
+    }
     waits.sort_unstable();
-    let at = |hundredths: usize| {
-        let place = (waits.len() * hundredths / 100).min(waits.len().saturating_sub(1));
-        waits.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
-    };
-    let lines = metrics.render().lines().count();
     report.at_most(
         "a scrape of 50 at once, 10 environments × 1,000 migrations, 100 of them running (p99)",
-        at(99),
+        milliseconds(&waits, 99),
         "ms",
         20.0,
         format!(
-            "{:.1} ms in the middle, {lines} lines, without HTTP",
-            at(50)
+            "{:.1} ms in the middle, {} lines, over HTTP",
+            milliseconds(&waits, 50),
+            text.lines().count()
         ),
     );
     Ok(())
+}
+
+/// The name that a project's migrations have for a database; the first is the one that they change if they name none.
+fn logical(number: usize) -> String {
+    match number {
+        0 => "db".to_owned(),
+        number => format!("db{number}"),
+    }
+}
+
+/// How many migrations run, by what a server shows.
+fn running(text: &str) -> usize {
+    let is_running = |line: &&str| {
+        line.starts_with("whimbrel_migrations{")
+            && line.contains("state=\"applying\"")
+            && line.ends_with(" 1")
+    };
+    text.lines().filter(is_running).count()
+}
+
+/// Fifty scrape together, again and again.
+fn at_once(server: &Server) -> Result<Vec<Duration>> {
+    let mut scrapers = Vec::new();
+    for _ in 0..SCRAPERS {
+        scrapers.push(Scraper::new(server.address())?);
+    }
+    let together = Barrier::new(SCRAPERS);
+    let mut waits = Vec::new();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = scrapers
+            .iter_mut()
+            .map(|scraper| {
+                let together = &together;
+                scope.spawn(move || {
+                    let mut scrapes = Vec::new();
+                    for _ in 0..SCRAPES {
+                        together.wait();
+                        // Whoever fails goes on meeting the others.
+                        scrapes.push(scraper.scrape());
+                    }
+                    scrapes
+                })
+            })
+            .collect();
+        for thread in threads {
+            let scrapes = thread.join();
+            let scrapes = scrapes.map_err(|_| Failure::new("a scraper is gone"))?;
+            for scrape in scrapes {
+                waits.push(scrape?.0);
+            }
+        }
+        Ok::<(), Failure>(())
+    })?;
+    Ok(waits)
 }
 
 fn names(count: usize) -> Vec<MigrationName> {
