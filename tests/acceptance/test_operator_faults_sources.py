@@ -66,6 +66,22 @@ def test_a_push_is_applied_and_seen(namespace, operate, api, source, project, sh
     operator.end()
 
 
+def test_a_refusal_after_a_source_was_away_is_the_first_one(namespace, operate, api, http, served, source):
+    """Who asked often for what wasn't there yet doesn't wait for minutes once it is."""
+    http.opened = False
+    operate()
+    source()
+    namespace.until("Environment", "dev", "Ready", status="False", reason="SourceNotReady")
+    for number in map(str, range(6)):
+        namespace.patch("Environment", "dev", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": number}}})
+        eventually(lambda: namespace.get("Environment", "dev")["status"].get("lastHandledRequest") == number, "it was looked at")  # noqa: B023
+    refused = api.on("patch", "/environments/dev$", times=1).lose_request()
+    http.opened = True
+    namespace.patch("GitSource", "shop", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": "now"}}})
+    namespace.until("Environment", "dev", "Ready", reason="Current", within=30)
+    assert refused.hit
+
+
 @pytest.mark.parametrize("point", ["before", "after"])
 def test_killed_at_each_write_of_what_git_defines(namespace, operate, api, source, project, shop, point):
     life = Lifecycle(namespace, operate, shop)

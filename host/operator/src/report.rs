@@ -1,7 +1,7 @@
 //! Writes how an environment and its migrations stand, where that isn't written already.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use kube::ResourceExt as _;
@@ -19,7 +19,7 @@ use crate::cluster::{annotation, as_json, now};
 use crate::definition::{belongs, only_environment};
 use crate::operator::Operator;
 use crate::reconcile::{
-    Found, Unseen, Written, Wrote, counts, environment_status, is_news, migration_status,
+    Found, Last, Written, Wrote, counts, environment_status, is_news, migration_status,
     object_name, superfluous, written,
 };
 use crate::refusals::Refusals;
@@ -58,15 +58,7 @@ pub async fn report(
     let mut written = Ok(());
     // What keeps a migration's object from being written keeps nothing from the environment's.
     if let (Some(surveyed), Scope::Everything) = (surveyed, scope) {
-        written = migrations(
-            operator,
-            surveyed,
-            object,
-            said,
-            reverting,
-            &wrote.migrations,
-        )
-        .await;
+        written = migrations(operator, surveyed, object, said, reverting, wrote).await;
     }
     let generation = meta.generation.unwrap_or_default();
     let request = annotation(meta, REQUESTED_AT);
@@ -75,12 +67,13 @@ pub async fn report(
     if !is_news(object.status.as_ref(), wrote.environment.as_ref(), &after) {
         return written;
     }
-    // Its answer may be lost, and it written.
-    wrote.environment = Some(after.clone());
     let cluster = &operator.cluster;
+    let last = wrote.environment.insert(Last::tried(after.clone()));
     cluster
         .write_status(Kind::Environment, meta, &after)
         .await?;
+    last.is_sure = true;
+    wrote.taken();
     cluster.tell(
         Kind::Environment,
         object,
@@ -111,7 +104,7 @@ async fn migrations(
     object: &Environment,
     said: &[Said],
     reverting: &[MigrationName],
-    unseen: &Mutex<Unseen>,
+    wrote: &Wrote,
 ) -> Result<(), kube::Error> {
     let name = object.name_any();
     let mut lines: Lines<'_> = HashMap::new();
@@ -122,8 +115,8 @@ async fn migrations(
         }
     }
     match &object.spec.source_ref {
-        Some(source) => followed(operator, surveyed, object, &source.name, &lines, unseen).await,
-        None => own(operator, &name, &lines, &reverts(said), reverting, unseen).await,
+        Some(source) => followed(operator, surveyed, object, &source.name, &lines, wrote).await,
+        None => own(operator, &name, &lines, &reverts(said), reverting, wrote).await,
     }
 }
 
@@ -134,7 +127,7 @@ async fn followed(
     object: &Environment,
     source: &str,
     lines: &Lines<'_>,
-    unseen: &Mutex<Unseen>,
+    wrote: &Wrote,
 ) -> Result<(), kube::Error> {
     let cluster = &operator.cluster;
     let name = object.name_any();
@@ -177,13 +170,15 @@ async fn followed(
                     {
                         cluster.delete_migration(&there).await?;
                     }
-                    Arc::new(cluster.write_migration(&one, object, source).await?)
+                    let written = cluster.write_migration(&one, object, source).await?;
+                    wrote.taken();
+                    Arc::new(written)
                 }
             };
             let lines = lines.get(&(database, one.migration.clone()));
             let lines = lines.map(Vec::as_slice).unwrap_or_default();
-            match stands(operator, &found, lines, None, unseen) {
-                Some(after) => write(operator, &found, &after, false).await,
+            match stands(operator, &found, lines, None, wrote) {
+                Some(after) => write(operator, &found, &after, false, wrote).await,
                 None => Ok(()),
             }
         }
@@ -228,7 +223,7 @@ async fn own(
     lines: &Lines<'_>,
     reverts: &[Said],
     reverting: &[MigrationName],
-    unseen: &Mutex<Unseen>,
+    wrote: &Wrote,
 ) -> Result<(), kube::Error> {
     let stores = &operator.cluster.stores;
     let only = only_environment(&stores.environments.state());
@@ -244,7 +239,7 @@ async fn own(
             let of = of.map(Vec::as_slice).unwrap_or_default();
             let is_reverting = reverting.iter().any(|other| other.as_str() == name);
             let said = is_reverting.then_some(reverts);
-            if let Some(after) = stands(operator, &migration, of, said, unseen) {
+            if let Some(after) = stands(operator, &migration, of, said, wrote) {
                 changed.push((migration, after, is_reverting));
             }
         }
@@ -252,7 +247,7 @@ async fn own(
     let written = changed
         .into_iter()
         .map(|(migration, after, is_reverting)| async move {
-            write(operator, &migration, &after, is_reverting).await
+            write(operator, &migration, &after, is_reverting, wrote).await
         });
     let mut refusals = Refusals::default();
     let written = stream::iter(written).buffer_unordered(WRITES);
@@ -288,7 +283,7 @@ fn stands(
     migration: &Migration,
     lines: &[&MigrationLine],
     said: Option<&[Said]>,
-    unseen: &Mutex<Unseen>,
+    wrote: &Wrote,
 ) -> Option<MigrationStatus> {
     let generation = migration.metadata.generation.unwrap_or_default();
     let before = migration.status.as_ref();
@@ -301,7 +296,7 @@ fn stands(
         condition.message = operator.context.scrubber().scrub(&condition.message);
     }
     let uid = migration.metadata.uid.as_deref().unwrap_or_default();
-    let mut unseen = unseen.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut unseen = wrote.migrations();
     if !unseen.is_news(uid, before, &after) {
         return None;
     }
@@ -316,10 +311,14 @@ async fn write(
     migration: &Migration,
     after: &MigrationStatus,
     is_reverting: bool,
+    wrote: &Wrote,
 ) -> Result<(), kube::Error> {
     let cluster = &operator.cluster;
     let meta = &migration.metadata;
     cluster.write_status(Kind::Migration, meta, after).await?;
+    let uid = meta.uid.as_deref().unwrap_or_default();
+    wrote.migrations().hear(uid);
+    wrote.taken();
     // What only waits is no event: there may be a thousand of them.
     let is_waiting = |condition: &Condition| condition.status == ConditionStatus::Unknown;
     if !is_reverting && after.conditions.first().is_some_and(is_waiting) {

@@ -92,7 +92,10 @@ impl Keeper {
             Next::Start { attempt } => {
                 let arguments = self.arguments(pass, &digest);
                 match jobs.make(&asked, attempt, &arguments).await {
-                    Ok(name) => name,
+                    Ok(name) => {
+                        self.wrote.taken();
+                        name
+                    }
                     Err(MakeError::Unmade(unmade)) => {
                         pass.known = wrong(unmade.to_string());
                         return Ok(());

@@ -192,6 +192,7 @@ impl Keeper {
             };
             let meta = &migration.metadata;
             self.operator.cluster.mark(meta, is_marked).await?;
+            self.wrote.taken();
             let uid = meta.uid.clone().unwrap_or_default();
             self.departures.marks.insert(uid, is_marked);
         }

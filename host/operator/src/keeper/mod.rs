@@ -3,6 +3,7 @@
 mod holding;
 mod jobs;
 mod leaving;
+mod patience;
 mod running;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::survey::{Surveyed, failed, selection, survey};
 
 use jobs::Attended;
 use leaving::{Departures, Findings};
+use patience::{Passed, Patience};
 use running::revision;
 
 /// The most actions of one pass: what changes faster is looked at again a little later.
@@ -41,7 +43,7 @@ struct Keeper {
     bell: Arc<Notify>,
     pulse: Pulse,
     cache: DefinitionCache,
-    failures: u32,
+    patience: Patience,
     /// What was tried and failed.
     tried: Failures,
     wrote: Wrote,
@@ -83,7 +85,7 @@ pub async fn keep(
         name: name.clone(),
         bell: Arc::clone(&bell),
         cache: DefinitionCache::default(),
-        failures: 0,
+        patience: Patience::default(),
         tried: Failures::default(),
         wrote: Wrote::default(),
         publishing: None,
@@ -137,37 +139,31 @@ impl Keeper {
         if let Some(surveyed) = pass.surveyed.take() {
             surveyed.close().await;
         }
-        let pause = match done {
-            Ok(false) => {
-                self.failures = 0;
-                let is_timed = matches!(
-                    pass.known,
-                    Known::Waiting {
-                        on: Waiting::Time,
-                        ..
-                    }
-                );
-                let pause = if is_timed {
-                    self.operator.limits.interval
-                } else {
-                    self.operator.settings.resync
-                };
-                self.operator.limits.pause(pause)
-            }
-            Ok(true) => self.backoff(),
+        let has_taken = self.wrote.has_taken();
+        let passed = match done {
+            Ok(false) => Passed::Well,
+            Ok(true) => Passed::Away,
             Err(error) => {
                 tracing::warn!(environment = %self.name, %error, "the API server doesn't do what is asked");
-                self.backoff()
+                Passed::Refused { has_taken }
             }
+        };
+        let is_timed = matches!(
+            pass.known,
+            Known::Waiting {
+                on: Waiting::Time,
+                ..
+            }
+        );
+        let limits = &self.operator.limits;
+        let pause = match self.patience.after(passed) {
+            Some(failures) => limits.backoff(failures),
+            None if is_timed => limits.pause(limits.interval),
+            None => limits.pause(self.operator.settings.resync),
         };
         let next = self.departures.next;
         let next = next.map(|next| next.saturating_duration_since(Instant::now()));
         Some(next.map_or(pause, |next| pause.min(next)))
-    }
-
-    fn backoff(&mut self) -> Duration {
-        self.failures = self.failures.saturating_add(1);
-        self.operator.limits.backoff(self.failures)
     }
 
     /// One action after the other; whether to look again soon.
@@ -201,6 +197,7 @@ impl Keeper {
                         .cluster
                         .hold(&pass.object.metadata, true)
                         .await?;
+                    self.wrote.taken();
                     pass.is_held = true;
                 }
                 Action::Release => {
@@ -358,7 +355,12 @@ impl Keeper {
         };
         pass.known = Known::Nothing;
         match approvals::record(&self.operator, &approval, surveyed, &mut self.told).await {
-            Ok(told) => told,
+            Ok(told) => {
+                if told.is_ok() {
+                    self.wrote.taken();
+                }
+                told
+            }
             Err(error) => {
                 pass.known = failed(&error);
                 self.scrub(&mut pass.known);

@@ -21,14 +21,15 @@ mod writes;
 use explore::{Counterexample, explore};
 use scenarios::{
     applying, approving, deleting, deleting_one, failing, failing_requests, two, two_by_turns,
+    two_failing,
 };
 use world::{Deed, World};
 
 use crate::api::EnvironmentStatus;
-use crate::reconcile::{Action, Fate, Leaving, Observed, Question, fates, is_news, step};
+use crate::reconcile::{Action, Fate, Last, Leaving, Observed, Question, fates, is_news, step};
 
 type IsNews =
-    fn(Option<&EnvironmentStatus>, Option<&EnvironmentStatus>, &EnvironmentStatus) -> bool;
+    fn(Option<&EnvironmentStatus>, Option<&Last<EnvironmentStatus>>, &EnvironmentStatus) -> bool;
 
 /// The decisions. Each can be broken.
 pub struct Machine {
@@ -153,6 +154,7 @@ fn only_an_explicit_deletion_reverts_and_everything_deleted_goes() {
 fn two_operators_at_once_do_as_one() {
     holds("two", two);
     holds("two by turns", two_by_turns);
+    holds("two, and failing requests", two_failing);
 }
 
 #[test]
@@ -228,6 +230,21 @@ fn it_is_found_when_a_status_is_compared_with_what_was_seen_only() {
         ..PRODUCT
     };
     finds(failing_requests, &BROKEN, "it should say Current");
+}
+
+/// As it was before: a status that never got there counted as one that had, where it was seen from the time before.
+#[test]
+fn it_is_found_when_a_write_that_failed_counts_as_done() {
+    static BROKEN: Machine = Machine {
+        is_news: |seen, wrote, after| {
+            let status = wrote.map(|wrote| wrote.status.clone());
+            let is_sure = true;
+            let sure = status.map(|status| Last { status, is_sure });
+            is_news(seen, sure.as_ref(), after)
+        },
+        ..PRODUCT
+    };
+    finds(two_failing, &BROKEN, "it should say Current");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::rules::{self, Broken};
 use super::survey::{self, Work};
 use super::world::{Approval, BAD, Environment, Migration, NAMES, Notes, Record, World};
 use crate::reconcile::{
-    Action, Fate, Judged, Known, Observed, Question, Reason, Source, Told, is_retried, judged,
+    Action, Fate, Judged, Known, Last, Observed, Question, Reason, Source, Told, is_retried, judged,
 };
 
 impl World {
@@ -77,14 +77,12 @@ impl World {
             keeper.phase = Phase::Looking;
             return Ok(());
         }
-        let write = keeper.writes.pop_front().filter(|_| is_done);
-        if let Some(write) = write {
+        let write = keeper.writes.pop_front();
+        if let Some(Write::Environment(_, status)) = &write {
+            keeper.wrote = Some(Last::tried((**status).clone()));
+        }
+        if let Some(write) = write.filter(|_| is_done) {
             // What it did to what the process remembers is undone: it didn't hear of it.
-            if let Write::Environment(_, status) = &write
-                && let Some(keeper) = &mut self.processes[index].keeper
-            {
-                keeper.wrote = Some((**status).clone());
-            }
             let before = self.processes[index].keeper.clone();
             let _ = self.write_down(index, &write, notes)?;
             self.processes[index].keeper = before;

@@ -8,7 +8,7 @@ use whimbrel_core::name::MigrationName;
 use super::survey::{Survey, Work};
 use super::world::{Environment, Kind, Migration, NAMES, Objects, SLOTS, Slots};
 use crate::api::{EnvironmentStatus, MigrationStatus};
-use crate::reconcile::{Age, Failures, Judged, Known, Leaving, Question, Unseen};
+use crate::reconcile::{Age, Failures, Judged, Known, Last, Leaving, Question, Unseen};
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ pub struct Keeper {
     pub pass: Option<Pass>,
     pub writes: VecDeque<Write>,
     pub failures: Failures,
-    pub wrote: Option<EnvironmentStatus>,
+    pub wrote: Option<Last<EnvironmentStatus>>,
     pub unseen: Unseen,
     pub told: Option<u8>,
     pub ages: Slots<(u8, Age)>,

@@ -143,13 +143,31 @@ pub fn two_by_turns(machine: &'static Machine) -> World {
     at_two(machine, allowed)
 }
 
+/// Two of which one goes on in the middle of what the other one does, and a request that fails.
+pub fn two_failing(machine: &'static Machine) -> World {
+    let allowed = Allowed {
+        faults: 1,
+        switches: 1,
+        ..TWO
+    };
+    let held = Environment {
+        is_held: true,
+        ..Environment::new(1)
+    };
+    of_two(machine, allowed, held)
+}
+
 const TWO: Allowed = Allowed {
     coming: 1,
     ..NOTHING
 };
 
 fn at_two(machine: &'static Machine, allowed: Allowed) -> World {
-    let mut world = World::new(machine, allowed, Environment::new(1));
+    of_two(machine, allowed, Environment::new(1))
+}
+
+fn of_two(machine: &'static Machine, allowed: Allowed, environment: Environment) -> World {
+    let mut world = World::new(machine, allowed, environment);
     world.write(0, 1, false);
     begun(world, 2)
 }

@@ -8,7 +8,7 @@ use super::rules::{self, Broken};
 use super::survey;
 use super::world::{NAMES, Notes, World};
 use crate::api::Conditions;
-use crate::reconcile::{Known, Observed, Waiting, say};
+use crate::reconcile::{Known, Last, Observed, Waiting, say};
 
 impl World {
     /// Carries a write out; an error of the API server ends the pass.
@@ -68,7 +68,10 @@ impl World {
                     return Ok(Err("conflict"));
                 }
                 Arc::make_mut(one).status = Some(Arc::clone(status));
-                keeper.wrote = Some((**status).clone());
+                keeper.wrote = Some(Last {
+                    status: (**status).clone(),
+                    is_sure: true,
+                });
             }
             Write::Migration(slot, uid, status) => {
                 notes.add(|| {
@@ -85,6 +88,7 @@ impl World {
                     return Ok(Err("conflict"));
                 }
                 Arc::make_mut(one).status = Some(Arc::clone(status));
+                keeper.unseen.hear(&uid.to_string());
             }
             Write::Approval(uid) => {
                 notes.add(|| format!("operator {index} says that the approval is recorded"));

@@ -17,4 +17,6 @@ pub use leaving::{Age, Fate, Judged, Leaving, Reason, Told, fates, judged};
 pub use migrations::{Written, counts, migration_status, object_name, superfluous, written};
 pub use question::{Failures, Question};
 pub use say::{is_retried, say};
-pub use status::{Found, Unseen, Wrote, environment_status, is_news};
+#[cfg(test)]
+pub use status::Unseen;
+pub use status::{Found, Last, Wrote, environment_status, is_news};

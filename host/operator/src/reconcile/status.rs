@@ -1,6 +1,8 @@
 //! What the status of an environment says, and when it is to be written.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
@@ -43,22 +45,50 @@ pub fn environment_status(
     after
 }
 
-/// Whether a status is to be written: it isn't what was seen, or not what this process wrote last. What was seen may be older
-/// than that, and nobody looks again because of a status.
+/// A status as this process has written it last of one object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Last<S> {
+    /// What it says.
+    pub status: S,
+    /// Whether the API server said that it has it. A request that gets lost and an answer that does look the same: nobody
+    /// knows what stands there then.
+    pub is_sure: bool,
+}
+
+impl<S> Last<S> {
+    /// It is written now.
+    pub const fn tried(status: S) -> Self {
+        Self {
+            status,
+            is_sure: false,
+        }
+    }
+}
+
+/// Whether a status is to be written: it isn't what was seen, or not what this process wrote last, or it isn't known whether
+/// that got there. What was seen may be older than that, and nobody looks again because of a status.
 #[must_use]
-pub fn is_news<S: PartialEq>(seen: Option<&S>, wrote: Option<&S>, after: &S) -> bool {
-    seen != Some(after) || wrote.is_some_and(|wrote| wrote != after)
+pub fn is_news<S: PartialEq>(seen: Option<&S>, wrote: Option<&Last<S>>, after: &S) -> bool {
+    seen != Some(after) || wrote.is_some_and(|wrote| !wrote.is_sure || wrote.status != *after)
 }
 
 /// The statuses of migrations that this process has written and not seen yet, by the uid of their object. There may be
 /// thousands of migrations, and only those are kept that are on their way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Unseen(BTreeMap<String, MigrationStatus>);
+pub struct Unseen(BTreeMap<String, Last<MigrationStatus>>);
 
 impl Unseen {
-    /// One is written now. Its answer may be lost.
+    /// One is written now.
     pub fn add(&mut self, uid: &str, status: &MigrationStatus) {
-        self.0.insert(uid.to_owned(), status.clone());
+        let last = Last::tried(status.clone());
+        self.0.insert(uid.to_owned(), last);
+    }
+
+    /// The API server has the one that was written last.
+    pub fn hear(&mut self, uid: &str) {
+        if let Some(last) = self.0.get_mut(uid) {
+            last.is_sure = true;
+        }
     }
 
     /// Whether a status is to be written, as [`is_news`] says.
@@ -70,7 +100,7 @@ impl Unseen {
     ) -> bool {
         let wrote = self.0.get(uid);
         let is_news = is_news(seen, wrote, after);
-        if wrote.is_some() && wrote == seen {
+        if wrote.is_some_and(|wrote| wrote.is_sure && Some(&wrote.status) == seen) {
             self.0.remove(uid);
         }
         is_news
@@ -81,14 +111,34 @@ impl Unseen {
 #[derive(Debug, Default)]
 pub struct Wrote {
     /// Of itself.
-    pub environment: Option<EnvironmentStatus>,
+    pub environment: Option<Last<EnvironmentStatus>>,
     /// Of its migrations.
-    pub migrations: std::sync::Mutex<Unseen>,
+    migrations: Mutex<Unseen>,
+    /// Whether the API server took anything since somebody asked.
+    has_taken: AtomicBool,
+}
+
+impl Wrote {
+    /// Of its migrations.
+    pub fn migrations(&self) -> MutexGuard<'_, Unseen> {
+        let migrations = self.migrations.lock();
+        migrations.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The API server has taken a write.
+    pub fn taken(&self) {
+        self.has_taken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has taken any since this was asked last.
+    pub fn has_taken(&self) -> bool {
+        self.has_taken.swap(false, Ordering::Relaxed)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Unseen, is_news};
+    use super::{Last, Unseen, is_news};
     use crate::api::{EnvironmentStatus, MigrationStatus};
 
     #[test]
@@ -101,6 +151,7 @@ mod tests {
         let mut unseen = Unseen::default();
         assert!(!unseen.is_news("a", Some(&one), &one));
         unseen.add("a", &other);
+        unseen.hear("a");
         // What is seen is older than what was written.
         assert!(unseen.is_news("a", Some(&one), &one));
         assert!(!unseen.is_news("a", Some(&other), &other));
@@ -110,15 +161,34 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_knows_to_be_there_is_written_again() {
+        let status = MigrationStatus::default();
+        let mut unseen = Unseen::default();
+        unseen.add("a", &status);
+        // What is seen may be what was there before another one that is seen later.
+        for _ in 0..2 {
+            assert!(unseen.is_news("a", Some(&status), &status));
+        }
+        unseen.hear("a");
+        assert!(!unseen.is_news("a", Some(&status), &status));
+        let tried = Last::tried(status.clone());
+        assert!(is_news(Some(&status), Some(&tried), &status));
+    }
+
+    #[test]
     fn a_status_that_was_overwritten_since_it_was_seen_is_written_again() {
         let status = |applied| EnvironmentStatus {
             applied,
             ..EnvironmentStatus::default()
         };
         let (one, other) = (status(1), status(2));
+        let sure = |status: &EnvironmentStatus| Last {
+            status: status.clone(),
+            is_sure: true,
+        };
         assert!(is_news(None, None, &one));
         assert!(!is_news(Some(&one), None, &one));
-        assert!(!is_news(Some(&one), Some(&one), &one));
-        assert!(is_news(Some(&one), Some(&other), &one));
+        assert!(!is_news(Some(&one), Some(&sure(&one)), &one));
+        assert!(is_news(Some(&one), Some(&sure(&other)), &one));
     }
 }

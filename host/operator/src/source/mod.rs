@@ -16,6 +16,7 @@ use crate::api::{
 };
 use crate::cluster::{annotation, now};
 use crate::operator::Operator;
+use crate::reconcile::{Last, is_news};
 use crate::referenced::{Referenced, secrets_of_source};
 use crate::run::RunError;
 
@@ -35,6 +36,8 @@ struct State {
     selection: Option<Selection>,
     error: Option<String>,
     revision: Option<String>,
+    /// What was written of it last.
+    wrote: Option<Last<GitSourceStatus>>,
 }
 
 impl Source {
@@ -47,6 +50,7 @@ impl Source {
                 selection: None,
                 error: None,
                 revision: None,
+                wrote: None,
             }),
         }
     }
@@ -127,7 +131,7 @@ pub async fn keep(operator: Arc<Operator>, name: String, source: Arc<Source>) {
                 Said::new(ConditionType::Ready, unknown, reason, message),
                 Said::new(ConditionType::Stalled, stalled, reason, message),
             ];
-            let written = report(&operator, &object, &said, None).await;
+            let written = report(&operator, &object, &source, &said, None).await;
             written
                 .map(|()| operator.settings.resync)
                 .map_err(|_| operator.settings.resync)
@@ -198,7 +202,7 @@ async fn look(
             if is_new {
                 operator.wake_those_of(&object.name_any());
             }
-            let written = report(operator, object, &said, Some(read)).await;
+            let written = report(operator, object, source, &said, Some(read)).await;
             written.map(|()| interval).map_err(|_| interval)
         }
         Err(unread) => {
@@ -219,7 +223,7 @@ async fn look(
                 operator.wake_those_of(&object.name_any());
             }
             // It is looked at again soon in any case.
-            let _ = report(operator, object, &said, None).await;
+            let _ = report(operator, object, source, &said, None).await;
             Err(interval)
         }
     }
@@ -232,6 +236,7 @@ async fn look(
 async fn report(
     operator: &Operator,
     object: &GitSource,
+    source: &Source,
     said: &[Said],
     read: Option<Read>,
 ) -> Result<(), kube::Error> {
@@ -250,15 +255,21 @@ async fn report(
         after.revision = read.revision;
         after.environments = read.environments.into_iter().collect();
     }
-    if after == before {
+    let wrote = source.lock().wrote.clone();
+    if !is_news(object.status.as_ref(), wrote.as_ref(), &after) {
         return Ok(());
     }
+    source.lock().wrote = Some(Last::tried(after.clone()));
     let cluster = &operator.cluster;
     let (kind, meta) = (Kind::GitSource, &object.metadata);
     if let Err(error) = cluster.write_status(kind, meta, &after).await {
         tracing::warn!(%error, "the status of a source can't be written");
         return Err(error);
     }
+    source.lock().wrote = Some(Last {
+        status: after.clone(),
+        is_sure: true,
+    });
     cluster.tell(kind, object, &before.conditions, &after.conditions);
     Ok(())
 }
