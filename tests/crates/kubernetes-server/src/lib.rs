@@ -3,7 +3,7 @@
 //! ```no_run
 //! let server = whimbrel_kubernetes_server::KubernetesServer::shared();
 //! let namespace = server.namespace();
-//! let token = server.account(&namespace, "migrator", &[]);
+//! let token = server.account(&namespace, "migrator", &serde_json::json!([]));
 //! ```
 
 #![forbid(unsafe_code)]
