@@ -205,7 +205,9 @@ def test_a_database_that_is_made_by_the_same_apply(terraform, shop, sqlite):
     assert terraform.actions() == {}
 
 
-def test_an_environment_that_was_killed_goes_on(terraform, project, dev):
+def slow(terraform, project, target):
+    """Applies a repository, which has a change then that takes three seconds."""
+    project.environment("dev", {"shop": target.url})
     project.migration(
         "0001-people",
         "CREATE TABLE people (id bigint PRIMARY KEY, touched bigint NOT NULL DEFAULT 0)",
@@ -220,12 +222,20 @@ def test_an_environment_that_was_killed_goes_on(terraform, project, dev):
     }})
     project.table("0003-orders")
     project.commit()
-    touched = lambda: dev.rows("SELECT count(*) FROM people WHERE touched > 0")[0][0]  # noqa: E731
+
+
+def touched(target):
+    """How many rows the change has reached."""
+    return target.rows("SELECT count(*) FROM people WHERE touched > 0")[0][0]
+
+
+def test_an_environment_that_was_killed_goes_on(terraform, project, dev):
+    slow(terraform, project, dev)
     started = terraform.start("apply", "-auto-approve", "-no-color")
-    eventually(lambda: touched() >= 300, "some batches are committed")
+    eventually(lambda: touched(dev) >= 300, "some batches are committed")
     os.killpg(started.pid, signal.SIGKILL)
     terraform.end(started, code=-9)
-    assert touched() < ROWS
+    assert touched(dev) < ROWS
     # A killed terraform leaves its own lock behind.
     terraform.apply("-lock=false")
     assert dev.rows("SELECT touched, count(*) FROM people GROUP BY touched") == [(1, ROWS)]

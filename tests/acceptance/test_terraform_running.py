@@ -7,40 +7,14 @@ import subprocess
 import pytest
 from support.terraform import WHIMBREL, Terraform
 from support.waiting import eventually
-from test_terraform import ADDRESS, environment
+from test_terraform import ADDRESS, ROWS, environment, slow, touched
 from test_terraform_migrations import migration
-
-ROWS = 2000
 
 
 @pytest.fixture
 def terraform(binary, tmp_path):
     """Terraform with the product as its provider."""
     return Terraform(tmp_path / "terraform", binary, WHIMBREL)
-
-
-def slow(terraform, project, target):
-    """Applies a repository, which has a change then that takes two seconds."""
-    project.environment("dev", {"shop": target.url})
-    project.migration(
-        "0001-people",
-        "CREATE TABLE people (id bigint PRIMARY KEY, touched bigint NOT NULL DEFAULT 0)",
-        f"INSERT INTO people (id) WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < {ROWS}) "
-        "SELECT i FROM c",
-    )
-    project.commit()
-    terraform.write(environment(project), provider="")
-    terraform.apply()
-    project.migration("0002-fill", {"uses": "backfill", "with": {
-        "table": "people", "key": "id", "set": "touched = touched + 1", "batchSize": 100, "pause": "100ms",
-    }})
-    project.table("0003-orders")
-    project.commit()
-
-
-def touched(target):
-    """How many rows the change has reached."""
-    return target.rows("SELECT count(*) FROM people WHERE touched > 0")[0][0]
 
 
 def goes_on(terraform, target):
