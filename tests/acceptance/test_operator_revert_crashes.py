@@ -64,7 +64,7 @@ def test_a_job_killed_at_each_point_of_a_run(kubernetes, operate_in, controllers
         folder = tmp_path / point
         folder.mkdir()
         kubelet = Kubelet(namespace, binary, folder)
-        kubelet.variables = [{"WHIMBREL_CRASH_POINT": point}]
+        kubelet.armed = {"dev": {"WHIMBREL_CRASH_POINT": point}}
         try:
             operate_in(namespace, POD_NAME=OWN)
             namespace.apply("Environment", "dev", {
@@ -83,11 +83,9 @@ def test_a_job_killed_at_each_point_of_a_run(kubernetes, operate_in, controllers
                          "checkpoint.after", "unlock.before"])
 
 
-def killed_once(kubelet, points):  # noqa: F811
-    """Waits until the next Pods are killed, each at another point."""
-    def dead():
-        return sum(run.process.poll() == -9 for pod in list(kubelet.pods.values()) for run in pod.runs)
-    eventually(lambda: dead() == len(points), "each is killed", WITHIN)
+def killed_once(kubelet):  # noqa: F811
+    """Waits until a Pod of each environment is killed."""
+    eventually(lambda: kubelet.armed == {}, "each is killed", WITHIN)
 
 
 def reverts(namespace):
@@ -111,10 +109,10 @@ def test_jobs_that_revert_what_was_deleted_are_killed_at_each_point(namespace, o
         for migration in names[name]:
             namespace.until("Migration", migration, "Succeeded", within=WITHIN)
         namespace.until("Environment", name, "Ready", reason="Current", within=WITHIN)
-    kubelet.variables = [{"WHIMBREL_CRASH_POINT": point} for point in POINTS]
+    kubelet.armed = {name: {"WHIMBREL_CRASH_POINT": point} for name, point in zip(targets, POINTS, strict=True)}
     for migration in sum(names.values(), ()):
         namespace.delete("Migration", migration)
-    killed_once(kubelet, POINTS)
+    killed_once(kubelet)
     assert reverts(namespace) == set(targets)
     operator.kill()
     operate_as_pod()
@@ -142,10 +140,10 @@ def test_jobs_that_revert_what_git_took_back_are_killed_at_each_point(
         namespace.apply("Environment", name, {"sourceRef": {"name": "shop"}, "execution": "Job"})
     for name in targets:
         source.until(name, "Current", WITHIN)
-    kubelet.variables = [{"WHIMBREL_CRASH_POINT": point} for point in POINTS]
+    kubelet.armed = {name: {"WHIMBREL_CRASH_POINT": point} for name, point in zip(targets, POINTS, strict=True)}
     project.git("revert", "--no-edit", "HEAD")
     source.push()
-    killed_once(kubelet, POINTS)
+    killed_once(kubelet)
     operator.kill()
     for job in active(namespace):
         namespace.cluster.call("DELETE", f"{PLACES['Job'].format(namespace.name)}/{job}?propagationPolicy=Background")
