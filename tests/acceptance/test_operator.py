@@ -56,6 +56,32 @@ def test_nothing_is_written_and_nothing_told_where_nothing_changes(namespace, op
     operator.end()
 
 
+def test_a_status_tells_how_it_came_about(namespace, operate, sqlite):
+    """Rows, attempts and what came last: also of what failed, and of what another operator did before."""
+    first = operate()
+    make = [{"sql": "CREATE TABLE people (id integer PRIMARY KEY, touched integer)"},
+            {"sql": "INSERT INTO people (id) VALUES (1), (2), (3)"}]
+    fill = {"uses": "backfill", "with": {"table": "people", "key": "id", "set": "touched = 1", "batchSize": 2}}
+    namespace.apply("Environment", "dev", dev(sqlite))
+    namespace.apply("Migration", "0001-people", of("dev", *make, {"sql": "INSERT INTO nowhere VALUES (1)"}))
+    status = namespace.until("Migration", "0001-people", "Stalled", reason="Failed")["status"]
+    assert (status["rows"], status["attempts"], status["lastEvent"]["kind"]) == (0, 1, "failed")
+    before = status["lastEvent"]["at"]
+    namespace.apply("Migration", "0001-people", of("dev", *make))
+    namespace.apply("Migration", "0002-fill", of("dev", fill))
+    status = namespace.until("Migration", "0001-people", "Succeeded")["status"]
+    assert (status["rows"], status["attempts"], status["lastEvent"]["kind"]) == (0, 2, "applied")
+    assert status["lastEvent"]["at"] > before
+    status = namespace.until("Migration", "0002-fill", "Succeeded")["status"]
+    assert (status["rows"], status["attempts"], status["lastEvent"]["kind"]) == (3, 1, "applied")
+    first.end()
+    # The status is lost, and the history isn't.
+    namespace.delete("Migration", "0002-fill")
+    namespace.apply("Migration", "0002-fill", of("dev", fill))
+    operate()
+    assert namespace.until("Migration", "0002-fill", "Succeeded")["status"] | {"conditions": []} == status | {"conditions": []}
+
+
 def test_a_migration_that_fails_stalls_until_somebody_changes_it(namespace, operate, sqlite):
     operate()
     namespace.apply("Environment", "dev", dev(sqlite))

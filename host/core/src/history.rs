@@ -279,6 +279,18 @@ pub struct Event {
     pub details: Json,
 }
 
+/// What a history tells of a migration besides its record; also of one that was reverted, and has none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// How often it was tried: applied, or stopped by an error.
+    pub attempts: i64,
+    /// What happened last, in the history's own word: a view is no reason to refuse one that a later version wrote.
+    pub last: String,
+    /// When: RFC 3339, by the target's clock.
+    pub at: String,
+}
+
 /// What a reader of a target's history found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -293,6 +305,9 @@ pub struct History {
     pub journal: Vec<JournalEntry>,
     /// Approvals that were recorded here, oldest first.
     pub approvals: Vec<Event>,
+    /// What is told of each migration, where somebody asked for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<MigrationName, Told>,
 }
 
 impl History {

@@ -32,6 +32,7 @@ pub struct Context {
     /// Who does it; who runs the program if absent.
     actor: Option<String>,
     metrics: Option<Metrics>,
+    is_telling: bool,
     /// Backends that the surroundings offer to every environment, besides the built-in ones.
     backends: Vec<(String, Arc<dyn Backend>)>,
     /// Where leases are noted.
@@ -49,6 +50,7 @@ impl Context {
             closing: Closing::default(),
             actor: None,
             metrics: None,
+            is_telling: false,
             backends: Vec::new(),
             ledger: None,
             sandbox: Arc::default(),
@@ -74,6 +76,17 @@ impl Context {
     pub fn unmeasured(mut self) -> Self {
         self.metrics = None;
         self
+    }
+
+    /// The same, with histories read with what they tell of each migration.
+    #[must_use]
+    pub const fn telling(mut self) -> Self {
+        self.is_telling = true;
+        self
+    }
+
+    pub(crate) const fn is_telling(&self) -> bool {
+        self.is_telling
     }
 
     /// The same with a secret backend that the surroundings offer, or another one of that name.

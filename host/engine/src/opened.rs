@@ -101,9 +101,11 @@ impl Opened {
         let plugins = plugins_of(&opening, context)?;
         let resolver = context.resolver(&plugins, &environment);
         let (folder, only) = (opening.folder().to_path_buf(), selection.databases.clone());
+        let is_telling = context.is_telling();
         let reading = tokio::task::spawn_blocking(move || opening.finish());
         let reaching = tokio::spawn(async move {
             let targets = Targets::list(&environment, &folder, resolver, &only).await?;
+            let targets = targets.telling(is_telling);
             let sessions = Arc::new(Sessions::new(&targets));
             let targets = Arc::new(targets);
             let asked = ask(&targets, &sessions, meanwhile);

@@ -94,6 +94,9 @@ fn standing(target: &Target, desired: &[DesiredMigration], history: &History) ->
             .filter(|item| !recorded.contains(&item.migration.name))
             .map(|item| MigrationLine::pending(item.migration.name.clone(), item.checksum.clone())),
     );
+    for line in &mut migrations {
+        line.told = history.told.get(&line.name).cloned();
+    }
     TargetStatus {
         target: target.name.clone(),
         location: target.address.clone(),

@@ -142,7 +142,8 @@ pub async fn survey(
     let context = operator.context.clone();
     let context = context
         .with_audience(Arc::new(listener))
-        .with_closing(closing.clone());
+        .with_closing(closing.clone())
+        .telling();
     let asked = asked(
         &context,
         selection,

@@ -208,10 +208,10 @@ async fn read(
         None => targets.connect_lent_read_only(name, None).await?,
     };
     let session = connected.session.as_mut();
-    let history = if definitions {
-        history::read(session).await
-    } else {
-        history::read_without_definitions(session).await
+    let history = match (targets.is_telling(), definitions) {
+        (true, _) => history::read_telling(session, definitions).await,
+        (false, true) => history::read(session).await,
+        (false, false) => history::read_without_definitions(session).await,
     };
     let history = history.map_err(|source| ProjectError::unreadable(name, source))?;
     if let Some(keep) = keep {

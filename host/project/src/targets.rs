@@ -36,6 +36,8 @@ pub struct Targets {
     dial: Dial,
     targets: BTreeMap<TargetName, Target>,
     complete: bool,
+    /// Whether their histories are read with what they tell of each migration.
+    telling: bool,
 }
 
 impl Targets {
@@ -61,6 +63,7 @@ impl Targets {
             targets: BTreeMap::new(),
             complete: only.is_empty()
                 || environment.databases.keys().all(|name| only.contains(name)),
+            telling: false,
         };
         let names: Vec<DatabaseName> = if only.is_empty() {
             environment.databases.keys().cloned().collect()
@@ -132,6 +135,17 @@ impl Targets {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// The same, of which somebody shows what their histories tell of each migration.
+    #[must_use]
+    pub const fn telling(mut self, telling: bool) -> Self {
+        self.telling = telling;
+        self
+    }
+
+    pub(crate) const fn is_telling(&self) -> bool {
+        self.telling
     }
 
     /// Connects for work.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 use whimbrel_core::checksum::Checksum;
 use whimbrel_core::gate::describe_revision;
-use whimbrel_core::history::{MigrationState, Record};
+use whimbrel_core::history::{MigrationState, Record, Told};
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::{EnvironmentName, MigrationName, TargetName};
 
@@ -69,6 +69,12 @@ pub struct MigrationLine {
     /// Whether the definitions at hand lack it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
+    /// Rows that its plugin steps reported.
+    #[serde(skip)]
+    pub rows: i64,
+    /// What the history tells of it besides, where somebody asked.
+    #[serde(skip)]
+    pub told: Option<Told>,
 }
 
 /// The state of a migration, with the definitions taken into account.
@@ -145,6 +151,8 @@ impl MigrationLine {
             revision: record.revision.as_ref().map(ToString::to_string),
             error: record.error.clone(),
             absent: defined.is_none(),
+            rows: record.rows,
+            told: None,
         }
     }
 
@@ -161,6 +169,8 @@ impl MigrationLine {
             revision: None,
             error: None,
             absent: false,
+            rows: 0,
+            told: None,
         }
     }
 }

@@ -6,6 +6,7 @@ What isn't here: images (every container is the program under test), init contai
 each Pod to a node that has no object."""
 
 import datetime
+import signal
 import threading
 import time
 
@@ -43,8 +44,9 @@ class Pod:
 
 
 class Kubelet:
-    """Runs the Pods of a namespace's Jobs. `variables` are put into the next Pod's process, once. `codes` are what the next Pods
-    of an environment end with, by its name: these do nothing else."""
+    """Runs the Pods of a namespace's Jobs. `variables` are put into the next Pod's process, once. `armed` are put
+    into those of an environment, by its name, until one of them is killed: a Pod may find another plan before it comes to where it
+    would be. `codes` are what the next Pods of an environment end with: these do nothing else."""
 
     def __init__(self, namespace, binary, folder, evidence=SUITE):
         self.namespace = namespace
@@ -54,6 +56,7 @@ class Kubelet:
         self.config = namespace.cluster.kubeconfig("operator", namespace.name)
         self.pods = {}
         self.variables = []
+        self.armed = {}
         self.codes = {}
         self.specifications = {}
         self.lock = threading.RLock()
@@ -104,7 +107,8 @@ class Kubelet:
         self.namespace.cluster.call("POST", f"{self.path}/{name}/binding", binding)
         self.specifications[name] = pod
         self.pods[name] = Pod(name, self.folder / name)
-        self.again(name, **(self.variables.pop(0) if self.variables else {}))
+        armed = self.armed.get(pod["metadata"]["labels"].get(ENVIRONMENT), {})
+        self.again(name, **(self.variables.pop(0) if self.variables else armed))
         self._status(name, "Running", {"running": {"startedAt": now()}})
 
     def again(self, name, **variables):
@@ -126,6 +130,8 @@ class Kubelet:
 
     def _say(self, known, code):
         known.running.end(code=None)
+        if code == -signal.SIGKILL:
+            self.armed.pop(self.specifications[known.name]["metadata"]["labels"].get(ENVIRONMENT), None)
         message = known.message.read_text() if known.message.exists() else ""
         code = 128 - code if code < 0 else code
         self._status(known.name, "Failed" if code else "Succeeded", {"terminated": {

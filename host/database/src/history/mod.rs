@@ -10,6 +10,7 @@ mod read;
 mod record;
 mod row;
 pub(crate) mod sql;
+mod told;
 
 use whimbrel_core::history::Owner;
 use whimbrel_core::statement::Dialect;
@@ -21,7 +22,7 @@ pub use journal::{
 };
 pub use lease::{LeaseRecord, lease_insert, lease_remove};
 pub use read::{
-    HistoryError, Locked, read, read_definition, read_events, read_locked,
+    HistoryError, Locked, read, read_definition, read_events, read_locked, read_telling,
     read_without_definitions, read_without_definitions_of,
 };
 pub(crate) use read::{check_version, exists};

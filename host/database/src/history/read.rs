@@ -1,5 +1,7 @@
 //! Reading what a target records. No tables is an empty history; no privilege is an error, never an empty history.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 use whimbrel_core::history::{Event, History};
 use whimbrel_core::name::MigrationName;
@@ -9,6 +11,7 @@ use whimbrel_core::value::{RowSet, Value};
 use super::lease::{self, LeaseRecord};
 use super::row::{self, Row};
 use super::sql::table;
+use super::told;
 use crate::session::{Command, DatabaseError, Done, Session};
 use crate::{postgres, sqlite};
 
@@ -44,9 +47,43 @@ pub enum HistoryError {
 ///
 /// See [`HistoryError`].
 pub async fn read(session: &mut dyn Session) -> Result<History, HistoryError> {
-    Ok(read_with(session, "definition", &[], Vec::new())
+    Ok(read_with(session, "definition", &[], More::Nothing)
         .await?
         .history)
+}
+
+/// The same with what is told of each migration, perhaps without the definitions: events may be many, and are asked for where
+/// somebody shows what they say.
+///
+/// # Errors
+///
+/// See [`HistoryError`].
+pub async fn read_telling(
+    session: &mut dyn Session,
+    definitions: bool,
+) -> Result<History, HistoryError> {
+    let definition = if definitions { "definition" } else { "'null'" };
+    Ok(read_with(session, definition, &[], More::Told)
+        .await?
+        .history)
+}
+
+/// What is asked for besides what every plan needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    Nothing,
+    Leases,
+    Told,
+}
+
+impl More {
+    fn question(self, dialect: Dialect) -> Option<Command> {
+        match self {
+            Self::Nothing => None,
+            Self::Leases => Some(lease::select(dialect)),
+            Self::Told => Some(told::select(dialect)),
+        }
+    }
 }
 
 /// What a target records, as its lock's holder reads it.
@@ -65,8 +102,7 @@ pub struct Locked {
 ///
 /// See [`HistoryError`].
 pub async fn read_locked(session: &mut dyn Session) -> Result<Locked, HistoryError> {
-    let leases = lease::select(session.dialect());
-    read_with(session, "definition", &[], vec![leases]).await
+    read_with(session, "definition", &[], More::Leases).await
 }
 
 /// The same with `null` in place of the definitions, which are by far the biggest part: for `status`.
@@ -93,7 +129,7 @@ pub async fn read_without_definitions_of(
     } else {
         only
     };
-    Ok(read_with(session, "'null'", only, Vec::new())
+    Ok(read_with(session, "'null'", only, More::Nothing)
         .await?
         .history)
 }
@@ -161,7 +197,7 @@ async fn read_with(
     session: &mut dyn Session,
     definition: &str,
     only: &[MigrationName],
-    more: Vec<Command>,
+    more: More,
 ) -> Result<Locked, HistoryError> {
     let dialect = session.dialect();
     let table = |name| table(dialect, name);
@@ -212,9 +248,9 @@ async fn read_with(
             table("event")
         )),
     ];
-    questions.extend(more);
+    questions.extend(more.question(dialect));
     let done = ask(session, questions).await?;
-    let [head, records, journal, approvals, more @ ..] = done.as_slice() else {
+    let [head, records, journal, approvals, rest @ ..] = done.as_slice() else {
         return Ok(Locked::default());
     };
     let Some(values) = head.rows.rows.first() else {
@@ -222,16 +258,20 @@ async fn read_with(
     };
     let head = Row::new("owner", &head.rows.columns, values);
     check_version(dialect, head.integer("version")?)?;
-    let history = History {
+    let mut history = History {
         owner: row::owner(&head)?,
         epoch: head.integer("epoch")?,
         records: each(&records.rows, "migration", row::record)?,
         journal: each(&journal.rows, "journal", row::journal_entry)?,
         approvals: each(&approvals.rows, "event", row::event)?,
+        told: BTreeMap::new(),
     };
-    let leases = more
-        .first()
-        .map_or_else(|| Ok(Vec::new()), |done| lease::leases(&done.rows))?;
+    let mut leases = Vec::new();
+    match (more, rest.first()) {
+        (More::Leases, Some(done)) => leases = lease::leases(&done.rows)?,
+        (More::Told, Some(done)) => history.told = told::told(&done.rows)?,
+        _ => {}
+    }
     Ok(Locked { history, leases })
 }
 

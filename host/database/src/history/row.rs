@@ -89,7 +89,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn parsed<T: FromStr>(&self, column: &str) -> Result<T, HistoryError> {
+    pub(super) fn parsed<T: FromStr>(&self, column: &str) -> Result<T, HistoryError> {
         let text = self.text(column)?;
         text.parse()
             .map_err(|_| self.wrong(column, &format!("`{text}` can't be read")))
@@ -119,7 +119,7 @@ impl<'a> Row<'a> {
         Ok(self.optional_text("revision")?.map(Revision::parse))
     }
 
-    fn owned(&self, column: &str) -> Result<String, HistoryError> {
+    pub(super) fn owned(&self, column: &str) -> Result<String, HistoryError> {
         self.text(column).map(str::to_owned)
     }
 }

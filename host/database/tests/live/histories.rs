@@ -46,7 +46,7 @@ pub(crate) fn record(text: &str, state: MigrationState) -> NewRecord {
     }
 }
 
-fn event(kind: EventKind, migration: Option<&str>) -> NewEvent {
+pub(crate) fn event(kind: EventKind, migration: Option<&str>) -> NewEvent {
     NewEvent {
         kind,
         migration: migration.map(name),

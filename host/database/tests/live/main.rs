@@ -20,6 +20,7 @@ mod probes;
 mod silence;
 mod sqlite_sessions;
 mod terminations;
+mod told;
 mod versions;
 
 use std::path::Path;

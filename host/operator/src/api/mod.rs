@@ -18,7 +18,7 @@ pub use condition::{
 };
 pub use execution::{Execution, JobSpec};
 pub use status::{
-    ApprovalStatus, DatabaseStatus, EnvironmentStatus, GitSourceStatus, MigrationStatus,
+    ApprovalStatus, DatabaseStatus, EnvironmentStatus, GitSourceStatus, LastEvent, MigrationStatus,
 };
 
 /// The group of all kinds.

@@ -75,6 +75,23 @@ pub struct MigrationStatus {
     pub applied: u32,
     /// Of how many.
     pub databases: u32,
+    /// Rows that its plugin steps have changed, over all databases.
+    pub rows: i64,
+    /// How often it was tried, applied or stopped by an error, where that was most often.
+    pub attempts: i64,
+    /// What happened to it last, on whichever database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<LastEvent>,
+}
+
+/// What a history tells of a migration last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LastEvent {
+    /// `applied`, `failed`, `reverted` or another word of the history.
+    pub kind: String,
+    /// When, by the database's own clock: RFC 3339.
+    pub at: String,
 }
 
 /// How a `GitSource` stands.

@@ -61,6 +61,16 @@ const fn fields(kind: Kind) -> &'static [Field] {
             ("revision", "string", "The commit that it was applied from."),
             ("applied", "integer", "On how many databases it is applied."),
             ("databases", "integer", "Of how many."),
+            (
+                "rows",
+                "integer",
+                "Rows that its plugin steps have changed, over all databases.",
+            ),
+            (
+                "attempts",
+                "integer",
+                "How often it was tried, applied or stopped by an error, where that was most often.",
+            ),
         ],
         Kind::Approval => &[("expires", "string", "Until when it counts.")],
         Kind::Project | Kind::Provider => &[],
@@ -88,6 +98,9 @@ pub fn schema(kind: Kind) -> Json {
         }
         Kind::Environment => {
             properties.insert("databases".to_owned(), databases());
+        }
+        Kind::Migration => {
+            properties.insert("lastEvent".to_owned(), last_event());
         }
         _ => {}
     }
@@ -135,6 +148,22 @@ fn conditions() -> Json {
             "required": ["type", "status", "reason", "message", "lastTransitionTime"],
             "properties": properties,
         },
+    })
+}
+
+fn last_event() -> Json {
+    let properties = of(&[
+        (
+            "kind",
+            "string",
+            "`applied`, `failed`, `reverted` or another word of the history.",
+        ),
+        ("at", "string", "When, by the database's own clock."),
+    ]);
+    json!({
+        "type": "object",
+        "description": "What happened to it last, on whichever database.",
+        "properties": properties,
     })
 }
 

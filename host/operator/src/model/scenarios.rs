@@ -143,18 +143,18 @@ pub fn two_by_turns(machine: &'static Machine) -> World {
     at_two(machine, allowed)
 }
 
-/// Two of which one goes on in the middle of what the other one does, and a request that fails.
+/// Two of which one goes on in the middle of what the other one does, a migration that is new to both, and a request that fails.
 pub fn two_failing(machine: &'static Machine) -> World {
-    let allowed = Allowed {
+    let world = World::new(machine, TWO, Environment::new(1));
+    let mut world = rested(begun(world, 2));
+    world.write(0, 1, false);
+    world.publish();
+    world.allowed = Allowed {
         faults: 1,
         switches: 1,
         ..TWO
     };
-    let held = Environment {
-        is_held: true,
-        ..Environment::new(1)
-    };
-    of_two(machine, allowed, held)
+    world
 }
 
 const TWO: Allowed = Allowed {
@@ -163,11 +163,7 @@ const TWO: Allowed = Allowed {
 };
 
 fn at_two(machine: &'static Machine, allowed: Allowed) -> World {
-    of_two(machine, allowed, Environment::new(1))
-}
-
-fn of_two(machine: &'static Machine, allowed: Allowed, environment: Environment) -> World {
-    let mut world = World::new(machine, allowed, environment);
+    let mut world = World::new(machine, allowed, Environment::new(1));
     world.write(0, 1, false);
     begun(world, 2)
 }

@@ -301,7 +301,7 @@ impl World {
     }
 
     /// What changed is on its way to everybody.
-    fn publish(&mut self) {
+    pub fn publish(&mut self) {
         for process in &mut self.processes {
             for kind in KINDS {
                 let coming = &mut process.coming[kind as usize];

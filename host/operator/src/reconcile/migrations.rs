@@ -10,7 +10,8 @@ use whimbrel_core::digest::Digest;
 use whimbrel_report::{MigrationLine, MigrationStanding, TargetStatus};
 
 use crate::api::{
-    ConditionStatus, ConditionType, DatabaseStatus, Migration, MigrationStatus, Said, conditions,
+    ConditionStatus, ConditionType, DatabaseStatus, LastEvent, Migration, MigrationStatus, Said,
+    conditions,
 };
 
 /// The most bytes of a definition that an object holds; of a larger one, it has the checksum as `artefact`. The store of the
@@ -153,6 +154,7 @@ pub fn migration_status(
         ]
     };
     let known = before.map(|before| before.conditions.as_slice());
+    let told = || lines.iter().filter_map(|line| line.told.as_ref());
     MigrationStatus {
         observed_generation: generation,
         conditions: conditions(known.unwrap_or_default(), &said, generation, now),
@@ -169,6 +171,14 @@ pub fn migration_status(
         revision: lines.iter().find_map(|line| line.revision.clone()),
         applied: count(applied),
         databases: count(lines.len()),
+        rows: lines.iter().map(|line| line.rows).sum(),
+        attempts: told().map(|told| told.attempts).max().unwrap_or_default(),
+        last_event: told()
+            .max_by(|one, other| one.at.cmp(&other.at))
+            .map(|told| LastEvent {
+                kind: told.last.clone(),
+                at: told.at.clone(),
+            }),
     }
 }
 
@@ -219,6 +229,7 @@ mod tests {
 
     use jiff::Timestamp;
     use whimbrel_core::checksum::Checksum;
+    use whimbrel_core::history::Told;
     use whimbrel_report::{MigrationLine, MigrationStanding};
 
     use super::{migration_status, object_name, superfluous};
@@ -253,6 +264,35 @@ mod tests {
         let failed = succeeded(&[line(applied), line(MigrationStanding::Failed)]);
         assert_eq!(failed, (ConditionStatus::False, "Failed".to_owned()));
         assert_eq!(succeeded(&[]).0, ConditionStatus::Unknown);
+    }
+
+    #[test]
+    fn what_the_databases_tell_of_a_migration_is_put_together() {
+        let told = |attempts, last: &str, at: &str| MigrationLine {
+            rows: attempts * 10,
+            told: Some(Told {
+                attempts,
+                last: last.to_owned(),
+                at: at.to_owned(),
+            }),
+            ..line(MigrationStanding::Pending)
+        };
+        let lines = [
+            told(1, "applied", "2026-01-01T10:00:00.000001Z"),
+            told(3, "failed", "2026-01-02T10:00:00.5Z"),
+            told(2, "reverted", "2026-01-01T23:00:00Z"),
+            line(MigrationStanding::Pending),
+        ];
+        let lines: Vec<_> = lines.iter().collect();
+        let status = migration_status(None, &lines, 1, Timestamp::UNIX_EPOCH);
+        assert_eq!((status.rows, status.attempts), (60, 3));
+        let last = status.last_event.unwrap();
+        assert_eq!(
+            (last.kind.as_str(), last.at.as_str()),
+            ("failed", "2026-01-02T10:00:00.5Z")
+        );
+        let unknown = migration_status(None, &lines[3..], 1, Timestamp::UNIX_EPOCH);
+        assert_eq!((unknown.attempts, unknown.last_event), (0, None));
     }
 
     #[test]
