@@ -26,6 +26,8 @@ use std::process::ExitCode;
 static ALLOCATOR: whimbrel_allocator::Allocator = whimbrel_allocator::Allocator;
 
 fn main() -> ExitCode {
+    // Asked while it may be asked. What it says is of no interest yet.
+    let _ = whimbrel_plugin::sees_written_pages();
     // Before anything secret could be read.
     protect::memory();
     // One provider for all of TLS, before anything could choose another one.

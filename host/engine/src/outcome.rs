@@ -93,3 +93,35 @@ fn view(report: &TargetReport) -> TargetOutcome {
         committed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use whimbrel_core::digest::Digest;
+    use whimbrel_core::name::TargetName;
+    use whimbrel_project::ProjectError;
+    use whimbrel_signal::Scrubber;
+
+    use super::Outcome;
+
+    #[test]
+    fn a_secret_is_taken_out_before_a_format_can_write_it_otherwise() {
+        let secret = "<hunter22 & more>";
+        let outcome = Outcome {
+            environment: "dev".parse().unwrap(),
+            plan: Digest::of(b"a plan"),
+            report: None,
+            unread: BTreeMap::from([(
+                TargetName::single("shop".parse().unwrap()),
+                ProjectError::NoControlRef(secret.to_owned()),
+            )]),
+            histories: BTreeMap::new(),
+        };
+        let scrubber = Scrubber::default();
+        scrubber.register(secret);
+        let view = outcome.view(&scrubber);
+        let error = view.targets[0].error.as_deref().unwrap();
+        assert!(error.contains("`[redacted]`"), "{error}");
+    }
+}

@@ -41,6 +41,9 @@ pub struct Hush {
     known: HashSet<u64>,
     hasher: RandomState,
     bytes: usize,
+    /// Answers that weren't listened to yet, and whether they succeeded: most calls say nothing, and then nobody needs to.
+    unheard: Vec<(bool, Zeroizing<Vec<u8>>)>,
+    unheard_bytes: usize,
     /// Whether something was heard that isn't kept.
     is_full: bool,
     /// Made when something is said: most calls hear much and say little.
@@ -59,6 +62,8 @@ impl Hush {
             known: HashSet::new(),
             hasher: RandomState::new(),
             bytes: 0,
+            unheard: Vec::new(),
+            unheard_bytes: 0,
             is_full: false,
             scrubber: None,
             limits: Heard {
@@ -113,6 +118,23 @@ impl Hush {
             return;
         }
         let succeeded = (200..300).contains(&status);
+        if self.unheard_bytes + body.len() > self.limits.bytes {
+            self.listen();
+        }
+        self.unheard_bytes += body.len();
+        self.unheard
+            .push((succeeded, Zeroizing::new(body.to_vec())));
+    }
+
+    /// Takes in what was heard since it was last done.
+    fn listen(&mut self) {
+        self.unheard_bytes = 0;
+        for (succeeded, body) in std::mem::take(&mut self.unheard) {
+            self.listen_to(succeeded, &body);
+        }
+    }
+
+    fn listen_to(&mut self, succeeded: bool, body: &[u8]) {
         match serde_json::from_slice::<Json>(body) {
             Ok(mut document) => self.hear_json(&mut document, succeeded),
             Err(_) => {
@@ -145,6 +167,7 @@ impl Hush {
 
     /// The text without what was heard.
     pub fn clean(&mut self, text: &str) -> String {
+        self.listen();
         let Some(lasting) = &self.lasting else {
             return text.to_owned();
         };
@@ -169,6 +192,7 @@ impl Hush {
 
     /// The fault without what was heard.
     pub fn clean_fault(&mut self, mut fault: Fault) -> Fault {
+        self.listen();
         if self.is_on() && self.heard_too_much() && !self.is_full {
             return self.clean_long(fault);
         }
@@ -315,6 +339,22 @@ mod tests {
         fault.pointer = Some("/lasting-value".to_owned());
         let clean = format!("{:?}", hush.clean_fault(fault));
         assert!(!clean.contains("lasting"), "{clean}");
+    }
+
+    #[test]
+    fn answers_that_nobody_asked_about_are_bounded_and_not_forgotten() {
+        let limits = Limits {
+            heard_bytes: 50,
+            ..Limits::default()
+        };
+        let mut hush = Hush::new(Some(Scrubber::default()), &limits);
+        for word in ["first-one", "second-one", "third-one"] {
+            let body = format!(r#"{{"a long name":"{word}"}}"#);
+            hush.hear_answer(200, body.as_bytes());
+            assert!(hush.unheard_bytes <= limits.heard_bytes);
+        }
+        let text = hush.clean("first-one second-one third-one");
+        assert_eq!(text, "[redacted] [redacted] [redacted]");
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub use known::World;
 pub use limits::{Limit, Limits};
 pub use manifest::Manifest;
 pub use plugin::Plugin;
+pub use room::sees_written_pages;
 pub use sandbox::{Sandbox, Settings};
 pub use schema::{ConfigSchema, Mismatch, SchemaError};
 pub use trap::TrapReport;

@@ -56,6 +56,16 @@ async fn a_store_is_configured_first_in_every_call() {
 }
 
 #[tokio::test]
+async fn no_call_finds_what_another_one_wrote_anywhere() {
+    let store = plain().await;
+    for _ in 0..3 {
+        // Within one call the second look finds what the first one wrote.
+        let found = store.value("stain", json!({ "n": 2 })).await.unwrap();
+        assert_eq!(found, "[0,131072]");
+    }
+}
+
+#[tokio::test]
 async fn what_can_not_be_resolved_says_where() {
     let setup = Setup::new().with(json!({ "deep": [{ "x": "secret://file/none" }] }));
     let fault = setup

@@ -58,14 +58,10 @@ pub(crate) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 
 impl Owned {
     pub(crate) fn trouble(&self) -> Trouble {
-        let says = |text: &str| self.message.contains(text);
         match self.code.as_str() {
-            "RequestExpired" | "RequestTimeTooSkewed" | "SignatureDoesNotMatch" => Trouble::Clock,
-            "InvalidSignatureException"
-                if says("Signature expired") || says("Signature not yet current") =>
-            {
-                Trouble::Clock
-            }
+            // Of a signature that doesn't fit, AWS doesn't say whether that is because of the time.
+            "SignatureDoesNotMatch" => Trouble::Clock,
+            code if is_about_time(code, &self.message) => Trouble::Clock,
             "ExpiredTokenException" | "ExpiredToken" => Trouble::Expired,
             _ => Trouble::Other,
         }
@@ -78,6 +74,17 @@ impl Owned {
             said: &self.message,
             doing,
         })
+    }
+}
+
+/// Whether AWS finds that a request was signed at a time too far from its own.
+fn is_about_time(code: &str, message: &str) -> bool {
+    match code {
+        "RequestExpired" | "RequestTimeTooSkewed" => true,
+        "InvalidSignatureException" => ["Signature expired", "Signature not yet current"]
+            .iter()
+            .any(|text| message.contains(text)),
+        _ => false,
     }
 }
 
@@ -127,10 +134,10 @@ fn meaning(refusal: &Refusal<'_>) -> (FaultClass, &'static str, &'static str, Re
             "aws.credentials-expired",
             "give new credentials, or a source that renews them",
         ),
-        "RequestExpired" | "RequestTimeTooSkewed" => never(
+        name if is_about_time(name, refusal.said) => never(
             Denied,
             "aws.clock",
-            "this machine's clock is off, and AWS said no date to correct it by",
+            "this machine's clock is off, and the `Date` of AWS's answer couldn't make up for it",
         ),
         "UnrecognizedClientException"
         | "InvalidClientTokenId"

@@ -277,7 +277,7 @@ fn a_clock_that_is_off_is_corrected_once_and_remembered() {
         self::host(Answers::new().reply("POST", url, late())),
         keys(),
     );
-    assert_eq!(answer.unwrap_err().code, "aws.credentials");
+    assert_eq!(answer.unwrap_err().code, "aws.clock");
     assert_eq!(host.requests().len(), 2, "once, not for ever");
 }
 

@@ -54,10 +54,11 @@ pub(crate) fn revoke(connection: &mut Connection<'_>, lease: &str) -> Result<(),
     }
 }
 
+/// Whether Vault says that there is no such lease any more. A 404 says nothing of the lease: then there is no such namespace,
+/// or no such path, and what was lent may still hold.
 fn is_gone(refusal: &Refusal) -> bool {
-    matches!(refusal.code(), Some(400 | 404))
+    refusal.code() == Some(400)
         && ["lease not found", "invalid lease", "lease expired"]
             .iter()
             .any(|text| refusal.says(text))
-        || refusal.code() == Some(404)
 }

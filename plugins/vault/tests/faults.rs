@@ -168,7 +168,13 @@ fn a_renewal_is_looked_at() {
         Ok(Renewal::Gone)
     );
     assert_eq!(renewal(400, errors(&["lease expired"])), Ok(Renewal::Gone));
-    assert_eq!(renewal(404, errors(&[])), Ok(Renewal::Gone));
+    for said in ["namespace not found", "unsupported path"] {
+        let told = renewal(404, errors(&[said])).unwrap_err();
+        assert_eq!(
+            (told.code.as_str(), told.class),
+            ("vault.not-found", FaultClass::NotFound)
+        );
+    }
     assert_eq!(
         renewal(400, errors(&["lease is not renewable"]))
             .unwrap_err()
@@ -193,6 +199,12 @@ fn a_revocation_waits_and_may_be_repeated() {
             "/v1/sys/leases/revoke",
             403,
             errors(&["permission denied"]),
+        )
+        .on(
+            "POST",
+            "/v1/sys/leases/revoke",
+            404,
+            errors(&["namespace not found"]),
         );
     let revoke = |vault: &vault::Vault| vault.revoke("l");
     let (answer, mut host) = call(host(answers), with_token(), revoke);
@@ -203,7 +215,7 @@ fn a_revocation_waits_and_may_be_repeated() {
     );
     let (answer, host) = call(host, with_token(), revoke);
     answer.unwrap();
-    let (answer, _) = call(host, with_token(), revoke);
+    let (answer, host) = call(host, with_token(), revoke);
     assert!(
         answer
             .unwrap_err()
@@ -211,6 +223,8 @@ fn a_revocation_waits_and_may_be_repeated() {
             .unwrap()
             .contains("sys/leases/revoke")
     );
+    let (answer, _) = call(host, with_token(), revoke);
+    assert_eq!(answer.unwrap_err().code, "vault.not-found");
 }
 
 #[test]

@@ -79,7 +79,13 @@ async fn broken(subject: &Subject<'_>, step: &Step<'_>) {
 
 /// It is slow, or its clock is wrong.
 async fn harmless(subject: &Subject<'_>, step: &Step<'_>) {
-    for fault in [Fault::Delay(300), Fault::Skew(-86_400)] {
+    let faults = [
+        Fault::Delay(300),
+        Fault::Skew(-86_400),
+        Fault::Clock(-86_400),
+        Fault::Clock(86_400),
+    ];
+    for fault in faults {
         let lease = step.prepare(subject).await;
         inject(subject, step, fault);
         let done = step.attempt(subject, lease.as_ref()).await;

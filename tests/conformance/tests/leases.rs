@@ -12,7 +12,7 @@ use whimbrel_core::environment::SecretReference;
 use whimbrel_core::fault::FaultClass::{Denied, Unsupported};
 use whimbrel_kubernetes_server::KubernetesServer;
 use whimbrel_plugin::SecretStore;
-use whimbrel_secrets::{Backend as _, Renewal};
+use whimbrel_secrets::{Backend as _, LeaseId, Renewal};
 use whimbrel_vault_server::VaultServer;
 
 /// When a certificate was revoked, in seconds since the Unix epoch; 0 if it wasn't.
@@ -25,6 +25,16 @@ async fn revoked(server: &VaultServer, mount: &str, serial: &str) -> u64 {
         .unwrap()
 }
 
+/// The backend, logged in like this.
+async fn logged_in(server: &VaultServer, login: &Json) -> SecretStore {
+    let setup = Setup {
+        with: json!({ "address": server.address(), "login": login }),
+        grants: json!({ "http": [{ "to": "config:/address", "ca": { "file": "ca" } }], "clock": true }),
+        files: BTreeMap::from([("ca".to_owned(), server.certificate().unwrap())]),
+    };
+    setup.store("vault", component("vault")).await
+}
+
 /// The backend, logged in as somebody who may write to one path and give back what is lent.
 async fn store(server: &VaultServer, path: &str) -> SecretStore {
     let policy = server
@@ -34,15 +44,8 @@ async fn store(server: &VaultServer, path: &str) -> SecretStore {
         ))
         .await;
     let role = server.app_role(&policy, "1h").await;
-    let setup = Setup {
-        with: json!({
-            "address": server.address(),
-            "login": { "appRole": { "roleId": role.role_id, "secretId": role.secret_id, "mount": role.mount } },
-        }),
-        grants: json!({ "http": [{ "to": "config:/address", "ca": { "file": "ca" } }], "clock": true }),
-        files: BTreeMap::from([("ca".to_owned(), server.certificate().unwrap())]),
-    };
-    setup.store("vault", component("vault")).await
+    let login = json!({ "roleId": role.role_id, "secretId": role.secret_id, "mount": role.mount });
+    logged_in(server, &json!({ "appRole": login })).await
 }
 
 fn with_parameters(path: &str, parameters: &Json) -> SecretReference {
@@ -51,9 +54,8 @@ fn with_parameters(path: &str, parameters: &Json) -> SecretReference {
     serde_json::from_value(reference).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_is_lent_and_given_back() {
-    let server = VaultServer::shared().await;
+/// A mount that issues certificates, each with a lease.
+async fn certificates(server: &VaultServer) -> String {
     let mount = VaultServer::unique("pki");
     for (path, body) in [
         (
@@ -71,6 +73,13 @@ async fn a_certificate_is_lent_and_given_back() {
     ] {
         server.call(&path, Some(&body)).await.unwrap();
     }
+    mount
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_lent_and_given_back() {
+    let server = VaultServer::shared().await;
+    let mount = certificates(server).await;
     let store = store(server, &format!("{mount}/issue/migrator")).await;
     let wanted = json!({ "common_name": "migrator.shop.example" });
     let reference = with_parameters(&format!("{mount}/issue/migrator"), &wanted);
@@ -106,6 +115,48 @@ async fn a_certificate_is_lent_and_given_back() {
         .unwrap();
     let told = store.read(&plain).await.err().unwrap();
     assert_eq!(told.class, Denied, "{told:?}");
+}
+
+/// What somebody may not ask about, Vault says nothing of: it isn't gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_given_back_is_still_lent() {
+    let server = VaultServer::shared().await;
+    let mount = certificates(server).await;
+    let path = format!("{mount}/issue/migrator");
+    let policy = server
+        .policy(&format!(
+            "path \"{path}\" {{ capabilities = [\"update\"] }}\n\
+             path \"auth/token/lookup-self\" {{ capabilities = [\"read\"] }}"
+        ))
+        .await;
+    // The default policy would allow to renew.
+    let token = json!({ "policies": [policy], "no_default_policy": true, "ttl": "1h" });
+    let token = server
+        .call("auth/token/create", Some(&token))
+        .await
+        .unwrap();
+    let token = token.pointer("/auth/client_token").unwrap();
+    let barred = logged_in(server, &json!({ "token": token })).await;
+    let wanted = json!({ "common_name": "migrator.shop.example" });
+    let secret = barred.read(&with_parameters(&path, &wanted)).await.unwrap();
+    let serial = value(&secret, "serial_number");
+    let lease = secret.lease.unwrap().id;
+    let unknown = LeaseId(format!("{path}/nobody-lent-this"));
+    for lease in [&lease, &unknown] {
+        let renewal = barred.renew(lease, Duration::from_secs(60)).await;
+        let told = renewal.err().unwrap();
+        assert_eq!((told.class, told.code.as_str()), (Denied, "vault.denied"));
+        let told = barred.revoke(lease).await.err().unwrap();
+        assert_eq!((told.class, told.code.as_str()), (Denied, "vault.denied"));
+    }
+    assert_eq!(revoked(server, &mount, &serial).await, 0);
+    // Somebody else may, and is told that there is no other one.
+    let store = store(server, &path).await;
+    let renewal = store.renew(&unknown, Duration::from_secs(60)).await;
+    assert!(matches!(renewal, Ok(Renewal::Gone)));
+    store.revoke(&unknown).await.unwrap();
+    store.revoke(&lease).await.unwrap();
+    assert!(revoked(server, &mount, &serial).await > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,6 +106,7 @@ async fn vault_is_a_secret_backend() {
                 Rule::on("/v1/sys/leases/renew"),
                 &[
                     (403, Denied),
+                    (404, NotFound),
                     (412, Unavailable),
                     (472, Unavailable),
                     (473, Unavailable),
@@ -116,6 +117,7 @@ async fn vault_is_a_secret_backend() {
                 Rule::on("/v1/sys/leases/revoke"),
                 &[
                     (403, Denied),
+                    (404, NotFound),
                     (412, Unavailable),
                     (472, Unavailable),
                     (473, Unavailable),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
+use whimbrel_core::environment::SecretReference;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::project::Material;
 use whimbrel_core::reference::references;
@@ -15,6 +16,8 @@ use crate::schema::{ConfigSchema, Mismatch, SchemaError};
 /// A `with:` as it is written.
 pub struct Configuration {
     with: Json,
+    /// The references in it, each with its place.
+    references: Vec<(String, SecretReference)>,
     materials: Arc<dyn Materials>,
 }
 
@@ -30,13 +33,17 @@ impl Configuration {
             Json::Null => Json::Object(serde_json::Map::new()),
             with => with,
         };
-        Self { with, materials }
+        Self {
+            references: references(&with),
+            with,
+            materials,
+        }
     }
 
     /// The configuration with its secrets as they are now.
     pub async fn resolved(&self) -> Result<Resolved, Fault> {
         let mut resolved = Resolved(self.with.clone());
-        for (pointer, reference) in references(&self.with) {
+        for (pointer, reference) in &self.references {
             let material = Material::Secret(reference.clone());
             let value = self.materials.read(&material).await;
             let value = value.map_err(|mut fault| {
@@ -49,7 +56,7 @@ impl Configuration {
                 fault.pointer = Some(pointer.clone());
                 fault
             })?;
-            if let Some(place) = resolved.0.pointer_mut(&pointer) {
+            if let Some(place) = resolved.0.pointer_mut(pointer) {
                 *place = Json::String(text.to_owned());
             }
         }
@@ -64,17 +71,14 @@ impl Configuration {
     pub fn mismatches(&self, schema: &Json, limits: &Limits) -> Result<Vec<Mismatch>, SchemaError> {
         let schema = ConfigSchema::new(schema, limits)?;
         let mut with = self.with.clone();
-        let referred: Vec<String> = references(&self.with)
-            .into_iter()
-            .map(|(pointer, _)| pointer)
-            .collect();
-        for pointer in &referred {
+        let is_referred = |pointer: &str| self.references.iter().any(|(place, _)| place == pointer);
+        for (pointer, _) in &self.references {
             if let Some(place) = with.pointer_mut(pointer) {
                 *place = Json::String(REFERRED.to_owned());
             }
         }
         let mut found = schema.mismatches(&with);
-        found.retain(|mismatch| !referred.contains(&mismatch.pointer));
+        found.retain(|mismatch| !is_referred(&mismatch.pointer));
         Ok(found)
     }
 }

@@ -16,6 +16,7 @@
     reason = "a test without its server has failed"
 )]
 
+mod clock;
 mod rule;
 mod serve;
 

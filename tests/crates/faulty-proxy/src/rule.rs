@@ -26,6 +26,8 @@ pub enum Fault {
     Page(u16),
     /// This status, with what it means inside of another error, as a Vault says what went wrong behind it.
     Wrapped(u16),
+    /// The server's clock is wrong by so many seconds: what was signed more than five minutes from it is refused, as AWS does.
+    Clock(i64),
 }
 
 /// A fault, and the requests that meet it.

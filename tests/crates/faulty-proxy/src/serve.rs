@@ -5,10 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
-use jiff::{Timestamp, ToSpan as _, fmt::rfc2822};
 use whimbrel_test_server::{Connection, Request, Response};
 
-use crate::{Fault, Seen, State};
+use crate::{Fault, Seen, State, clock};
 
 /// The server behind.
 #[derive(Debug)]
@@ -82,6 +81,12 @@ pub(crate) fn serve(mut connection: Connection, upstream: &Upstream, state: &Mut
             let refusal = refusal(429).with_header("retry-after", seconds.to_string());
             return answer(connection, &refusal);
         }
+        Some(Fault::Clock(seconds)) => {
+            if let Some(refusal) = clock::refusal(&request, seconds) {
+                note(false, Some(refusal.status));
+                return answer(connection, &refusal);
+            }
+        }
         Some(Fault::Delay(milliseconds)) => sleep(Duration::from_millis(milliseconds)),
         _ => {}
     }
@@ -104,7 +109,10 @@ pub(crate) fn serve(mut connection: Connection, upstream: &Upstream, state: &Mut
         }
         Some(Fault::Skew(seconds)) => {
             note(true, Some(response.status));
-            answer(connection, &response.with_header("date", date(seconds)));
+            answer(
+                connection,
+                &response.with_header("date", clock::date(seconds)),
+            );
         }
         _ => {
             note(true, Some(response.status));
@@ -152,13 +160,4 @@ const fn message(status: u16) -> &'static str {
         503 => "Vault is sealed",
         _ => "internal error",
     }
-}
-
-/// The time of so many seconds from now, as HTTP writes it.
-fn date(seconds: i64) -> String {
-    let then = Timestamp::now() + seconds.seconds();
-    let printer = rfc2822::DateTimePrinter::new();
-    printer
-        .timestamp_to_rfc9110_string(&then)
-        .expect("a time that can be written")
 }

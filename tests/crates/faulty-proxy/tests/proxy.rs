@@ -137,6 +137,9 @@ fn clocks_and_slowness() {
     let response = ask(&proxy, "GET", "/").unwrap();
     let date = response.header("date").unwrap();
     assert!(date.ends_with(" GMT") && !date.contains("1970"), "{date}");
+    // Only of what is signed can such a server say that it was signed at another time.
+    proxy.inject(Rule::on("/").times(1).fault(Fault::Clock(-3600)));
+    assert_eq!(ask(&proxy, "GET", "/").unwrap().status, 200);
     proxy.inject(Rule::on("/").times(1).fault(Fault::Delay(300)));
     let begun = Instant::now();
     assert_eq!(ask(&proxy, "GET", "/").unwrap().status, 200);

@@ -10,7 +10,7 @@ use crate::whimbrel::http::client;
 use crate::whimbrel::observe::{call, log};
 use crate::whimbrel::secrets::session;
 use crate::whimbrel::types::types::FaultClass;
-use crate::{READS, config, fault, secret};
+use crate::{READS, config, fault, secret, stain};
 
 fn text<'a>(options: &'a Json, name: &str) -> &'a str {
     options[name].as_str().unwrap_or_default()
@@ -62,6 +62,10 @@ pub fn read(reference: &Reference, options: &Json) -> Result<Secret, Fault> {
             return Ok(answer);
         }
         "reads" => return Ok(secret(READS.with_borrow(u32::to_string))),
+        "stain" => {
+            let found: Vec<usize> = (0..count).map(|_| stain::everything()).collect();
+            return Ok(secret(json!(found).to_string()));
+        }
         "call" => {
             let all = format!(
                 "{}|{}|{}|{}",

@@ -2,6 +2,7 @@
 //! stands in the reference's options.
 
 mod deeds;
+mod stain;
 
 wit_bindgen::generate!({
     path: "../../../wit",
