@@ -104,7 +104,7 @@ pub(crate) enum Command {
     New(New),
     /// Look at everything that needs no database
     Lint(Lint),
-    /// Show what would run; writes nothing
+    /// Show what would run, and fail as `apply` would where something is in its way; writes nothing
     Plan(PlanArguments),
     /// Bring the databases to the definitions
     Apply(Apply),
@@ -263,7 +263,7 @@ pub(crate) struct Revert {
     /// Only if the plan is still the one with this digest
     #[arg(long, value_name = "DIGEST")]
     pub(crate) plan: Option<DigestPrefix>,
-    /// Show the plan and run nothing
+    /// Show the plan, as `plan` does, and run nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
