@@ -3,10 +3,11 @@
 import json
 import os
 import pty
+import re
 import subprocess
 
 import pytest
-from support.product import FAILED, FINDINGS, OK, RETRY, USAGE, environment
+from support.product import FAILED, FINDINGS, OK, RETRY, ROOT, USAGE, environment
 
 
 def in_terminal(whimbrel, *arguments, **variables):
@@ -162,6 +163,22 @@ def test_a_server_that_is_not_there_is_worth_a_retry(whimbrel, project, tmp_path
 
 def test_an_option_that_is_not_there_is_a_usage_error(whimbrel):
     whimbrel.run("plan", "--enviroment", "dev", code=USAGE)
+
+
+def test_a_variable_that_holds_nothing_is_not_set(whimbrel, project, sqlite):
+    """As pipelines and compose files pass on what nobody gave."""
+    project.environment("dev", {"shop": sqlite.url})
+    project.table("0001-people")
+    commands = re.findall(r"^  ([a-z-]+) ", whimbrel.run("--help").out.split("Options:")[0], re.M)
+    said = "".join(whimbrel.run(command, "--help").out for command in commands if command != "help")
+    said += "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    names = set(re.findall(r"WHIMBREL_[A-Z_]+[A-Z]", said))
+    assert {"WHIMBREL_ENVIRONMENT", "WHIMBREL_METRICS_PUSH", "WHIMBREL_GIT_TOKEN", "WHIMBREL_LISTEN", "WHIMBREL_SERVER"} <= names
+    nothing = dict.fromkeys(names, "")
+    for asked in ("lint", "plan", "apply", "status", "wait --migration 0001-people"):
+        assert "WHIMBREL" not in whimbrel.run(*asked.split(), **nothing).err
+    assert sqlite.tables() == {"people"}
+    whimbrel.run("status", "--environment", "", code=USAGE)
 
 
 def with_password_from(postgres, **reference):

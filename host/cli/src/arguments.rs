@@ -2,6 +2,7 @@
 
 mod format;
 mod operator;
+mod parse;
 mod report;
 mod run;
 mod schema;
@@ -385,14 +386,4 @@ pub(crate) enum SecretsCommand {
 pub(crate) struct Completions {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        super::Arguments::command().debug_assert();
-    }
 }
