@@ -1,10 +1,13 @@
 """The surface: streams, colour, broken pipes, exit codes, secrets that stay secret."""
 
+import contextlib
 import json
 import os
 import pty
 import re
+import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from support.product import FAILED, FINDINGS, OK, RETRY, ROOT, USAGE, environment
@@ -159,6 +162,35 @@ def test_a_server_that_is_not_there_is_worth_a_retry(whimbrel, project, tmp_path
     project.table("0001-people")
     ended = whimbrel.run("status", "--environment", "dev", code=RETRY)
     assert "shop" in ended.said
+
+
+def a_pipe(file):
+    os.mkfifo(file)
+
+
+def a_socket(file):
+    socket.socket(socket.AF_UNIX).bind(str(file))
+
+
+def a_directory(file):
+    file.mkdir()
+
+
+def a_device(file):
+    file.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [a_pipe, a_socket, a_directory, a_device], ids=lambda make: make.__name__)
+def test_what_is_no_file_is_no_database(whimbrel, project, make, tmp_path):
+    # A short path: a socket's may have a hundred characters.
+    file = Path(os.path.relpath(tmp_path / "odd", project.folder))
+    with contextlib.chdir(project.folder):
+        make(file)
+    project.environment("dev", {"shop": f"sqlite:{tmp_path}/odd"})
+    project.table("0001-people")
+    for command in ("status", "plan", "apply"):
+        ended = whimbrel.run(command, "--environment", "dev", code=FAILED, timeout=30)
+        assert f"odd is {make.__name__.replace('_', ' ')} and no file" in ended.said, ended
 
 
 def test_an_option_that_is_not_there_is_a_usage_error(whimbrel):
