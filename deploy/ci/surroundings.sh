@@ -4,11 +4,7 @@
 #   WHIMBREL_BIN           the program                                default: whimbrel
 #   WHIMBREL_ARTIFACTS     the folder that reports go to              default: whimbrel-artifacts
 #   WHIMBREL_ENVIRONMENT, WHIMBREL_PROJECT, WHIMBREL_CONTROL_REF, WHIMBREL_ACTOR   as `whimbrel --help` has them
-
-# Systems pass on what nobody gave as empty.
-for name in WHIMBREL_ENVIRONMENT WHIMBREL_PROJECT WHIMBREL_CONTROL_REF WHIMBREL_ACTOR WHIMBREL_PLAN; do
-    eval "[ -n \"\${$name:-}\" ] || unset $name"
-done
+# One that is empty, as systems pass on what nobody gave, is none.
 
 whimbrel=${WHIMBREL_BIN:-whimbrel}
 artifacts=${WHIMBREL_ARTIFACTS:-whimbrel-artifacts}

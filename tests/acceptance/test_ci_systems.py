@@ -168,6 +168,15 @@ def test_a_stage_that_fails_fails_its_job(pipeline, project):
     assert "plan" not in pipeline.run("plan").told
 
 
+def test_a_plan_that_can_not_be_run_fails_its_job_and_shows_why(pipeline, project, postgres):
+    project.environment("dev", {"shop": postgres.url}, branch="main", policy={"destructive": "Forbid"})
+    project.migration("0002-gone", "DROP TABLE people")
+    pipeline.checkout(push(project, "Gone"))
+    job = pipeline.run("plan")
+    assert job.code == REFUSED and "plan" not in job.told, job.said
+    assert "data would be lost" in (pipeline.artifacts / "plan.md").read_text()
+
+
 def test_an_unknown_stage_is_told(binary, origin, tmp_path):
     pipeline = GitHub(binary, tmp_path / "workspace", origin)
     job = pipeline.run("deploy")

@@ -1,7 +1,7 @@
 """What is lent to a command that is killed where it could record nothing in a database: the next command ends it."""
 
 import pytest
-from support.product import SUITE, eventually
+from support.product import INTERRUPTED, SUITE, TERMINATED, eventually
 from support.vault_shop import VaultShop, of
 
 # The key of the session lock, as docs/promises.md says that it is a session's.
@@ -62,6 +62,24 @@ def test_what_is_lent_to_who_only_looks_or_waits_is_ended_by_the_next(whimbrel, 
     whimbrel.run("status", "--environment", "dev", code=None, **known)
     assert shop.openbao.leases(mount, "migrator") == []
     whimbrel.run("apply", "--environment", "dev", **known)
+
+
+@pytest.mark.parametrize(("told", "code"), [("interrupt", INTERRUPTED), ("terminate", TERMINATED)])
+def test_who_is_told_to_end_while_waiting_for_the_lock_gives_back_what_it_was_lent(whimbrel, lending, told, code):
+    shop, mount, known = lending
+    with shop.cluster.connect(shop.database) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        run = whimbrel.start("apply", "--environment", "dev", **known)
+        run.follow()
+        eventually(lambda: "waiting for the lock" in run.said(), "it waits for the lock")
+        assert shop.openbao.leases(mount, "migrator") and shop.users_left(), "it is connected as somebody who was lent"
+        getattr(run, told)()
+        run.end(code=code)
+        # Nobody else had to come for that, and whoever has the lock still has it.
+        assert shop.openbao.leases(mount, "migrator") == []
+        assert shop.users_left() == []
+        assert other.execute("SELECT pg_advisory_unlock(%s)", [LOCK]).fetchone() == (True,)
+    assert shop.rows("SELECT count(*) FROM pg_tables WHERE tablename = 'orders'") == [(0,)]
 
 
 def test_what_the_living_stand_on_is_ended_by_nobody_else(whimbrel, lending):

@@ -1,8 +1,10 @@
 """Plan: what would run, for people, programs and pull requests. It never writes."""
 
+import datetime
+
 import pytest
 from support.answers import digest, planned
-from support.product import OK, PENDING, REFUSED, RETRY, USAGE
+from support.product import DRIFT, OK, PENDING, REFUSED, RETRY, USAGE
 
 
 def test_a_plan_says_what_would_run_in_order(whimbrel, project, dev):
@@ -58,6 +60,87 @@ def test_a_detailed_exit_code_tells_pending_from_nothing(whimbrel, project, dev)
     whimbrel.run("plan", "--environment", "dev", "--detailed-exitcode", code=PENDING)
     whimbrel.run("apply", "--environment", "dev")
     whimbrel.run("plan", "--environment", "dev", "--detailed-exitcode", code=OK)
+
+
+def edited(project):
+    project.migration("0001-people", "CREATE TABLE people (id bigint, other text)")
+
+
+def removed_by_nobody(project):
+    project.remove("migrations/0001-people.yaml")
+
+
+def out_of_order(project):
+    project.table("0000-early")
+
+
+def destructive(project):
+    project.migration("0002-gone", "DROP TABLE people")
+
+
+IN_THE_WAY = {
+    edited: (DRIFT, {}), removed_by_nobody: (REFUSED, {}), out_of_order: (REFUSED, {}),
+    destructive: (REFUSED, {"destructive": "Forbid"}),
+}
+
+
+@pytest.mark.parametrize("obstacle", IN_THE_WAY, ids=lambda obstacle: obstacle.__name__)
+def test_a_plan_ends_as_apply_would_where_something_is_in_its_way(whimbrel, project, sqlite, obstacle):
+    code, policy = IN_THE_WAY[obstacle]
+    project.environment("dev", {"shop": sqlite.url}, policy=policy)
+    project.table("0001-people")
+    whimbrel.run("apply", "--environment", "dev")
+    obstacle(project)
+    for asked in (["apply"], ["plan"], ["plan", "--detailed-exitcode"]):
+        whimbrel.run(*asked, "--environment", "dev", code=code)
+    told = whimbrel.run("plan", "--environment", "dev", "--format", "junit", "--report", "sarif=plan.sarif", code=code)
+    assert "<failure" in told.out
+    assert "the plan" in told.err, "whoever keeps the answer in a file hears of it, too"
+    assert '"level": "error"' in (project.folder / "plan.sarif").read_text()
+    assert sqlite.tables() == {"people"}
+
+
+WAITS = {
+    "approval": {"apply": "Approve"},
+    "window": {"window": f"{datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=2):%a} 10:00-11:00 UTC"},
+    "confirmation": {"destructive": "Confirm"},
+}
+
+
+@pytest.mark.parametrize("policy", WAITS.values(), ids=WAITS)
+def test_a_plan_that_only_waits_is_no_failure(whimbrel, project, sqlite, policy):
+    project.environment("dev", {"shop": sqlite.url}, policy=policy)
+    project.migration("0001-people", "CREATE TABLE people (id bigint)", "DROP TABLE people")
+    whimbrel.run("apply", "--environment", "dev", code=REFUSED)
+    told = whimbrel.run("plan", "--environment", "dev", "--report", "junit=plan.xml", code=OK)
+    assert "would be refused" in told.out and told.err == ""
+    assert "<failure" not in (project.folder / "plan.xml").read_text()
+    whimbrel.run("plan", "--environment", "dev", "--detailed-exitcode", code=PENDING)
+
+
+def test_what_is_overridden_fails_no_plan(whimbrel, project, sqlite):
+    project.environment("dev", {"shop": sqlite.url}, policy={"destructive": "Forbid"})
+    project.migration("0001-people", "CREATE TABLE people (id bigint)", "DROP TABLE people")
+    over = ("--override", "destructive", "--reason", "it is empty")
+    told = whimbrel.run("plan", "--environment", "dev", *over, "--format", "junit")
+    assert "<failure" not in told.out
+
+
+def test_a_plan_says_what_it_needs_of_databases_that_were_left_out(whimbrel, project, sqlite):
+    project.environment("dev", {"shop": sqlite.url, "other": "sqlite:var/other.db"})
+    project.table("0001-people")
+    project.migration("0002-facts", "CREATE TABLE facts (id bigint)", database="other", dependsOn=["0001-people"])
+    for command in ("apply", "plan"):
+        ended = whimbrel.run(command, "--environment", "dev", "--database", "other", code=REFUSED)
+        assert "0002-facts depends on 0001-people, which is not applied on shop" in ended.err
+
+
+def test_what_a_revert_would_be_refused_for_is_said_before(whimbrel, project, sqlite):
+    project.environment("dev", {"shop": sqlite.url})
+    project.migration("0001-people", {"sql": "CREATE TABLE people (id bigint)"})
+    whimbrel.run("apply", "--environment", "dev")
+    for asked in ([], ["--dry-run"]):
+        whimbrel.run("revert", "0001-people", *asked, "--environment", "dev", code=REFUSED)
 
 
 def test_apply_refuses_a_plan_when_the_definitions_moved(whimbrel, project, dev):

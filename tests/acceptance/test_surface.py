@@ -1,12 +1,16 @@
 """The surface: streams, colour, broken pipes, exit codes, secrets that stay secret."""
 
+import contextlib
 import json
 import os
 import pty
+import re
+import socket
 import subprocess
+from pathlib import Path
 
 import pytest
-from support.product import FAILED, FINDINGS, OK, RETRY, USAGE, environment
+from support.product import FAILED, FINDINGS, OK, RETRY, ROOT, USAGE, environment
 
 
 def in_terminal(whimbrel, *arguments, **variables):
@@ -160,8 +164,53 @@ def test_a_server_that_is_not_there_is_worth_a_retry(whimbrel, project, tmp_path
     assert "shop" in ended.said
 
 
+def a_pipe(file):
+    os.mkfifo(file)
+
+
+def a_socket(file):
+    socket.socket(socket.AF_UNIX).bind(str(file))
+
+
+def a_directory(file):
+    file.mkdir()
+
+
+def a_device(file):
+    file.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [a_pipe, a_socket, a_directory, a_device], ids=lambda make: make.__name__)
+def test_what_is_no_file_is_no_database(whimbrel, project, make, tmp_path):
+    # A short path: a socket's may have a hundred characters.
+    file = Path(os.path.relpath(tmp_path / "odd", project.folder))
+    with contextlib.chdir(project.folder):
+        make(file)
+    project.environment("dev", {"shop": f"sqlite:{tmp_path}/odd"})
+    project.table("0001-people")
+    for command in ("status", "plan", "apply"):
+        ended = whimbrel.run(command, "--environment", "dev", code=FAILED, timeout=30)
+        assert f"odd is {make.__name__.replace('_', ' ')} and no file" in ended.said, ended
+
+
 def test_an_option_that_is_not_there_is_a_usage_error(whimbrel):
     whimbrel.run("plan", "--enviroment", "dev", code=USAGE)
+
+
+def test_a_variable_that_holds_nothing_is_not_set(whimbrel, project, sqlite):
+    """As pipelines and compose files pass on what nobody gave."""
+    project.environment("dev", {"shop": sqlite.url})
+    project.table("0001-people")
+    commands = re.findall(r"^  ([a-z-]+) ", whimbrel.run("--help").out.split("Options:")[0], re.M)
+    said = "".join(whimbrel.run(command, "--help").out for command in commands if command != "help")
+    said += "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    names = set(re.findall(r"WHIMBREL_[A-Z_]+[A-Z]", said))
+    assert {"WHIMBREL_ENVIRONMENT", "WHIMBREL_METRICS_PUSH", "WHIMBREL_GIT_TOKEN", "WHIMBREL_LISTEN", "WHIMBREL_SERVER"} <= names
+    nothing = dict.fromkeys(names, "")
+    for asked in ("lint", "plan", "apply", "status", "wait --migration 0001-people"):
+        assert "WHIMBREL" not in whimbrel.run(*asked.split(), **nothing).err
+    assert sqlite.tables() == {"people"}
+    whimbrel.run("status", "--environment", "", code=USAGE)
 
 
 def with_password_from(postgres, **reference):

@@ -2,6 +2,7 @@
 
 mod format;
 mod operator;
+mod parse;
 mod report;
 mod run;
 mod schema;
@@ -104,7 +105,7 @@ pub(crate) enum Command {
     New(New),
     /// Look at everything that needs no database
     Lint(Lint),
-    /// Show what would run; writes nothing
+    /// Show what would run, and fail as `apply` would where something is in its way; writes nothing
     Plan(PlanArguments),
     /// Bring the databases to the definitions
     Apply(Apply),
@@ -263,7 +264,7 @@ pub(crate) struct Revert {
     /// Only if the plan is still the one with this digest
     #[arg(long, value_name = "DIGEST")]
     pub(crate) plan: Option<DigestPrefix>,
-    /// Show the plan and run nothing
+    /// Show the plan, as `plan` does, and run nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -385,14 +386,4 @@ pub(crate) enum SecretsCommand {
 pub(crate) struct Completions {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        super::Arguments::command().debug_assert();
-    }
 }

@@ -14,7 +14,8 @@ const VARIABLE: &str = "WHIMBREL_LOG";
 
 /// Begins to log. Without `--verbose` only warnings are shown.
 pub(crate) fn begin(global: &Global, scrubber: Scrubber) {
-    let directives = std::env::var(VARIABLE).unwrap_or_else(|_| {
+    let said = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+    let directives = said.unwrap_or_else(|| {
         let level = if global.verbose {
             "info,whimbrel=debug"
         } else {

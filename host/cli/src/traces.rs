@@ -45,10 +45,10 @@ impl Tracing {
         let exporter = exporter
             .map_err(|error| tracing::warn!(%error, "no traces are sent"))
             .ok()?;
+        let name = std::env::var("OTEL_SERVICE_NAME").ok();
+        let name = name.filter(|name| !name.is_empty());
         let resource = Resource::builder()
-            .with_service_name(
-                std::env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| "whimbrel".to_owned()),
-            )
+            .with_service_name(name.unwrap_or_else(|| "whimbrel".to_owned()))
             .with_attribute(opentelemetry::KeyValue::new(
                 "service.version",
                 env!("CARGO_PKG_VERSION"),

@@ -1,6 +1,7 @@
 //! Gates: may this plan be run? A gate that says no leaves everything as it was and says what would make it yes.
 
 mod promotion;
+mod stopping;
 
 use std::collections::BTreeMap;
 use std::fmt;

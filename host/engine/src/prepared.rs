@@ -13,6 +13,7 @@ use whimbrel_project::{
     GateOptions, Histories, Planner, Plugins, ProjectError, Survey, gate_input,
 };
 
+use crate::elsewhere::require_dependencies;
 use crate::error::{EngineError, Unread};
 use crate::kept::{Kept, Standing};
 use crate::opened::Opened;
@@ -144,6 +145,22 @@ impl Prepared {
     #[must_use]
     pub fn refusals(&self) -> Vec<Refusal> {
         evaluate(self.plan(), &self.gates)
+    }
+
+    /// Refuses what [`Prepared::admit`] would refuse, whoever says yes to it and whenever: a plan that only waits is sound.
+    ///
+    /// # Errors
+    /// It is blocked, gates refuse what is in it, or what it depends on isn't applied in a database that wasn't asked for.
+    pub async fn require_sound(&self, opened: &Opened) -> Result<(), EngineError> {
+        if let Some(blocked) = EngineError::blocked(self.plan()) {
+            return Err(blocked);
+        }
+        let mut refusals = self.refusals();
+        refusals.retain(|refusal| refusal.stops(&self.gates.policy));
+        if !refusals.is_empty() {
+            return Err(EngineError::Refused(refusals));
+        }
+        require_dependencies(opened, self.plan()).await
     }
 
     /// Refuses unless the plan is the one that was named: by its digest, or at least twelve characters of it.

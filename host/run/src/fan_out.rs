@@ -18,8 +18,8 @@ use whimbrel_signal::metric::RunResult;
 use crate::RunError;
 use crate::change::milliseconds;
 use crate::dependencies::Dependencies;
+pub use crate::progress::Done;
 use crate::surroundings::Request;
-pub use crate::target::Done;
 use crate::target::TargetRun;
 
 /// The target of the span that tells a run's lines in a log by `run` and `trace` (W3C, the run's id without dashes).

@@ -18,6 +18,7 @@ mod fan_out;
 mod held;
 mod outside;
 mod plugin_step;
+mod progress;
 mod records;
 mod sabotage;
 mod segment;

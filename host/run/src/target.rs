@@ -3,10 +3,11 @@
 use serde_json::json;
 use uuid::Uuid;
 use whimbrel_core::approval::approved_work;
+use whimbrel_core::definition::MetricQuery;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::history::{Direction, EventKind};
 use whimbrel_core::name::{MigrationName, TargetName};
-use whimbrel_core::plan::{Change, Plan, TargetPlan, Work};
+use whimbrel_core::plan::{Change, Plan, Prepared, TargetPlan, Work};
 use whimbrel_database::history::{NewEvent, event_insert, owner_set, record_rename};
 use whimbrel_signal::Signal;
 
@@ -16,21 +17,8 @@ use crate::crash_point::{point, reach};
 use crate::credentials::Standing;
 use crate::dependencies::Dependencies;
 use crate::held::{Held, hold};
+use crate::progress::{Done, Progress};
 use crate::surroundings::Request;
-
-/// What was done to a migration of a target.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Done {
-    /// The migration.
-    pub migration: MigrationName,
-    /// Which way.
-    pub direction: Direction,
-    /// How long it took, in milliseconds.
-    pub milliseconds: u64,
-    /// Rows that plugin steps reported.
-    pub rows: u64,
-}
 
 /// One target's run.
 pub(crate) struct TargetRun<'a> {
@@ -45,15 +33,15 @@ pub(crate) struct TargetRun<'a> {
 impl TargetRun<'_> {
     /// Brings the target to its plan; what was done, also when the rest failed.
     pub(crate) async fn run(&self) -> (Vec<Done>, Result<(), RunError>) {
-        let mut done = Vec::new();
+        let mut progress = Progress::default();
         let mut reconnects = 0;
         let mut first = true;
         let mut delay = self.request.access.settings.reconnect_delay;
         loop {
-            let before = done.len();
-            let (result, committed) = self.once(&mut done, first).await;
+            progress.connected();
+            let (result, committed) = self.once(&mut progress, first).await;
             first = false;
-            let forward = committed || done.len() > before;
+            let forward = committed || progress.moved();
             if forward {
                 // What bounds the work bounds the connections, too, as long as each brings it forward.
                 reconnects = 0;
@@ -74,20 +62,20 @@ impl TargetRun<'_> {
                     tokio::time::sleep(delay).await;
                     delay *= 2;
                 }
-                other => return (done, other),
+                other => return (progress.into_done(), other),
             }
         }
     }
 
     /// One connection's work; with it, whether anything was committed over it.
-    async fn once(&self, done: &mut Vec<Done>, first: bool) -> (Result<(), RunError>, bool) {
+    async fn once(&self, progress: &mut Progress, first: bool) -> (Result<(), RunError>, bool) {
         let holding = hold(&self.request.access, self.target, self.run);
         let held = match self.permits.begin(holding).await {
             Ok(held) => held,
             Err(error) => return (Err(error), false),
         };
         let before = held.writer.commits();
-        let mut result = self.planned(&held, done, first).await;
+        let mut result = self.planned(&held, progress, first).await;
         // A connection that is lost with its user is the same: whoever takes users away ends their sessions.
         if matches!(&result, Err(RunError::Database(_)))
             && held.writer.credentials().ask().await == Standing::Gone
@@ -120,9 +108,10 @@ impl TargetRun<'_> {
     async fn planned(
         &self,
         held: &Held,
-        done: &mut Vec<Done>,
+        progress: &mut Progress,
         first: bool,
     ) -> Result<(), RunError> {
+        self.settle(held, progress).await?;
         let plan = self
             .request
             .planner
@@ -142,12 +131,11 @@ impl TargetRun<'_> {
                 Work::Rename { from, to } => self.rename(held, from, to, digest).await?,
                 Work::Apply(change) => {
                     self.wait_for_dependencies(change).await?;
-                    self.change(held, Direction::Apply, change, digest, done)
+                    self.change(held, Direction::Apply, change, digest, progress)
                         .await?;
-                    self.dependencies.finished(&change.migration);
                 }
                 Work::Revert(change) => {
-                    self.change(held, Direction::Revert, change, digest, done)
+                    self.change(held, Direction::Revert, change, digest, progress)
                         .await?;
                 }
             }
@@ -280,7 +268,7 @@ impl TargetRun<'_> {
         direction: Direction,
         change: &Change,
         plan: Digest,
-        done: &mut Vec<Done>,
+        progress: &mut Progress,
     ) -> Result<(), RunError> {
         let context = Context {
             request: self.request,
@@ -290,9 +278,7 @@ impl TargetRun<'_> {
             plan,
         };
         // An unfinished revert that is followed by an apply of the same migration has removed its row by then.
-        let reverted = done
-            .iter()
-            .any(|item| item.migration == change.migration && item.direction == Direction::Revert);
+        let reverted = progress.has_just_reverted(&change.migration);
         let recorded = held.history.record(&change.migration).filter(|_| !reverted);
         let journal: Vec<_> = held
             .history
@@ -309,22 +295,31 @@ impl TargetRun<'_> {
             recorded,
             &journal,
         );
+        progress.begin(direction, change);
         let completed = execution.run().await?;
-        done.push(Done {
-            migration: change.migration.clone(),
-            direction,
-            milliseconds: completed.milliseconds,
-            rows: completed.rows,
-        });
-        if direction == Direction::Apply {
-            self.metrics(held, change).await;
-        }
+        progress.finish(&completed);
+        self.committed(held, direction, &change.migration, &change.prepared)
+            .await;
         Ok(())
     }
 
+    /// What a change that is committed brings with it for others.
+    pub(crate) async fn committed(
+        &self,
+        held: &Held,
+        direction: Direction,
+        migration: &MigrationName,
+        prepared: &Prepared,
+    ) {
+        if direction == Direction::Apply {
+            self.metrics(held, migration, &prepared.metrics).await;
+            self.dependencies.finished(migration);
+        }
+    }
+
     /// Business metrics are read after the migration is committed; a query that fails costs the metric only.
-    async fn metrics(&self, held: &Held, change: &Change) {
-        for metric in &change.prepared.metrics {
+    async fn metrics(&self, held: &Held, migration: &MigrationName, metrics: &[MetricQuery]) {
+        for metric in metrics {
             let command = whimbrel_database::Command::with(metric.query.clone(), Vec::new());
             let result = held.writer.send(&[command]).await;
             let value = result.ok().and_then(|done| {
@@ -335,7 +330,7 @@ impl TargetRun<'_> {
             match value {
                 Some(value) => self.request.access.bus.emit(Signal::Metric {
                     target: self.target.clone(),
-                    migration: change.migration.clone(),
+                    migration: migration.clone(),
                     name: metric.name.clone(),
                     r#type: metric.r#type.clone(),
                     value,

@@ -13,10 +13,13 @@ mod support;
 
 use serde_json::json;
 use support::wire::{Fault, Wire};
-use support::{Stage, migration, plugin_step, target};
+use support::{Stage, migration, name, plugin_step, target};
 use whimbrel_core::definition::Migration;
+use whimbrel_core::history::Direction;
+use whimbrel_core::plan::Goal;
 use whimbrel_core::statement::Dialect;
 use whimbrel_postgres_server::PostgresServer;
+use whimbrel_run::RunReport;
 use whimbrel_signal::Signal;
 
 /// What is committed, each with what the session says, and says nowhere else, before the COMMIT that is in flight.
@@ -93,20 +96,57 @@ async fn everything_once(stage: &Stage, second: &Migration) {
     assert!(stage.history().await.journal.is_empty());
 }
 
+/// Nobody who hears of the run, or reads its report, misses what was committed in silence.
+fn tells_of_all(run: &Stage, report: &RunReport, direction: Direction, names: &[&str]) {
+    let expected: Vec<_> = names.iter().map(|text| (name(text), direction)).collect();
+    let done = report.targets.iter().flat_map(|target| &target.done);
+    let told: Vec<_> = done
+        .map(|done| (done.migration.clone(), done.direction))
+        .collect();
+    assert_eq!(told, expected);
+    let heard = run.ear.heard.lock().unwrap();
+    let finished = heard.iter().filter_map(|signal| match signal {
+        Signal::MigrationFinished {
+            migration,
+            direction,
+            ..
+        } => Some((migration.clone(), *direction)),
+        _ => None,
+    });
+    assert_eq!(finished.collect::<Vec<_>>(), expected);
+}
+
 /// [ran] The server has committed, and nobody heard of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_is_looked_for_in_the_history() {
     for (text, second) in kinds() {
         let (direct, run, wire) = stage(text, Fault::AnswerLost, &second).await;
-        run.succeed().await;
+        let report = run.succeed().await;
         assert_eq!(wire.answer(), "COMMIT", "{text}");
         everything_once(&direct, &second).await;
+        tells_of_all(&run, &report, Direction::Apply, &["2", "3"]);
         assert_eq!(
             direct.history().await.epoch,
             3,
             "connecting anew was a takeover"
         );
     }
+}
+
+/// Of a revert it is the event that tells: nothing else is left of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revert_whose_answer_is_lost_is_told_of() {
+    let steps = ["INSERT INTO seen VALUES (700)|DELETE FROM seen WHERE id = 700"];
+    let second = migration("2", &steps);
+    let (mut direct, mut run, wire) = stage("id = 700", Fault::AnswerLost, &second).await;
+    direct.migrations.pop();
+    direct.succeed().await;
+    run.migrations = direct.migrations.clone();
+    run.goal = Goal::Revert(vec![name("2")]);
+    let report = run.succeed().await;
+    assert_eq!(wire.answer(), "COMMIT");
+    assert_eq!(direct.count("SELECT count(*) FROM seen").await, 0);
+    tells_of_all(&run, &report, Direction::Revert, &["2"]);
 }
 
 /// [ran] The COMMIT of a lost connection arrives while the run, connected anew, waits for the lock that the other session

@@ -30,7 +30,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use whimbrel_allocator::Lifetime;
 
@@ -43,7 +42,7 @@ use crate::protect;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse_from(said(std::env::args_os())) {
+    let arguments = match Arguments::read(said(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(error) => {
             let printed = error.print();

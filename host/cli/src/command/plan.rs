@@ -1,7 +1,7 @@
 //! `whimbrel plan`: what would run, and what the gates would say.
 
-use whimbrel_core::plan::{Goal, Plan};
-use whimbrel_engine::{Meanwhile, Opened, Prepared, estimates};
+use whimbrel_core::plan::Goal;
+use whimbrel_engine::{EngineError, Meanwhile, Opened, Prepared, estimates};
 use whimbrel_report::{PlanView, findings};
 
 use crate::arguments::{Format, Global, PlanArguments};
@@ -17,28 +17,46 @@ pub(crate) async fn run(
 ) -> Result<Exit, CliError> {
     let opened = open(global, output, Meanwhile::Read).await?;
     let passing = passing(&arguments.passing)?;
-    let mut prepared = Prepared::new(&opened, Goal::Apply, passing).await?;
-    show(&opened, &prepared, output).await?;
-    prepared.require_all()?;
+    let prepared = Prepared::new(&opened, Goal::Apply, passing).await?;
+    let nothing = prepared.plan().is_empty();
+    show_and_judge(&opened, prepared, output).await?;
     let detailed = arguments.detailed.detailed_exitcode;
-    Ok(if detailed && is_pending(prepared.plan()) {
+    Ok(if detailed && !nothing {
         Exit::Pending
     } else {
         Exit::Success
     })
 }
 
-/// Whether there is anything to do, or something in the way of it.
-fn is_pending(plan: &Plan) -> bool {
-    !plan.is_empty() || plan.blockers().next().is_some()
+/// Shows a plan, and fails as running it would, unless all that it lacks is a yes, the time or the place.
+pub(crate) async fn show_and_judge(
+    opened: &Opened,
+    mut prepared: Prepared,
+    output: &Output,
+) -> Result<(), CliError> {
+    show(opened, &prepared, output).await?;
+    prepared.require_all()?;
+    prepared.require_sound(opened).await.map_err(judged)
+}
+
+/// In a line: what is in the plan's way was shown with the plan.
+fn judged(error: EngineError) -> CliError {
+    let said = match &error {
+        EngineError::Blocked(_) => "the plan is blocked".to_owned(),
+        EngineError::Refused(refusals) => {
+            let gates: Vec<_> = refusals
+                .iter()
+                .map(|refusal| refusal.gate.as_str())
+                .collect();
+            format!("the plan would be refused: {}", gates.join(", "))
+        }
+        _ => return error.into(),
+    };
+    CliError::failed(said).kind(CliError::from(error).exit())
 }
 
 /// Shows a plan in the format that was asked for.
-pub(crate) async fn show(
-    opened: &Opened,
-    prepared: &Prepared,
-    output: &Output,
-) -> Result<(), CliError> {
+async fn show(opened: &Opened, prepared: &Prepared, output: &Output) -> Result<(), CliError> {
     let format = output.format(&[
         Format::Text,
         Format::Json,
@@ -57,20 +75,21 @@ pub(crate) async fn show(
         estimates: &estimates,
         notes: output.notes(),
     };
+    let policy = &prepared.gates.policy;
     let is_whole = prepared.survey.failures.is_empty();
     let render = |format| match format {
         Format::Text if !is_whole => view.text_of_some(),
         Format::Text => view.text(),
         Format::Json => view.json(),
         Format::Markdown => view.markdown(),
-        Format::Sarif => findings::sarif(env!("CARGO_PKG_VERSION"), &view.verdict()),
+        Format::Sarif => findings::sarif(env!("CARGO_PKG_VERSION"), &view.verdict(policy)),
         Format::Junit => {
             let changes = prepared.plan().changes();
             let names: Vec<String> = changes
                 .filter_map(|(_, work)| work.change())
                 .map(|change| change.migration.to_string())
                 .collect();
-            findings::junit("whimbrel plan", &names, &view.verdict())
+            findings::junit("whimbrel plan", &names, &view.verdict(policy))
         }
     };
     Ok(output.show(render)?)

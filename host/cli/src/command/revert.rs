@@ -6,7 +6,7 @@ use whimbrel_engine::{Meanwhile, absent_at, named, prepare_revert};
 use whimbrel_report::OutcomeView;
 
 use crate::arguments::{Format, Global, Revert};
-use crate::command::plan::show;
+use crate::command::plan::show_and_judge;
 use crate::engine::{open_to_run, passing};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -46,7 +46,7 @@ async fn revert(
     let passing = passing(&arguments.passing)?;
     let prepared = prepare_revert(&opened, names, passing).await?;
     if arguments.dry_run {
-        show(&opened, &prepared, output).await?;
+        show_and_judge(&opened, prepared, output).await?;
         return Ok(Exit::Success);
     }
     run_plan(&opened, prepared, arguments.plan.as_ref(), output).await

@@ -51,17 +51,22 @@ fn a_plan_that_would_be_refused_says_so() {
         "  databases:\n    main: {url: 'sqlite:var/strict.db'}\n",
     );
     project.sql("0003-oops", "DROP TABLE people;", "");
-    let plan = project.within("strict", 0, &["plan"]);
+    let plan = project.within("strict", 6, &["plan"]);
+    assert!(
+        plan.err
+            .contains("the plan would be refused: destructive\n"),
+        "{plan}"
+    );
     assert!(plan.out.contains("destructive: drops"), "{plan}");
     assert!(
         plan.out.contains("would be refused: destructive:"),
         "{plan}"
     );
     assert!(plan.out.contains("would be refused: approval:"), "{plan}");
-    let junit = project.within("strict", 0, &["plan", "--format", "junit"]);
+    let junit = project.within("strict", 6, &["plan", "--format", "junit"]);
     assert!(junit.out.contains("tests=\"3\""), "{junit}");
     let sarif = project
-        .within("strict", 0, &["plan", "--format", "sarif"])
+        .within("strict", 6, &["plan", "--format", "sarif"])
         .json();
     assert_eq!(sarif["version"], "2.1.0");
     assert!(junit.out.contains("failures=\"1\""), "{junit}");
@@ -81,13 +86,13 @@ fn what_blocks_a_plan_fails_in_its_reports() {
     project.dev(0, &["apply"]);
     project.dev(0, &["plan", "--format", "junit"]);
     project.sql("0001-people", "CREATE TABLE people (other INTEGER);", "");
-    let junit = project.dev(0, &["plan", "--format", "junit"]);
+    let junit = project.dev(4, &["plan", "--format", "junit"]);
     assert!(junit.out.contains("tests=\"1\" failures=\"1\""), "{junit}");
     assert!(
         junit.out.contains("was edited after it was applied"),
         "{junit}"
     );
-    let sarif = project.dev(0, &["plan", "--format", "sarif"]).json();
+    let sarif = project.dev(4, &["plan", "--format", "sarif"]).json();
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!(
         (&result["ruleId"], &result["level"]),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
-use whimbrel_core::history::{Event, History};
+use whimbrel_core::history::{Event, EventKind, History};
 use whimbrel_core::name::MigrationName;
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::{RowSet, Value};
@@ -186,6 +186,31 @@ pub async fn read_events(
         || Ok(Vec::new()),
         |done| each(&done.rows, "event", row::event),
     )
+}
+
+/// Whether a run has recorded such an event of a migration.
+///
+/// # Errors
+///
+/// See [`HistoryError`].
+pub async fn has_recorded(
+    session: &mut dyn Session,
+    run: &str,
+    kind: EventKind,
+    migration: &MigrationName,
+) -> Result<bool, HistoryError> {
+    let sql = format!(
+        "SELECT count(*) FROM {} WHERE run = $1 AND kind = $2 AND migration = $3",
+        table(session.dialect(), "event")
+    );
+    let parameters = vec![
+        Value::Text(run.to_owned()),
+        Value::Text(kind.as_str().to_owned()),
+        Value::Text(migration.to_string()),
+    ];
+    let done = ask(session, vec![Command::with(sql, parameters)]).await?;
+    let count = done.first().and_then(|done| done.rows.single());
+    Ok(count.is_some_and(|count| *count != Value::Integer(0)))
 }
 
 /// How many migrations are asked for by name at most.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fs4::{FileExt, TryLockError};
 
+use super::regular::require_file;
 use crate::session::{DatabaseError, ErrorKind};
 
 /// A link to the database leads to the same lock.
@@ -40,6 +41,7 @@ pub(super) fn try_lock(database: &Path, note: &str) -> Result<Option<File>, Data
             format!("the lock file {} can't be used: {error}", path.display()),
         )
     };
+    require_file(&path)?;
     let mut file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -68,7 +70,9 @@ pub(super) fn release(file: &File) {
 
 /// Who says to hold the lock.
 pub(super) fn note(database: &Path) -> Option<String> {
-    fs::read_to_string(beside(database))
+    let path = beside(database);
+    require_file(&path).ok()?;
+    fs::read_to_string(path)
         .ok()
         .filter(|note| !note.is_empty())
 }

@@ -6,6 +6,7 @@ mod identity;
 mod lint;
 mod lock_file;
 mod refuse;
+mod regular;
 pub(crate) mod schema;
 mod session;
 mod syntax;

@@ -11,6 +11,7 @@ use rusqlite::{Batch, Connection, ErrorCode, OpenFlags, Statement};
 use whimbrel_core::value::{RowSet, Value};
 
 use super::error;
+use super::regular::require_file;
 use super::session::Job;
 use crate::session::{
     Command, CommandError, Control, DatabaseError, Done, ErrorKind, Protocol, SessionSettings,
@@ -19,8 +20,9 @@ use crate::session::{
 /// How many virtual machine instructions pass between two looks at the clock.
 const CLOCK_EVERY: i32 = 1_000;
 
-/// Opens the file. Read-only sessions never create it: a file that isn't there is an empty database.
+/// Opens the file, and nothing else. Read-only sessions never create it: a file that isn't there is an empty database.
 pub(super) fn open(path: &Path, settings: &SessionSettings) -> Result<Connection, DatabaseError> {
+    require_file(path)?;
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
         | if settings.read_only {
             OpenFlags::SQLITE_OPEN_READ_ONLY

@@ -9,6 +9,9 @@ use super::{Target, holder, impatient, take, texts, value};
 
 const BEAT: Duration = Duration::from_millis(50);
 
+/// How long something that must happen may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn watchful() -> LockSettings {
     LockSettings {
         wait: Duration::from_secs(3),
@@ -41,6 +44,37 @@ async fn said(session: &mut dyn Session, fence: &Fence) -> Vec<String> {
         .iter()
         .map(|row| row[0].display())
         .collect()
+}
+
+/// The same, once it is as it should be.
+async fn until(
+    session: &mut dyn Session,
+    fence: &Fence,
+    is_right: impl Fn(&[String]) -> bool,
+) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        let heard = said(session, fence).await;
+        if is_right(&heard) {
+            return heard;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it stays so: {heard:?}");
+        tokio::time::sleep(BEAT / 5).await;
+    }
+}
+
+/// Waits until a run beats for so many sessions.
+async fn until_it_beats_for(session: &mut dyn Session, fence: &Fence, sessions: i64) {
+    let claims = format!(
+        "SELECT count(*) FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid WHERE k.locktype = 'advisory' \
+         AND k.granted AND a.application_name LIKE 'whimbrel heartbeat {} %'",
+        fence.run().simple()
+    );
+    let begun = Instant::now();
+    while value(session, &claims).await != Value::Integer(sessions) {
+        assert!(begun.elapsed() < PATIENCE, "it never beats for {sessions}");
+        tokio::time::sleep(BEAT / 5).await;
+    }
 }
 
 /// [ran] The holder's client stopped while a transaction was open: its backend is ended, and the transaction with it.
@@ -138,14 +172,15 @@ async fn the_fence_never_blocks_the_heartbeat() {
     let heartbeat = beat(&heartbeats, &target, session.as_mut(), &fence).await;
     texts(session.as_mut(), &["BEGIN"]).await.unwrap();
     session.run(&[fence.assert()]).await.unwrap();
-    let before = said(other.as_mut(), &fence).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_ne!(said(other.as_mut(), &fence).await, before);
+    // Once it is heard, and then once more while the fence is held.
+    let before = until(other.as_mut(), &fence, |heard| heard.len() == 1).await;
+    until(other.as_mut(), &fence, |heard| {
+        heard.len() == 1 && heard != before
+    })
+    .await;
     texts(session.as_mut(), &["COMMIT"]).await.unwrap();
     drop(heartbeat);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let after = said(other.as_mut(), &fence).await;
-    assert!(after.is_empty(), "it stops when it is dropped: {after:?}");
+    until(other.as_mut(), &fence, <[String]>::is_empty).await;
 }
 
 /// A lost connection is made anew.
@@ -156,15 +191,15 @@ async fn it_goes_on_after_a_lost_connection() {
     let fence = take(session.as_mut(), "me").await;
     let heartbeats = Heartbeats::default();
     let _heartbeat = beat(&heartbeats, &target, session.as_mut(), &fence).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    until(session.as_mut(), &fence, |heard| heard.len() == 1).await;
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                WHERE application_name LIKE 'whimbrel heartbeat%' AND datname = current_database()";
     assert_eq!(value(session.as_mut(), end).await, Value::Integer(1));
     let before = said(session.as_mut(), &fence).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let after = said(session.as_mut(), &fence).await;
-    assert_eq!(after.len(), 1);
-    assert_ne!(after, before);
+    until(session.as_mut(), &fence, |heard| {
+        heard.len() == 1 && heard != before
+    })
+    .await;
 }
 
 /// Several databases of one server share one connection, whose beats each of them sees.
@@ -182,8 +217,8 @@ async fn a_server_needs_one_connection() {
         let heartbeat = beat(&heartbeats, target, session.as_mut(), &fence).await;
         held.push((session, fence, heartbeat));
     }
-    tokio::time::sleep(Duration::from_millis(400)).await;
     let mut looking = targets[1].session().await;
+    until_it_beats_for(looking.as_mut(), &held[0].1, 2).await;
     let connections = said(looking.as_mut(), &held[0].1).await;
     assert_eq!(connections.len(), 1, "{connections:?}");
     let settings = LockSettings {
@@ -213,10 +248,10 @@ async fn a_run_beats_for_the_sessions_that_it_has() {
         let heartbeat = beat(&heartbeats, target, session.as_mut(), &fence).await;
         held.push((session, fence, heartbeat));
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut contender = targets[1].session().await;
+    until_it_beats_for(contender.as_mut(), &held[0].1, 2).await;
     let (mut lost, fence, heartbeat) = held.pop().unwrap();
     drop(heartbeat);
-    let mut contender = targets[1].session().await;
     lock::take(contender.as_mut(), &holder("other"), &watchful(), |_| {})
         .await
         .unwrap();

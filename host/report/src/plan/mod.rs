@@ -6,10 +6,11 @@ mod obstacles;
 mod text;
 
 use serde::Serialize;
-use whimbrel_core::finding::Finding;
-use whimbrel_core::gate::Refusal;
+use whimbrel_core::finding::{Finding, Severity};
+use whimbrel_core::gate::{Gate, Refusal};
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::{Change, Plan, TargetPlan, Work};
+use whimbrel_core::policy::Policy;
 
 use crate::findings::Notes;
 
@@ -70,12 +71,24 @@ impl PlanView<'_> {
         markdown::render(self)
     }
 
-    /// What lint found, and what stands in the plan's way: what blocks it, and what a gate says of its migrations.
+    /// What lint found, and what stands in the plan's way: what blocks it, and what a gate says of its migrations. There is an
+    /// error among them exactly where [`Refusal::stops`] or a blocker keeps the plan from being run as it is.
     #[must_use]
-    pub fn verdict(&self) -> Vec<Finding> {
+    pub fn verdict(&self, policy: &Policy) -> Vec<Finding> {
         let mut all = self.findings();
-        all.extend(obstacles::obstacles(self));
+        if self.passes_lint() {
+            for finding in &mut all {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
+        }
+        all.extend(obstacles::obstacles(self, policy));
         all
+    }
+
+    /// Whether the gate was asked and lets every finding pass.
+    fn passes_lint(&self) -> bool {
+        let mut refusals = self.refusals.iter();
+        !self.plan.is_empty() && refusals.all(|refusal| refusal.gate != Gate::Lint)
     }
 
     /// Everything that lint found, each finding with its target.

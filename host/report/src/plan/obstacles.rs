@@ -3,13 +3,14 @@
 use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::gate::{Gate, Refusal};
 use whimbrel_core::name::{MigrationName, TargetName};
-use whimbrel_core::plan::Work;
+use whimbrel_core::plan::{RevertReason, Work};
+use whimbrel_core::policy::Policy;
 
 use super::PlanView;
 
 /// What blocks the plan, and what a gate says of one of its migrations. What is still to be done for the plan as a whole,
 /// such as approving it, is no fault of it.
-pub(super) fn obstacles(view: &PlanView<'_>) -> Vec<Finding> {
+pub(super) fn obstacles(view: &PlanView<'_>, policy: &Policy) -> Vec<Finding> {
     let mut found: Vec<Finding> = view
         .plan
         .blockers()
@@ -18,8 +19,12 @@ pub(super) fn obstacles(view: &PlanView<'_>) -> Vec<Finding> {
             ..obstacle("blocked", target, &blocker.message, &blocker.hint)
         })
         .collect();
-    let refused = |gate| view.refusals.iter().find(|refusal| refusal.gate == gate);
+    let refused = |gate| {
+        let mut stopping = view.refusals.iter().filter(|refusal| refusal.stops(policy));
+        stopping.find(|refusal| refusal.gate == gate)
+    };
     let (destructive, late) = (refused(Gate::Destructive), refused(Gate::OutOfOrder));
+    let revert = refused(Gate::Revert);
     for (target, work) in view.plan.changes() {
         let Some(change) = work.change() else {
             continue;
@@ -45,6 +50,14 @@ pub(super) fn obstacles(view: &PlanView<'_>) -> Vec<Finding> {
         {
             refuse(refusal, "a later migration is applied already");
         }
+        if let Some(refusal) = revert
+            && change.reason == Some(RevertReason::Removed)
+        {
+            refuse(
+                refusal,
+                "`policy.onRevert` is Refuse, and Git removed its definition",
+            );
+        }
     }
     found
 }
@@ -66,45 +79,68 @@ fn obstacle(rule: &str, target: &TargetName, message: &str, hint: &str) -> Findi
 mod tests {
     use whimbrel_core::finding::Severity;
     use whimbrel_core::gate::{Gate, Refusal};
+    use whimbrel_core::plan::Plan;
+    use whimbrel_core::policy::{DestructiveRule, Policy};
 
     use crate::findings::Notes;
     use crate::plan::PlanView;
     use crate::plan::tests::{plan, refusals};
 
+    /// What a pipeline fails for.
+    fn errors(plan: &Plan, refusals: &[Refusal], policy: &Policy) -> Vec<String> {
+        let view = PlanView {
+            plan,
+            refusals,
+            estimates: &[],
+            notes: Notes::Shown,
+        };
+        let verdict = view.verdict(policy).into_iter();
+        let errors = verdict.filter(|finding| finding.severity == Severity::Error);
+        errors
+            .map(|finding| format!("{} {}", finding.rule, finding.migration.unwrap()))
+            .collect()
+    }
+
+    fn refused(gate: Gate) -> Refusal {
+        Refusal {
+            gate,
+            message: "not so".to_owned(),
+            hint: "otherwise".to_owned(),
+        }
+    }
+
     #[test]
     fn what_stands_in_a_plan_s_way_is_an_error_for_pipelines() {
         let plan = plan();
         let mut refusals = refusals();
-        for gate in [Gate::OutOfOrder, Gate::Approval, Gate::Branch] {
-            refusals.push(Refusal {
-                gate,
-                message: "not so".to_owned(),
-                hint: "otherwise".to_owned(),
-            });
-        }
-        let of = |refusals| {
-            let view = PlanView {
-                plan: &plan,
-                refusals,
-                estimates: &[],
-                notes: Notes::Shown,
-            };
-            let verdict = view.verdict().into_iter();
-            let errors = verdict.filter(|finding| finding.severity == Severity::Error);
-            errors
-                .map(|finding| format!("{} {}", finding.rule, finding.migration.unwrap()))
-                .collect::<Vec<_>>()
-        };
+        let gates = [Gate::Revert, Gate::OutOfOrder, Gate::Approval, Gate::Branch];
+        refusals.extend(gates.map(refused));
         let all = [
             "blocked 0001-b",
             "destructive 0005-loyalty",
+            "revert 0005-loyalty",
             "out-of-order 0003-long",
         ];
-        assert_eq!(of(&refusals), all);
-        assert_eq!(
-            of(&[]),
-            all[..1],
-            "what a gate lets pass stands in nobody's way"
-        );
+        let forbid = Policy::default();
+        assert_eq!(errors(&plan, &refusals, &forbid), all);
+        let confirm = Policy {
+            destructive: DestructiveRule::Confirm,
+            ..Policy::default()
+        };
+        let confirmable = errors(&plan, &refusals, &confirm);
+        assert_eq!(confirmable, [all[0], all[2], all[3]], "it asks for a yes");
+        let passed = errors(&plan, &[], &forbid);
+        assert_eq!(passed, all[..1], "what a gate lets pass is in nobody's way");
+    }
+
+    #[test]
+    fn a_finding_is_an_error_as_long_as_its_gate_is_shut() {
+        let mut plan = plan();
+        plan.targets[0].findings[0].severity = Severity::Error;
+        let found = "adding-field-with-default 0004-order-totals";
+        let policy = Policy::default();
+        let shut = errors(&plan, &[refused(Gate::Lint)], &policy);
+        assert_eq!(shut, [found, "blocked 0001-b"]);
+        assert_eq!(errors(&plan, &[], &policy), ["blocked 0001-b"]);
     }
 }

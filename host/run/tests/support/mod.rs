@@ -418,7 +418,15 @@ impl Planner for Stage {
         let lineage = Lineage {
             absences: self.absences.clone(),
         };
-        let decisions = decide(&desired, history, &lineage, &self.owner, &self.goal);
+        let goal = match &self.goal {
+            // As the project's planner has it: a target is asked for what it has.
+            Goal::Revert(names) => {
+                let has = |name: &&MigrationName| history.record(name).is_some();
+                Goal::Revert(names.iter().filter(has).cloned().collect())
+            }
+            other => other.clone(),
+        };
+        let decisions = decide(&desired, history, &lineage, &self.owner, &goal);
         let mut ready = PreparedMigrations::new();
         let mut stored = PreparedMigrations::new();
         for decision in &decisions.decisions {

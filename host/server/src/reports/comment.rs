@@ -3,9 +3,8 @@
 
 use std::fmt::Write as _;
 
-use whimbrel_core::gate::{Gate, Refusal};
+use whimbrel_core::gate::Gate;
 use whimbrel_core::plan::{Blocker, BlockerCode};
-use whimbrel_core::policy::DestructiveRule;
 use whimbrel_engine::{EngineError, Prepared};
 use whimbrel_plugin::CommitState;
 use whimbrel_project::ProjectError;
@@ -45,8 +44,8 @@ pub(super) fn planned(environment: &str, prepared: &Prepared) -> Part {
         let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
         let _ = writeln!(text, "\n> **Couldn't be read** now: {}\n", names.join(", "));
     }
-    let rule = prepared.gates.policy.destructive;
-    let stopped = refusals.iter().find(|refusal| stops(refusal, rule));
+    let policy = &prepared.gates.policy;
+    let stopped = refusals.iter().find(|refusal| refusal.stops(policy));
     // What was merged meanwhile is no fault of the change, and merging it cures that.
     let is_behind = |blocker: &Blocker| blocker.code == BlockerCode::NotDescendant;
     let (behind, blockers): (Vec<_>, Vec<_>) =
@@ -75,15 +74,6 @@ pub(super) fn planned(environment: &str, prepared: &Prepared) -> Part {
         state,
         summary,
         text,
-    }
-}
-
-/// Whether merging wouldn't cure it: who may approve, when and after what is another question.
-fn stops(refusal: &Refusal, destructive: DestructiveRule) -> bool {
-    match refusal.gate {
-        Gate::Lint | Gate::OutOfOrder => true,
-        Gate::Destructive => destructive == DestructiveRule::Forbid,
-        Gate::Branch | Gate::Window | Gate::Revert | Gate::Promotion | Gate::Approval => false,
     }
 }
 
