@@ -250,11 +250,12 @@ fn a_server_knows_where_the_database_is() {
     // What the state says of it was said to the engine in this process.
     let (read, host) = answering(applied()).run(|| there().read(KIND, made.clone()));
     assert_eq!(host.asked()[0].1["databases"], json!({ "main": {} }));
-    let read = read.unwrap().unwrap();
-    assert_eq!(read.state["target"], Json::Null);
+    assert_eq!(read.unwrap().unwrap().state, made.state);
     let config = with(config(), json!({ "url": null }));
     let proposed = proposed(KIND, &config, Some(&made));
     let (planned, _) =
         answering(applied()).run(|| there().plan(KIND, Some(&made), &config, proposed));
-    assert!(planned.unwrap().replace.is_empty());
+    let planned = planned.unwrap();
+    assert!(planned.replace.is_empty());
+    assert_eq!(planned.stored.state["target"], Json::Null);
 }
