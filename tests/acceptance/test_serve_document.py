@@ -130,7 +130,7 @@ def test_what_an_order_may_say_is_said(server):
     plan = server.environment()["plan"]["digest"]
     bodies = {
         "Apply": [{"plan": plan}, {"plan": plan, "allowDestructive": True}, {}, {"plan": 1}, {"plan": None},
-                  {"plan": plan, "force": True}, {"plan": plan, "allowDestructive": "yes"}],
+                  {"plan": plan, "force": True}, {"plan": plan, "allowDestructive": "yes"}, {"plan": plan, "revision": "main"}],
         "Revert": [{"plan": plan, "migrations": ["0001-people"]}, {"plan": plan}, {"migrations": ["0001-people"]},
                    {"plan": plan, "migrations": []}, {"plan": plan, "migrations": "0001-people"},
                    {"plan": plan, "migrations": [1]}, {"plan": plan, "migrations": ["0001-people"], "by": "ann"}],

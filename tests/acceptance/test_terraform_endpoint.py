@@ -213,7 +213,7 @@ def test_what_was_planned_is_applied_or_nothing(server, terraform, repository, p
     assert terraform.actions() == {}
 
 
-def test_a_pinned_commit_is_followed_as_long_as_nothing_is_to_do(server, terraform, repository, project, there):
+def test_a_commit_that_is_named_is_where_the_environment_comes_to(server, terraform, repository, project, there):
     first = project.git("rev-parse", "HEAD")
     terraform.write(environment(ref=first), provider=endpoint(server))
     terraform.apply()
@@ -226,14 +226,46 @@ def test_a_pinned_commit_is_followed_as_long_as_nothing_is_to_do(server, terrafo
     terraform.write(environment(ref=second), provider=endpoint(server))
     terraform.apply()
     assert there.tables() == {"people", "orders", "visits"}
-    # One that the server would not stay at.
+    # One that isn't the newest: the rest waits for somebody to ask for it.
     project.table("0004-reviews")
     third = repository()
     project.table("0005-carts")
-    repository()
+    fourth = repository()
     terraform.write(environment(ref=third), provider=endpoint(server))
+    assert change(terraform.plan())["after"]["migrations"][3:] == ["0004-reviews"]
+    terraform.run("apply", "-no-color", terraform.folder / "plan")
+    assert there.tables() == {"people", "orders", "visits", "reviews"}
+    assert terraform.state()[ADDRESS]["revision"] == third and terraform.actions() == {}
+    assert server.phase("waiting")["desiredRevision"] == fourth
+    approvals = there.rows("SELECT count(*) FROM whimbrel_event WHERE kind = 'approved' AND actor = 'grace'")
+    assert approvals == [(3,)]
+    # What was taken back since, or brought back since, can't be had by an older commit.
+    project.remove("migrations/0005-carts.yaml")
+    repository()
+    terraform.write(environment(ref=fourth), provider=endpoint(server))
+    refused = terraform.run("plan", "-no-color", code=1)
+    assert "`0005-carts` of" in refused.err and "isn't part of" in refused.err and "ref =" in refused.err
+    digest = server.get(f"/v1/environments/dev/plan/summary?revision={fourth}").json()["digest"]
+    order = {"plan": digest, "revision": fourth}
+    assert server.post("/v1/environments/dev/apply", order, status=409).json()["type"] == "withdrawn"
+    assert there.tables() == {"people", "orders", "visits", "reviews"}
+
+
+def test_a_server_that_applies_by_itself_stays_at_no_older_commit(server, terraform, repository, project, there):
+    repository.policy(apply="Auto")
+    project.migration("0003-wrong", "INSERT INTO nowhere VALUES (1)")
+    older = repository()
+    project.table("0004-reviews")
+    repository()
+    server.ring()
+    server.phase("failed")
+    terraform.write(environment(ref=older), provider=endpoint(server))
     refused = terraform.run("plan", "-no-color", code=1)
     assert "which is newer than" in refused.err and "ref =" in refused.err
+    digest = server.get(f"/v1/environments/dev/plan/summary?revision={older}").json()["digest"]
+    order = {"plan": digest, "revision": older}
+    assert server.post("/v1/environments/dev/apply", order, status=409).json()["type"] == "goes-on"
+    assert there.tables() == {"people", "orders"}
 
 
 def test_a_server_that_applies_by_itself_leaves_nothing_to_do(
@@ -423,10 +455,8 @@ def test_what_a_server_can_not_be_told_is_refused_where_it_is_said(server, terra
     assert "has `dev` follow `main`, not `feature`" in said and "ref =" in said
     said = refused(environment(name="prod"))
     assert "there is no environment `prod`" in said and "environment =" in said
-    said = refused(
-        'resource "whimbrel_migration" "one" {\n  environment = "dev"\n  name = "0001-a"\n  up = "SELECT 1"\n'
-        '  url = "sqlite:a.db"\n}\n')
-    assert "can't be left to a server" in said and "alias" in said
+    said = refused('resource "whimbrel_migration" "one" {\n  environment = "dev"\n  name = "0001-a"\n  up = "SELECT 1"\n}\n')
+    assert "takes no migrations for `dev`" in said and "alias" in said and "environment =" in said
     blocks = 'database {\n  environment = "dev"\n  name = "shop"\n}\n'
     assert "`database` can't be said to the server" in refused(environment(), endpoint(server) + blocks)
     assert "http://HOST:PORT" in refused(environment(), 'endpoint = "shop:8731"\n')

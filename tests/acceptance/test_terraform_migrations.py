@@ -225,3 +225,15 @@ def test_one_of_a_project_can_not_be_imported_as_one_of_terraform(terraform, whi
     terraform.write(migration(sqlite, "0001-both"), provider="")
     refused = terraform.run("import", "-no-color", ADDRESS, f"dev,shop,0001-both,sqlite://{sqlite.file}", code=1)
     assert "`0001-both` is more than statements" in refused.err
+
+
+def test_a_plan_asks_nothing_of_tables_that_are_not_there(terraform, cluster, postgres):
+    """A server's log has no statement that failed, however many are asked about."""
+    many = [migration(postgres, f"{number:04}-t", f"t{number}", called=f"m{number}") for number in range(30)]
+    terraform.write("".join(many), provider="")
+    log = cluster.folder / "log"
+    before = log.stat().st_size
+    assert len(terraform.actions()) == 30
+    with log.open("rb") as written:
+        written.seek(before)
+        assert b"ERROR" not in written.read()

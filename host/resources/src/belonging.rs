@@ -18,6 +18,11 @@ impl Default for Belonging {
 }
 
 impl Belonging {
+    /// To this project.
+    pub const fn to(project: ProjectName) -> Self {
+        Self(Some(project))
+    }
+
     /// Reads `project` of the provider.
     ///
     /// # Errors
@@ -33,7 +38,7 @@ impl Belonging {
             return Ok(Self::default());
         }
         if !endpoint.is_null() {
-            let detail = "The server at `endpoint` knows what its projects are called.".to_owned();
+            let detail = "The server at `endpoint` says what its projects are called, also what migrations belong to that are written for it.".to_owned();
             return wrong("A project for nobody", detail);
         }
         match said.as_str().map(str::parse) {

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use whimbrel_core::fault::{Fault, FaultClass};
-use whimbrel_engine::{Context, Selection};
+use whimbrel_engine::{Audience, Context, Selection};
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
 use whimbrel_project::{DefinitionCache, Idle};
 
@@ -17,6 +17,7 @@ use crate::project;
 use crate::recorded;
 use crate::request::Request;
 use crate::sealed::Sealed;
+use crate::written::EnvironmentDocument;
 
 /// Finds projects, as the surroundings say what opens them.
 pub trait Places: Send + Sync {
@@ -34,6 +35,10 @@ pub struct Here {
     pub(crate) context: Context,
     pub(crate) sealed: Sealed,
     pub(crate) belonging: Belonging,
+    /// What says of an environment where its databases are and what is allowed; else requests say it.
+    pub(crate) document: Option<Arc<EnvironmentDocument>>,
+    /// On whose behalf it is asked, where that isn't whoever runs it.
+    pub(crate) by: String,
     /// Connections between two questions: Terraform asks about each resource by itself.
     pub(crate) idle: Idle,
     /// Migrations that are written in requests, as they were read before.
@@ -50,6 +55,8 @@ impl Here {
             context,
             sealed: Sealed::default(),
             belonging: Belonging::default(),
+            document: None,
+            by: String::new(),
             idle: Idle::default(),
             cache: DefinitionCache::default(),
             gathering: Gathering::default(),
@@ -68,6 +75,22 @@ impl Here {
     /// The same for migrations that belong to another project.
     pub(crate) fn with_belonging(self, belonging: Belonging) -> Self {
         Self { belonging, ..self }
+    }
+
+    /// The same where a document says what the environment is.
+    pub(crate) fn with_document(self, document: EnvironmentDocument) -> Self {
+        let document = Some(Arc::new(document));
+        Self { document, ..self }
+    }
+
+    /// The same on behalf of somebody, before whoever hears of its deeds.
+    pub(crate) fn on_behalf_of(&self, by: &str, audience: Arc<dyn Audience>) -> Self {
+        let context = self.context.clone().with_actor(by.to_owned());
+        Self {
+            context: context.with_audience(audience),
+            by: by.to_owned(),
+            ..self.clone()
+        }
     }
 
     async fn answer(
@@ -92,7 +115,8 @@ impl Here {
             Request::Migration(terms, migration) => {
                 let kind = Kind::of(question);
                 let project = self.belonging.project()?;
-                let together = format!("{kind:?} {project} {terms:?}");
+                // What is run together is run on one's behalf.
+                let together = format!("{kind:?} {project} {terms:?} {}", self.by);
                 let engine = self.clone();
                 let answering = move |all: Vec<Wanted>| {
                     async move { migrations::answers(&engine, kind, &terms, all).await }.boxed()

@@ -11,6 +11,7 @@ use whimbrel_core::name::{DatabaseName, EnvironmentName, ProjectName};
 use whimbrel_project::{Override, Place, WrittenTree};
 
 use crate::request::MigrationRequest;
+use crate::written::EnvironmentDocument;
 
 /// Each that is taken back was asked for by itself.
 const MOST: u32 = 10_000;
@@ -66,7 +67,11 @@ fn documents(
             &json!({ "databases": databases, "policy": policy }),
         ),
     ];
-    let each = migrations.iter().map(|migration| {
+    whole.into_iter().chain(each(migrations)).collect()
+}
+
+fn each(migrations: &[&MigrationRequest]) -> impl Iterator<Item = (String, String)> {
+    migrations.iter().map(|migration| {
         let mut step = json!({ "sql": migration.up });
         if let (Some(down), Some(fields)) = (&migration.down, step.as_object_mut()) {
             fields.insert("revert".to_owned(), json!(down));
@@ -75,8 +80,23 @@ fn documents(
         let name = migration.name.as_str();
         let path = format!("migrations/{name}.json");
         document(&path, "Migration", name, &definition)
-    });
-    whole.into_iter().chain(each).collect()
+    })
+}
+
+/// The same with a document that says what the environment is.
+pub fn with_document(
+    project: &ProjectName,
+    environment: &EnvironmentDocument,
+    migrations: &[&MigrationRequest],
+) -> WrittenTree {
+    let whole = [
+        document("whimbrel.yaml", "Project", project.as_str(), &json!({})),
+        (
+            format!("environments/{}", environment.file),
+            environment.text.clone(),
+        ),
+    ];
+    whole.into_iter().chain(each(migrations)).collect()
 }
 
 /// A document with its path. JSON is YAML.

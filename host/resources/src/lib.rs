@@ -21,8 +21,10 @@ mod recorded;
 mod request;
 mod sealed;
 mod there;
+mod written;
 
 pub use here::{Here, Places};
 pub use provider::Resources;
 pub use request::{MigrationRequest, ProjectRequest, Request, SourceRequest, Terms};
 pub use sealed::{SEALED, Sealed};
+pub use written::{EnvironmentDocument, writing};

@@ -1,16 +1,16 @@
 //! What a request is about, opened.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use whimbrel_core::fault::Fault;
-use whimbrel_core::lineage::AbsentRule;
+use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_engine::{
     Closing, Context, EngineError, Meanwhile, Opened, Prepared, Selection, publish,
 };
 use whimbrel_git::Repository;
 use whimbrel_plugin::StopFlag;
-use whimbrel_project::{Control, Opening, Override, Verification};
+use whimbrel_project::{Control, Opening, Override, Place};
 use whimbrel_run::Stop;
 
 use crate::failure::{fault, of_project, of_run};
@@ -18,6 +18,7 @@ use crate::here::Here;
 use crate::inline;
 use crate::request::{MigrationRequest, SourceRequest, Terms};
 use crate::sealed::SEALED;
+use crate::written;
 
 /// An environment that was opened for a request.
 pub struct Asked {
@@ -39,7 +40,7 @@ impl Asked {
     ) -> Result<Self, Fault> {
         let said = terms.overriding(&here.sealed)?;
         let selection = here.places.selection(source.place()?, commit(source))?;
-        Self::open(here, terms, selection, &said, meanwhile).await
+        Self::open(here, terms, selection, (&said, &[]), meanwhile).await
     }
 
     /// An environment that has only these migrations.
@@ -54,31 +55,47 @@ impl Asked {
     ) -> Result<Self, Fault> {
         let mut said = terms.overriding(&here.sealed)?;
         let project = here.belonging.project()?;
-        let place = inline::write(project, &terms.environment, migrations, &mut said)?;
+        let (place, databases) = match &here.document {
+            None => {
+                let place = inline::write(project, &terms.environment, migrations, &mut said)?;
+                (place, BTreeSet::new())
+            }
+            Some(document) => {
+                require_own_databases(terms)?;
+                let place = Place::Written {
+                    tree: inline::with_document(project, document, migrations),
+                    folder: document.folder.clone(),
+                };
+                let all = migrations.iter();
+                (
+                    place,
+                    all.map(|migration| migration.database.clone()).collect(),
+                )
+            }
+        };
         let selection = Selection {
-            place,
-            control_ref: None,
-            verification: Verification::default(),
-            signing: None,
             // Terraform asks about each more than once.
             cache: Some(here.cache.clone()),
-            absent: AbsentRule::AskGit,
-            environment: None,
-            databases: Vec::new(),
+            databases: databases.into_iter().collect(),
+            ..written::selection(place)
         };
-        Self::open(here, terms, selection, &said, meanwhile).await
+        Self::open(here, terms, selection, (&said, migrations), meanwhile).await
     }
 
     async fn open(
         here: &Here,
         terms: &Terms,
         mut selection: Selection,
-        said: &Override,
+        (said, migrations): (&Override, &[&MigrationRequest]),
         meanwhile: Meanwhile,
     ) -> Result<Self, Fault> {
         selection.environment = Some(terms.environment.to_string());
         let opening = begin(selection.clone()).await?;
         let name = terms.environment.as_str();
+        if let Some(document) = &here.document {
+            let environment = opening.environment(name).map_err(of_project)?;
+            document.require(environment, terms, migrations)?;
+        }
         let opening = opening.with_override(name, said).map_err(of_project)?;
         let closing = Closing::default();
         let context = context(here, &closing);
@@ -130,6 +147,15 @@ impl Asked {
     pub async fn close(self) {
         self.closing.close().await;
     }
+}
+
+/// Where databases are, who runs a server says.
+fn require_own_databases(terms: &Terms) -> Result<(), Fault> {
+    if terms.databases.is_empty() {
+        return Ok(());
+    }
+    let message = "how databases are reached is the server's to say";
+    Err(Fault::new(FaultClass::Denied, "written.databases", message))
 }
 
 /// The commit that a source's ref means now; none of a work tree.

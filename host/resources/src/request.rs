@@ -113,6 +113,15 @@ struct Written {
 }
 
 impl Request {
+    /// Which environment is meant.
+    pub const fn terms(&self) -> &Terms {
+        match self {
+            Self::Project(terms, _) | Self::Migration(terms, _) | Self::Recorded(terms, _, _) => {
+                terms
+            }
+        }
+    }
+
     /// Reads a request.
     ///
     /// # Errors

@@ -44,14 +44,7 @@ impl Answers {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             match known.iter().find(|known| known.key == key) {
                 Some(same) if same.order == order => Arc::clone(&same.answer),
-                Some(_) => {
-                    return Err(Problem::new(
-                        StatusCode::UNPROCESSABLE_ENTITY,
-                        "key-used",
-                        "the idempotency key belongs to another order",
-                        "the same key was sent with something else",
-                    ));
-                }
+                Some(_) => return Err(Problem::key_used()),
                 None => {
                     let answer = Arc::new(OnceCell::new());
                     known.push_back(Known {

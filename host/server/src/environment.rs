@@ -12,6 +12,7 @@ use whimbrel_core::gate::Refusal;
 use crate::audience::Stand;
 use crate::desired::Desired;
 use crate::drift::Drift;
+use crate::look::Commit;
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::source::{Freshness, Source};
@@ -51,6 +52,8 @@ pub(crate) struct Order {
     /// The digest of the plan that was looked at.
     pub(crate) plan: String,
     pub(crate) destructive_confirmed: bool,
+    /// The commit that the plan is of; the newest one if absent.
+    pub(crate) revision: Option<Commit>,
     pub(crate) by: String,
     pub(crate) answer: oneshot::Sender<Result<Accepted, Problem>>,
 }

@@ -29,6 +29,7 @@ mod settings;
 mod source;
 mod tokens;
 mod worker;
+mod written;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub use error::ServeError;
 pub use limits::Limits;
 pub use pulse::{Pulse, Pulses};
 pub use settings::{Access, Hosted, Listen, Settings, SourceSettings, Tls, Token};
+pub use written::{Writing, Written};
 
 use listen::{Listener, is_local};
 use server::Server;

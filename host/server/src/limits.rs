@@ -71,6 +71,16 @@ pub struct Limits {
     pub token_time: Duration,
     /// The most events of a target that `history` gives.
     pub history: u32,
+    /// The most bytes of a request with a migration that a client writes: the largest document of a project, and what is
+    /// around it.
+    pub written_bytes: usize,
+    /// The most such requests at once: each is kept in memory.
+    pub writers: usize,
+    /// The most such orders that are remembered; no more go on at once.
+    pub written_orders: usize,
+    /// How long such an order is waited for before whoever sent it is asked to send it again, to go on waiting: well below the
+    /// time of a request.
+    pub written_patience: Duration,
     /// The most bytes of a webhook's delivery: what the sandbox takes.
     pub delivery_bytes: usize,
     /// How long a delivery's body may take to come: a host sends it at once.
@@ -132,6 +142,10 @@ impl Default for Limits {
             readiness_patience: Duration::from_millis(500),
             token_time: Duration::from_secs(60),
             history: 1_000,
+            written_bytes: (4 << 20) + (64 << 10),
+            writers: 16,
+            written_orders: 64,
+            written_patience: Duration::from_secs(5),
             delivery_bytes: 1 << 20,
             delivery_time: Duration::from_secs(10),
             deliveries: 128,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use whimbrel_core::lineage::Revision;
-use whimbrel_engine::{Closing, EngineError, Meanwhile, Opened, Selection, opening};
+use whimbrel_core::name::MigrationName;
+use whimbrel_core::plan::{Plan, Work};
+use whimbrel_engine::{Closing, Context, EngineError, Meanwhile, Opened, Selection, opening};
 use whimbrel_git::{Relation, Repository};
 use whimbrel_project::{Control, Location, Opening, Place};
 
@@ -16,6 +18,13 @@ use crate::server::Server;
 /// The whole id of a commit. Nothing shorter: that could be the name of a branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Commit(String);
+
+impl Commit {
+    /// The id.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl std::str::FromStr for Commit {
     type Err = Problem;
@@ -51,6 +60,7 @@ impl Look {
         server: &Server,
         environment: &Environment,
         commit: Option<Commit>,
+        context: &Context,
     ) -> Result<Self, Problem> {
         // It was fetched at least once, then.
         let kept = environment.desired();
@@ -72,19 +82,53 @@ impl Look {
         if marker.is_some() && look.desired.marker == marker {
             return Ok(look);
         }
-        let context = server
-            .context
-            .clone()
-            .unmeasured()
-            .with_audience(Arc::new(Nobody(server.context.scrubber().clone())))
-            .with_closing(Closing::default());
         let guard = server.guard();
         let guard = guard.ok_or_else(|| Problem::unavailable("this process ends"))?;
-        let opened = Opened::of(begun.opening, &begun.selection, &context, Meanwhile::Read).await;
+        let opened = Opened::of(begun.opening, &begun.selection, context, Meanwhile::Read).await;
         let opened = opened.map_err(|error| of(&error))?;
         look.desired = Arc::new(Desired::new(opened, marker, guard));
         Ok(look)
     }
+}
+
+/// The surroundings of who only looks.
+pub(crate) fn looking(server: &Server) -> Context {
+    let context = server.context.clone().unmeasured();
+    context
+        .with_audience(Arc::new(Nobody(server.context.scrubber().clone())))
+        .with_closing(Closing::default())
+}
+
+/// What a plan of an older commit would apply that the newest one hasn't got, or has otherwise, and what it would revert that
+/// the newest one has: that was decided otherwise since.
+pub(crate) fn withdrawn(plan: &Plan, newest: &Opened) -> Vec<MigrationName> {
+    let mut names = Vec::new();
+    for target in &plan.targets {
+        let desired = newest.project.desired(&target.target.database);
+        let defined = |name: &MigrationName| {
+            let mut all = desired.iter();
+            all.find(|item| &item.migration.name == name)
+        };
+        for work in &target.work {
+            let is_so = match work {
+                Work::Apply(change) => {
+                    defined(&change.migration).is_some_and(|item| item.checksum == change.checksum)
+                }
+                Work::Revert(change) => defined(&change.migration).is_none(),
+                Work::Rename { to, .. } => defined(to).is_some(),
+            };
+            let name = match work {
+                Work::Apply(change) | Work::Revert(change) => &change.migration,
+                Work::Rename { to, .. } => to,
+            };
+            if !is_so {
+                names.push(name.clone());
+            }
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
 }
 
 struct Begun {

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
+use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::gate::Refusal;
 use whimbrel_engine::EngineError;
 use whimbrel_project::ProjectError;
@@ -20,8 +21,18 @@ pub(crate) struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    gates: Vec<Refusal>,
+    #[serde(flatten)]
+    more: Option<Box<More>>,
+}
+
+/// What only some have.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum More {
+    /// What the gates say.
+    Gates(Vec<Refusal>),
+    /// What the engine says of a migration that a client writes.
+    Fault(Json),
 }
 
 impl Problem {
@@ -37,7 +48,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             hints: Vec::new(),
-            gates: Vec::new(),
+            more: None,
         }
     }
 
@@ -72,6 +83,33 @@ impl Problem {
         )
     }
 
+    pub(crate) fn key_used() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "key-used",
+            "the idempotency key belongs to another order",
+            "the same key was sent with something else",
+        )
+    }
+
+    /// What the engine says of a migration that a client writes; `told` is the same for programs.
+    pub(crate) fn of_fault(fault: &Fault, told: Json) -> Self {
+        let status = match fault.class {
+            FaultClass::Invalid => StatusCode::BAD_REQUEST,
+            FaultClass::Denied => StatusCode::FORBIDDEN,
+            FaultClass::NotFound => StatusCode::NOT_FOUND,
+            FaultClass::Conflict => StatusCode::CONFLICT,
+            FaultClass::Unavailable | FaultClass::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
+            FaultClass::Unsupported => StatusCode::UNPROCESSABLE_ENTITY,
+            FaultClass::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self {
+            hints: fault.hint.iter().cloned().collect(),
+            more: Some(Box::new(More::Fault(told))),
+            ..Self::new(status, "fault", "the engine says no", fault.message.clone())
+        }
+    }
+
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -101,7 +139,7 @@ impl Problem {
             EngineError::Blocked(_) => Self::conflict("blocked", detail),
             EngineError::Dependency { .. } => Self::conflict("dependency", detail),
             EngineError::Refused(refusals) => Self {
-                gates: refusals.clone(),
+                more: Some(Box::new(More::Gates(refusals.clone()))),
                 ..Self::conflict("refused", detail)
             },
             EngineError::MayNotApprove { .. } => Self::new(

@@ -22,6 +22,7 @@ use crate::settings::Settings;
 use crate::source::Source;
 use crate::tokens::Tokens;
 use crate::worker;
+use crate::written::{Orders, Written};
 
 /// Everything that the loops and the API share.
 pub(crate) struct Server {
@@ -39,8 +40,12 @@ pub(crate) struct Server {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) readers: Semaphore,
     pub(crate) hooks: Hooks,
+    /// The environments whose migrations clients write.
+    pub(crate) written: BTreeMap<String, Written>,
+    pub(crate) written_orders: Orders,
+    pub(crate) writers: Semaphore,
     environments: RwLock<BTreeMap<String, Arc<Environment>>>,
-    listeners: Listeners,
+    pub(crate) listeners: Listeners,
     guard: std::sync::Mutex<Option<Guard>>,
 }
 
@@ -78,6 +83,9 @@ impl Server {
             streams: Arc::new(Semaphore::new(limits.streams)),
             readers: Semaphore::new(limits.readers),
             hooks: Hooks::new(&limits),
+            written: settings.written.clone(),
+            written_orders: Orders::new(limits.written_orders),
+            writers: Semaphore::new(limits.writers),
             environments: RwLock::default(),
             listeners,
             guard: std::sync::Mutex::new(Some(guard)),

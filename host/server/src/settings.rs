@@ -13,6 +13,7 @@ use whimbrel_plugin::{Reporter, WebhookReceiver};
 use whimbrel_project::{Remote, SourceSecrets};
 
 use crate::limits::Limits;
+use crate::written::Written;
 
 /// Where requests come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub enum Access {
     Read,
     /// Approve, apply and revert as well.
     Apply,
+    /// Have migrations of one's own applied and reverted as well, in environments that are there for that.
+    Write,
 }
 
 /// Somebody who proves by a token who they are.
@@ -141,6 +144,8 @@ pub struct Settings {
     pub folder: PathBuf,
     /// The projects, by their names.
     pub sources: BTreeMap<String, SourceSettings>,
+    /// The environments whose migrations clients write, by their names.
+    pub written: BTreeMap<String, Written>,
     /// Bounds.
     pub limits: Limits,
 }

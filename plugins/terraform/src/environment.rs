@@ -7,7 +7,6 @@ use whimbrel_sdk::serde_json;
 use crate::outside;
 use crate::request::{Reached, part, stay, text};
 use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
-use crate::target::has_moved;
 
 /// What the plan says, when the databases can be asked.
 const COMPUTED: [&str; 6] = [
@@ -37,7 +36,7 @@ pub fn plan(
     let mut planned = Planned::default();
     set(&mut state, "targets", reached.targets(config));
     if let Some(prior) = prior {
-        planned.replace = replaced(&prior.state, &state);
+        planned.replace = replaced(reached, &prior.state, &state);
         planned.warnings = outside::warnings(part(&seen(prior), "outside"));
     }
     let mut request = reached.environment(config);
@@ -147,7 +146,7 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
 /// It can't be looked at.
 pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault> {
     let targets = reached.targets(&current.state);
-    if has_unknown(&targets) || has_moved(part(&current.state, "targets"), &targets) {
+    if has_unknown(&targets) || reached.has_moved(part(&current.state, "targets"), &targets) {
         // Where it is can't be asked any more, or not yet; what is to be done about that, the plan says.
         return Ok(Some(current));
     }
@@ -187,7 +186,7 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
                 pin(&mut request, revision);
             }
             request.insert("all".into(), json!(true));
-            if has_moved(part(state, "targets"), &reached.targets(state)) {
+            if reached.has_moved(part(state, "targets"), &reached.targets(state)) {
                 stay(&mut request, part(state, "targets"));
             }
             engine::revert(&Json::Object(request)).map(|_| ())
@@ -270,7 +269,7 @@ fn pin(request: &mut serde_json::Map<String, Json>, revision: &str) {
     }
 }
 
-fn replaced(prior: &Json, state: &Json) -> Vec<String> {
+fn replaced(reached: &Reached, prior: &Json, state: &Json) -> Vec<String> {
     let mut changed: Vec<String> = TARGET
         .iter()
         .filter(|name| {
@@ -291,7 +290,7 @@ fn replaced(prior: &Json, state: &Json) -> Vec<String> {
     if urls(prior) != urls(state) {
         changed.push("/databases".to_owned());
     }
-    if changed.is_empty() && has_moved(part(prior, "targets"), part(state, "targets")) {
+    if changed.is_empty() && reached.has_moved(part(prior, "targets"), part(state, "targets")) {
         changed.push("/targets".to_owned());
     }
     changed

@@ -5,10 +5,9 @@ use whimbrel_sdk::resource::{Planned, Stored, has_unknown};
 
 use crate::request::{Reached, part, stay, text};
 use crate::state::{OnDestroy, must_stay, set, set_unknown, with_default, without_write_only};
-use crate::target::has_moved;
 
 /// What makes it another migration, or puts it elsewhere.
-const IDENTITY: [&str; 4] = ["environment", "database", "name", "url"];
+const IDENTITY: [&str; 3] = ["environment", "database", "name"];
 
 /// What an apply will come to.
 ///
@@ -31,11 +30,14 @@ pub fn plan(
             .filter(|name| prior.state.get(**name) != state.get(**name))
             .map(|name| format!("/{name}"))
             .collect();
+        if reached.has_other_url(&prior.state, &state) {
+            planned.replace.push("/url".to_owned());
+        }
     }
     let whole = with_database(config, &state);
     let target = reached.target(&whole);
     if planned.replace.is_empty()
-        && prior.is_some_and(|prior| has_moved(part(&prior.state, "target"), &target))
+        && prior.is_some_and(|prior| reached.has_moved(part(&prior.state, "target"), &target))
     {
         planned.replace.push("/target".to_owned());
     }
@@ -100,13 +102,13 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
 /// The database can't be looked at.
 pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault> {
     let target = reached.target(&current.state);
-    if has_unknown(&target) || has_moved(part(&current.state, "target"), &target) {
+    if has_unknown(&target) || reached.has_moved(part(&current.state, "target"), &target) {
         // Where it is can't be asked any more, or not yet; what is to be done about that, the plan says.
         return Ok(Some(current));
     }
     let mut state = current.state;
     set(&mut state, "target", target);
-    let answer = engine::status(&Json::Object(reached.migration(&state)))?;
+    let answer = engine::status(&Json::Object(reached.recorded(&state)))?;
     if text(&answer, "state") != Some("applied") {
         return Ok(None);
     }
@@ -127,9 +129,9 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
         OnDestroy::Keep => Ok(()),
         OnDestroy::Fail => Err(must_stay("whimbrel_migration", state)),
         OnDestroy::Revert => {
-            let mut request = reached.migration(state);
+            let mut request = reached.recorded(state);
             let target = part(state, "target");
-            if has_moved(target, &reached.target(state)) {
+            if reached.has_moved(target, &reached.target(state)) {
                 let database = text(state, "database").unwrap_or("main");
                 stay(&mut request, &json!({ database: target }));
             }

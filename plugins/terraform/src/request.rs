@@ -11,7 +11,11 @@ const PARTS: [&str; 3] = ["url", "username", "password"];
 
 /// How databases are reached, as the provider's configuration says it.
 #[derive(Debug, Default)]
-pub struct Reached(Vec<Json>);
+pub struct Reached {
+    blocks: Vec<Json>,
+    /// Whether a server reaches them, in its own way.
+    by_server: bool,
+}
 
 impl Reached {
     /// Reads the provider's `database` blocks.
@@ -20,8 +24,11 @@ impl Reached {
     /// A server does the work, which reaches databases in its own way.
     pub fn new(config: &Json) -> Result<Self, Fault> {
         let blocks = config.get("database").and_then(Json::as_array);
-        let reached = Self(blocks.cloned().unwrap_or_default());
-        if !reached.0.is_empty() && config.get("endpoint").is_some_and(|it| !it.is_null()) {
+        let reached = Self {
+            blocks: blocks.cloned().unwrap_or_default(),
+            by_server: config.get("endpoint").is_some_and(|it| !it.is_null()),
+        };
+        if !reached.blocks.is_empty() && reached.by_server {
             let message =
                 "`database` can't be said to the server at `endpoint`: its environment says it";
             return Err(Fault::invalid("/database", message).with_hint(
@@ -31,10 +38,31 @@ impl Reached {
         Ok(reached)
     }
 
+    /// Whether what is said now may be another database than what was kept. Where a server knows it, nothing is said.
+    pub fn has_moved(&self, before: &Json, now: &Json) -> bool {
+        !self.by_server && target::has_moved(before, now)
+    }
+
+    /// Whether another `url` makes it another database: not where a server knows it now, and nobody says it.
+    pub fn has_other_url(&self, before: &Json, now: &Json) -> bool {
+        let now = part(now, "url");
+        part(before, "url") != now && !(self.by_server && now.is_null())
+    }
+
+    /// A request about a migration as its state has it. What that says of a database isn't for a server, which is to say it
+    /// since.
+    pub fn recorded(&self, state: &Json) -> Map<String, Json> {
+        let mut state = state.clone();
+        if let Some(fields) = state.as_object_mut().filter(|_| self.by_server) {
+            fields.retain(|name, _| !PARTS.contains(&name.as_str()));
+        }
+        self.migration(&state)
+    }
+
     /// What is said of the databases of an environment: by the provider, and before it by the resource.
     fn databases(&self, environment: &Json, own: &Json) -> Map<String, Json> {
         let mut databases = Map::new();
-        for block in &self.0 {
+        for block in &self.blocks {
             if block.get("environment") == Some(environment)
                 && let Some(name) = text(block, "name")
             {

@@ -242,3 +242,20 @@ fn a_function_says_which_argument_is_wrong() {
     assert_eq!(parse("a").unwrap_err()[0].pointer.as_deref(), Some("/0"));
     assert!(Terraform::function("other", &[]).is_err());
 }
+
+#[test]
+fn a_server_knows_where_the_database_is() {
+    let there = || provider(json!({ "endpoint": "unix:/run/whimbrel" }));
+    let made = made();
+    // What the state says of it was said to the engine in this process.
+    let (read, host) = answering(applied()).run(|| there().read(KIND, made.clone()));
+    assert_eq!(host.asked()[0].1["databases"], json!({ "main": {} }));
+    assert_eq!(read.unwrap().unwrap().state, made.state);
+    let config = with(config(), json!({ "url": null }));
+    let proposed = proposed(KIND, &config, Some(&made));
+    let (planned, _) =
+        answering(applied()).run(|| there().plan(KIND, Some(&made), &config, proposed));
+    let planned = planned.unwrap();
+    assert!(planned.replace.is_empty());
+    assert_eq!(planned.stored.state["target"], Json::Null);
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use whimbrel_core::environment::SecretReferenceError;
+use whimbrel_core::name::{NameError, ProjectName};
 use whimbrel_server::{Access, Listen, Token};
 
 #[derive(Debug, Args)]
@@ -24,8 +25,12 @@ pub(crate) struct Serve {
     /// A file with documents of the kind `GitSource`, besides or instead of the projects above; may be given again
     #[arg(long = "config", value_name = "FILE")]
     pub(crate) configs: Vec<PathBuf>,
-    /// Who may ask what: [NAME=]secret://BACKEND/PATH[#KEY], with `,read` at its end for who may only look; may be given
-    /// again
+    /// The document of an environment of no source, [PROJECT=]FILE: clients write its migrations, which belong to this project,
+    /// `terraform` if absent; may be given again
+    #[arg(long = "written", value_name = "FILE", value_parser = written)]
+    pub(crate) written: Vec<(ProjectName, PathBuf)>,
+    /// Who may ask what: [NAME=]secret://BACKEND/PATH[#KEY], with `,read` at its end for who may only look, `,write` for who may
+    /// write migrations as well; may be given again
     #[arg(long = "token", value_name = "TOKEN", value_parser = token)]
     pub(crate) tokens: Vec<Token>,
     /// The server's certificate with its chain, in PEM
@@ -61,14 +66,25 @@ fn source(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
+/// What migrations belong to that clients write.
+const WRITTEN: &str = "terraform";
+
+fn written(text: &str) -> Result<(ProjectName, PathBuf), String> {
+    let (project, file) = text.split_once('=').unwrap_or((WRITTEN, text));
+    let project = project.parse();
+    let project = project.map_err(|error: NameError| error.to_string())?;
+    Ok((project, file.into()))
+}
+
 /// The name of whoever has a token without one.
 const NAMELESS: &str = "token";
 
 fn token(text: &str) -> Result<Token, String> {
-    let (text, access) = match text.strip_suffix(",read") {
-        Some(text) => (text, Access::Read),
-        None => (text, Access::Apply),
-    };
+    let kinds = [(",read", Access::Read), (",write", Access::Write)];
+    let kind = kinds
+        .iter()
+        .find_map(|(end, access)| Some((text.strip_suffix(end)?, *access)));
+    let (text, access) = kind.unwrap_or((text, Access::Apply));
     let (name, reference) = match text.split_once("=secret://") {
         Some((name, _)) if !name.is_empty() => (name, text.get(name.len() + 1..)),
         _ => (NAMELESS, Some(text)),
@@ -95,6 +111,15 @@ mod tests {
             (nameless.name.as_str(), nameless.access),
             ("token", Access::Apply)
         );
+        let writing = super::token("secret://env/TOKEN,write").unwrap();
+        assert_eq!(writing.access, Access::Write);
         assert!(super::token("ann=plain-text").is_err());
+        let (project, file) = super::written("network=dev.yaml").unwrap();
+        assert_eq!(
+            (project.as_str(), file.to_str()),
+            ("network", Some("dev.yaml"))
+        );
+        assert_eq!(super::written("dev.yaml").unwrap().0.as_str(), "terraform");
+        assert!(super::written("No Name=dev.yaml").is_err());
     }
 }

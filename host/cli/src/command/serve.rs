@@ -1,6 +1,7 @@
 //! `whimbrel serve`: keeps environments where their sources say, and answers over HTTP.
 
 mod sources;
+mod written;
 
 use std::sync::Arc;
 
@@ -74,7 +75,8 @@ async fn settings(
         limits.drift_interval = interval;
     }
     let mut sources = sources::read(arguments, &folder, context).await?;
-    let has_default = arguments.configs.is_empty() || global.project.is_some();
+    let is_bare = arguments.configs.is_empty() && arguments.written.is_empty();
+    let has_default = is_bare || global.project.is_some();
     let mut named = Vec::new();
     if arguments.sources.is_empty() && has_default {
         named.push((SOURCE.to_owned(), global.clone()));
@@ -96,6 +98,7 @@ async fn settings(
         listen: arguments.listen.clone(),
         tls,
         tokens: arguments.tokens.clone(),
+        written: written::read(arguments, &folder, context)?,
         folder,
         sources,
         limits,

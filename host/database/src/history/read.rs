@@ -354,8 +354,13 @@ async fn ask(
     if session.in_transaction() {
         return Ok(session.run(&questions).await.map_err(|error| error.error)?);
     }
-    if dialect == Dialect::Sqlite && !exists(session).await? {
-        return Ok(Vec::new());
+    // Where they may be missing again and again, a server's log would fill with statements that failed for that.
+    let is_again = questions.iter().any(Command::is_recurring) && !session.has_tables();
+    if dialect == Dialect::Sqlite || is_again {
+        if !exists(session).await? {
+            return Ok(Vec::new());
+        }
+        session.found_tables();
     }
     let begin = match dialect {
         Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",

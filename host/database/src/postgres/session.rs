@@ -47,6 +47,7 @@ pub(super) struct PostgresSession {
     connection: JoinHandle<()>,
     notices: Arc<Mutex<Notices>>,
     prepared: Prepared,
+    has_tables: bool,
     /// Whether a transaction's BEGIN is on its way, during which nothing may be cancelled.
     opening: Arc<AtomicBool>,
     in_transaction: bool,
@@ -86,6 +87,7 @@ impl PostgresSession {
             connection,
             notices,
             prepared: Prepared::default(),
+            has_tables: false,
             opening: Arc::default(),
             in_transaction: false,
             aborted: false,
@@ -273,6 +275,14 @@ impl Session for PostgresSession {
 
     fn is_closed(&self) -> bool {
         self.lost || self.client.is_closed()
+    }
+
+    fn has_tables(&self) -> bool {
+        self.has_tables
+    }
+
+    fn found_tables(&mut self) {
+        self.has_tables = true;
     }
 
     fn in_transaction(&self) -> bool {

@@ -63,6 +63,14 @@ pub trait Session: Send {
         true
     }
 
+    /// Whether Whimbrel's tables were there when this session looked for them.
+    fn has_tables(&self) -> bool {
+        false
+    }
+
+    /// Says that they are there. Where a session doesn't keep that, they are looked for again.
+    fn found_tables(&mut self) {}
+
     /// Whether a transaction is open, as far as the commands sent so far tell.
     fn in_transaction(&self) -> bool;
 

@@ -1,6 +1,7 @@
 //! The engine of a `whimbrel serve` elsewhere, asked over HTTP for the same answers.
 
 mod following;
+mod migration;
 mod project;
 mod server;
 
@@ -21,7 +22,8 @@ use whimbrel_signal::Scrubber;
 
 use crate::endpoint::Endpoint;
 use crate::failure::of_class;
-use crate::request::{ProjectRequest, Request, Terms};
+use crate::request::Request;
+use migration::Said;
 use server::Server;
 
 /// A server, as calls ask it. Clones share when its sources were looked at last.
@@ -54,15 +56,9 @@ impl There {
         request: Json,
         stop: StopFlag,
     ) -> Result<Json, Fault> {
-        let Request::Project(terms, asked) = Request::read(request)? else {
-            let message = "a migration that is written in Terraform can't be left to a server: it brings what its source says";
-            return Err(
-                Fault::new(FaultClass::Unsupported, "endpoint.migration", message)
-                    .with_hint("give the resource a `provider` without `endpoint`, by an alias"),
-            );
-        };
+        let request = Request::read(request)?;
         tokio::select! {
-            answer = self.ask(question, &terms, &asked) => answer,
+            answer = self.ask(question, &request) => answer,
             () = stop.stopped() => {
                 let message = "it was asked to stop; what the server has begun goes on there";
                 Err(Fault::new(FaultClass::Cancelled, "endpoint.cancelled", message))
@@ -70,12 +66,7 @@ impl There {
         }
     }
 
-    async fn ask(
-        &self,
-        question: EngineQuestion,
-        terms: &Terms,
-        asked: &ProjectRequest,
-    ) -> Result<Json, Fault> {
+    async fn ask(&self, question: EngineQuestion, request: &Request) -> Result<Json, Fault> {
         let Some((place, token)) = &self.at else {
             let message = "the server that is to do it isn't known yet";
             return Err(of_class(
@@ -91,10 +82,20 @@ impl There {
         let server = Server {
             client: Client::new(place.clone(), token),
             place: place.to_string(),
-            environment: terms.environment.to_string(),
+            environment: request.terms().environment.to_string(),
             looked: Arc::clone(&self.looked),
         };
-        project::answer(&server, question, terms, asked).await
+        match request {
+            Request::Project(terms, asked) => {
+                project::answer(&server, question, terms, asked).await
+            }
+            Request::Migration(terms, migration) => {
+                migration::answer(&server, question, terms, Said::Whole(migration)).await
+            }
+            Request::Recorded(terms, name, database) => {
+                migration::answer(&server, question, terms, Said::Name(name, database)).await
+            }
+        }
     }
 
     async fn token(&self, reference: &SecretReference) -> Result<secrecy::SecretString, Fault> {

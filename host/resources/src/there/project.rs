@@ -68,10 +68,11 @@ async fn plan(server: &Server, terms: &Terms, source: &SourceRequest) -> Result<
     server.settled(false).await?;
     let mut answer = at(server, "/plan/summary", &passing(terms), commit(source)).await?;
     require_reference(server, source, &answer)?;
-    require_head(server, &answer)?;
+    require_head(server, source, &answer)?;
     if let Some(fields) = answer.as_object_mut() {
-        fields.remove("ref");
-        fields.remove("head");
+        for name in ["ref", "head", "apply", "withdrawn"] {
+            fields.remove(name);
+        }
     }
     Ok(answer)
 }
@@ -91,9 +92,15 @@ async fn apply(server: &Server, terms: &Terms, request: &ProjectRequest) -> Resu
             Some("unread") => return Err(said(&planned, FaultClass::Unavailable, "engine.unread")),
             _ => {}
         }
-        require_head(server, &planned)?;
+        require_head(server, source, &planned)?;
         let plan = request.plan.as_deref().unwrap_or(&digest);
-        let order = json!({ "plan": plan, "allowDestructive": terms.allow_destructive });
+        let mut order = json!({ "plan": plan, "allowDestructive": terms.allow_destructive });
+        let is_older = planned.get("revision") != planned.get("head");
+        if let (Some(fields), Some(commit)) = (order.as_object_mut(), commit(source))
+            && is_older
+        {
+            fields.insert("revision".to_owned(), json!(commit));
+        }
         match ordered(server, "/apply", &order).await {
             // Somebody began, or the server did by itself: it may have been that.
             Err(fault) if is_about_somebody_else(&fault) && looks < LOOKS => {}
@@ -265,18 +272,29 @@ fn require_reference(server: &Server, source: &SourceRequest, answer: &Json) -> 
     Err(unfollowed(message))
 }
 
-/// What isn't done yet can be done at the newest commit only: the server would bring the environment there again.
-fn require_head(server: &Server, planned: &Json) -> Result<(), Fault> {
+/// What isn't done yet is done at the newest commit, or at an older one that is named and that the server doesn't go on from by
+/// itself. A branch that moved on is planned again.
+fn require_head(server: &Server, source: &SourceRequest, planned: &Json) -> Result<(), Fault> {
     let is_to_do = matches!(text(planned, "stand"), Some("pending" | "waiting"));
-    let (asked, head) = (text(planned, "revision"), text(planned, "head"));
-    match (asked, head) {
-        (Some(asked), Some(head)) if is_to_do && asked != head => {
-            let environment = &server.environment;
-            let message =
-                format!("the server brings `{environment}` to {head}, which is newer than {asked}");
-            Err(unfollowed(message))
-        }
-        _ => Ok(()),
+    let (Some(asked), Some(head)) = (text(planned, "revision"), text(planned, "head")) else {
+        return Ok(());
+    };
+    if !is_to_do || asked == head {
+        return Ok(());
+    }
+    let is_named = source.reference.as_deref().is_some_and(is_commit);
+    if !is_named || text(planned, "apply") != Some("Approve") {
+        let environment = &server.environment;
+        return Err(unfollowed(format!(
+            "the server brings `{environment}` to {head}, which is newer than {asked}"
+        )));
+    }
+    let withdrawn = planned.get("withdrawn").and_then(Json::as_array);
+    match withdrawn.and_then(|names| names.first()?.as_str()) {
+        Some(name) => Err(unfollowed(format!(
+            "`{name}` of {asked} isn't part of {head} any more, or is another one there"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -16,6 +16,9 @@ const SENDINGS: u32 = 4;
 /// The pause before the first repetition.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// The status of what isn't over yet.
+const GOES_ON: u16 = 202;
+
 /// A server that keeps the environment that is meant.
 pub struct Server {
     pub(super) client: Client,
@@ -40,16 +43,42 @@ impl Server {
         self.document(&answered.map_err(|error| self.lost(&error))?)
     }
 
+    /// Asks something that needs a body.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub async fn ask(&self, path: &str, body: &Json) -> Result<Json, Fault> {
+        let answered = self.client.post(path, Some(body), None).await;
+        self.document(&answered.map_err(|error| self.lost(&error))?)
+    }
+
     /// Gives an order, once however often it has to be sent.
     ///
     /// # Errors
     /// As [`Server::get`].
     pub async fn order(&self, path: &str, body: &Json) -> Result<Json, Fault> {
-        let key = format!("{:032x}", fastrand::u128(..));
+        self.document(&self.sent(path, body, &key()).await?)
+    }
+
+    /// Gives an order that is waited for by sending it again, until it is over.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub async fn order_done(&self, path: &str, body: &Json) -> Result<Json, Fault> {
+        let key = key();
+        loop {
+            let answered = self.sent(path, body, &key).await?;
+            if answered.status != GOES_ON {
+                return self.document(&answered);
+            }
+        }
+    }
+
+    async fn sent(&self, path: &str, body: &Json, key: &str) -> Result<Answered, Fault> {
         let mut sent = 1;
         loop {
-            match self.client.post(path, Some(body), Some(&key)).await {
-                Ok(answered) => return self.document(&answered),
+            match self.client.post(path, Some(body), Some(key)).await {
+                Ok(answered) => return Ok(answered),
                 Err(error) if sent >= SENDINGS => return Err(self.lost(&error)),
                 Err(_) => tokio::time::sleep(PAUSE * sent).await,
             }
@@ -68,6 +97,11 @@ impl Server {
                 ))
             }
             (200..=299, body) => Ok(body.clone()),
+            // The engine there said it in the words of the one in this process.
+            (_, body) if body.get("fault").is_some_and(Json::is_object) => {
+                let fault = body.get("fault").cloned().unwrap_or_default();
+                Err(serde_json::from_value(fault).unwrap_or_else(|_| self.refusal(answered)))
+            }
             _ => Err(self.refusal(answered)),
         }
     }
@@ -106,4 +140,9 @@ impl Server {
             ..of_class(class, code, detail)
         }
     }
+}
+
+/// What makes an order that is sent again the same.
+fn key() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }

@@ -56,6 +56,16 @@ pub(super) async fn may_apply(
     enter(&server, &peer, request, next, Access::Apply).await
 }
 
+/// Lets those in who may have migrations of their own run.
+pub(super) async fn may_write(
+    State(server): State<Arc<Server>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    enter(&server, &peer, request, next, Access::Write).await
+}
+
 async fn enter(
     server: &Server,
     peer: &Peer,
@@ -69,7 +79,10 @@ async fn enter(
             StatusCode::FORBIDDEN,
             "forbidden",
             "not for everybody",
-            format!("`{}` may only read", caller.name),
+            match caller.access {
+                Access::Read => format!("`{}` may only read", caller.name),
+                _ => format!("`{}` may write no migrations", caller.name),
+            },
         )
         .into_response(),
         Ok(caller) => {
@@ -90,7 +103,7 @@ fn caller(server: &Server, peer: &Peer, headers: &HeaderMap) -> Result<Caller, P
         (Some(Some(caller)), _) => Ok(caller),
         (None, Some(fingerprint)) => Ok(Caller {
             name: format!("certificate:{fingerprint}"),
-            access: Access::Apply,
+            access: Access::Write,
         }),
         (None, None) if server.is_open => {
             if !peer.is_socket && !is_local_name(headers) {
@@ -103,7 +116,7 @@ fn caller(server: &Server, peer: &Peer, headers: &HeaderMap) -> Result<Caller, P
             }
             Ok(Caller {
                 name: whimbrel_engine::actor(),
-                access: Access::Apply,
+                access: Access::Write,
             })
         }
         _ => Err(Problem::new(

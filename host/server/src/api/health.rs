@@ -107,6 +107,7 @@ mod tests {
             tokens: Vec::new(),
             folder: ".".into(),
             sources: BTreeMap::new(),
+            written: BTreeMap::new(),
             limits: Limits {
                 stuck: Duration::ZERO,
                 ..Limits::default()

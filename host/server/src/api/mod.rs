@@ -8,6 +8,7 @@ pub(crate) mod metrics;
 mod orders;
 mod runs;
 mod summaries;
+mod written;
 
 use std::sync::Arc;
 
@@ -53,8 +54,24 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route(&of("/apply"), post(orders::apply))
         .route(&of("/revert"), post(orders::revert))
         .layer(from_fn_with_state(Arc::clone(&server), entry::may_apply));
+    let turn = || from_fn_with_state(Arc::clone(&server), written::in_turn);
+    let room = || DefaultBodyLimit::max(server.limits.written_bytes);
+    let look = Router::new()
+        .route("/v1/written/{environment}/plan", post(written::plan))
+        .route("/v1/written/{environment}/status", post(written::status))
+        .layer(room())
+        .layer(turn())
+        .layer(from_fn_with_state(Arc::clone(&server), entry::may_read));
+    let write = Router::new()
+        .route("/v1/written/{environment}/apply", post(written::apply))
+        .route("/v1/written/{environment}/revert", post(written::revert))
+        .layer(room())
+        .layer(turn())
+        .layer(from_fn_with_state(Arc::clone(&server), entry::may_write));
     open.merge(read)
         .merge(apply)
+        .merge(look)
+        .merge(write)
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(

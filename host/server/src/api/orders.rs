@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::environments::find;
 use crate::answers::Answer;
 use crate::environment::{Goal, Order};
+use crate::look::Commit;
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::tokens::Caller;
@@ -28,6 +29,8 @@ const KEY: &str = "idempotency-key";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ApplyBody {
     plan: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<String>,
     #[serde(default)]
     allow_destructive: bool,
 }
@@ -48,6 +51,7 @@ struct Wish {
     goal: Goal,
     plan: String,
     destructive_confirmed: bool,
+    revision: Option<Commit>,
 }
 
 /// Approves a plan on behalf of the caller, if it needs that, and runs it.
@@ -60,9 +64,11 @@ pub(super) async fn apply(
 ) -> Result<Response, Problem> {
     let body: ApplyBody = read(&headers, body)?;
     let words = json!({"apply": body, "environment": environment}).to_string();
+    let revision = body.revision.as_deref().map(str::parse).transpose()?;
     let wish = Wish {
         environment,
         goal: Goal::Apply,
+        revision,
         plan: body.plan,
         destructive_confirmed: body.allow_destructive,
     };
@@ -85,6 +91,7 @@ pub(super) async fn revert(
     let wish = Wish {
         environment,
         goal: Goal::Revert(body.migrations),
+        revision: None,
         plan: body.plan,
         destructive_confirmed: body.allow_destructive,
     };
@@ -132,6 +139,7 @@ async fn give(server: Arc<Server>, wish: Wish, by: String) -> Answer {
         goal: wish.goal,
         plan: wish.plan,
         destructive_confirmed: wish.destructive_confirmed,
+        revision: wish.revision,
         by,
         answer,
     })?;
@@ -146,7 +154,11 @@ async fn give(server: Arc<Server>, wish: Wish, by: String) -> Answer {
 }
 
 /// The caller's idempotency key.
-fn key(server: &Server, headers: &HeaderMap, caller: &Caller) -> Result<Option<String>, Problem> {
+pub(super) fn key(
+    server: &Server,
+    headers: &HeaderMap,
+    caller: &Caller,
+) -> Result<Option<String>, Problem> {
     let Some(key) = headers.get(KEY) else {
         return Ok(None);
     };
@@ -162,7 +174,7 @@ fn key(server: &Server, headers: &HeaderMap, caller: &Caller) -> Result<Option<S
 }
 
 /// Reads a body. A page in a browser can't send this type to another site without asking first, and nobody answers that.
-fn read<T: DeserializeOwned>(
+pub(super) fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<T, Problem> {

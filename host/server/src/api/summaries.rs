@@ -7,12 +7,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{EngineError, Passing, Prepared, StatusSummary, plan_summary};
 
 use super::environments::{find, said, told};
-use crate::look::Look;
+use crate::look::{Look, looking, withdrawn};
 use crate::problem::Problem;
 use crate::server::Server;
 
@@ -68,13 +68,23 @@ pub(super) async fn plan(
     };
     let prepared = Prepared::new(opened, Goal::Apply, passing).await;
     let prepared = prepared.map_err(|error| told(&server, &error))?;
-    Ok(shown(&server, &look, plan_summary(opened, &prepared)))
+    let mut summary = plan_summary(opened, &prepared);
+    if let Some(fields) = summary.as_object_mut() {
+        let policy = &opened.environment().policy;
+        fields.insert("apply".to_owned(), json!(policy.apply));
+        let newest = find(&server, &name)?.desired();
+        let withdrawn = newest.map(|newest| withdrawn(prepared.plan(), &newest.opened));
+        if let Some(names) = withdrawn.filter(|names| !names.is_empty()) {
+            fields.insert("withdrawn".to_owned(), json!(names));
+        }
+    }
+    Ok(shown(&server, &look, summary))
 }
 
 async fn look(server: &Server, name: &str, revision: Option<&str>) -> Result<Look, Problem> {
     let environment = find(server, name)?;
     let commit = revision.map(str::parse).transpose()?;
-    Look::at(server, &environment, commit).await
+    Look::at(server, &environment, commit, &looking(server)).await
 }
 
 /// With what is followed, and where that is now.

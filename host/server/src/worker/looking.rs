@@ -92,7 +92,7 @@ impl Worker {
         }
     }
 
-    fn context(&self) -> Context {
+    pub(super) fn context(&self) -> Context {
         let stand = Arc::new(self.environment.stand.clone());
         let context = self.server.context.clone();
         context

@@ -1,5 +1,6 @@
 //! Orders of an environment: what somebody who looked at a plan asks for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use whimbrel_core::gate::{Gate, Refusal};
@@ -11,7 +12,9 @@ use whimbrel_engine::{
 };
 
 use super::{Next, Worker};
+use crate::desired::Desired;
 use crate::environment::{Accepted, Goal, Order, Phase};
+use crate::look::{Look, withdrawn};
 use crate::problem::Problem;
 
 impl Worker {
@@ -25,7 +28,14 @@ impl Worker {
             let _ = order.answer.send(Err(problem));
             return;
         };
-        match self.admit(&desired.opened, &order).await {
+        let admitted = match self.meant(&order, &desired).await {
+            Ok(meant) => {
+                let admitted = self.admit(&meant.opened, &desired.opened, &order).await;
+                admitted.map(|admitted| admitted.map(|admitted| (meant, admitted)))
+            }
+            Err(problem) => Err(problem),
+        };
+        match admitted {
             Err(problem) => {
                 let problem = problem.scrubbed(self.server.context.scrubber());
                 let _ = order.answer.send(Err(problem));
@@ -37,7 +47,7 @@ impl Worker {
                 };
                 let _ = order.answer.send(Ok(accepted));
             }
-            Ok(Some(admitted)) => {
+            Ok(Some((desired, admitted))) => {
                 let (started, hears) = tokio::sync::oneshot::channel();
                 let (plan, answer) = (order.plan, order.answer);
                 tokio::spawn(async move {
@@ -60,8 +70,36 @@ impl Worker {
         }
     }
 
+    /// The revision that an order is about: the newest one, or the commit that it names. What the server does by itself it does
+    /// at the newest one.
+    async fn meant(&self, order: &Order, newest: &Arc<Desired>) -> Result<Arc<Desired>, Problem> {
+        let Some(commit) = &order.revision else {
+            return Ok(Arc::clone(newest));
+        };
+        let context = self.context();
+        let look = Look::at(
+            &self.server,
+            &self.environment,
+            Some(commit.clone()),
+            &context,
+        )
+        .await?;
+        let is_older = look.head.as_deref() != Some(commit.as_str());
+        if is_older && newest.opened.environment().policy.apply == ApplyRule::Auto {
+            let name = &self.environment.name;
+            let detail = format!("the server applies the newest commit of `{name}` by itself");
+            return Err(Problem::conflict("goes-on", detail));
+        }
+        Ok(look.desired)
+    }
+
     /// Approves the plan on behalf of whoever looked at it, if it needs that, and asks all other gates.
-    async fn admit(&self, opened: &Opened, order: &Order) -> Result<Option<Admitted>, Problem> {
+    async fn admit(
+        &self,
+        opened: &Opened,
+        newest: &Opened,
+        order: &Order,
+    ) -> Result<Option<Admitted>, Problem> {
         let of = |error: EngineError| Problem::of(&error);
         let passing = Passing {
             destructive_confirmed: order.destructive_confirmed,
@@ -80,6 +118,13 @@ impl Worker {
         prepared.require(&order.plan).map_err(of)?;
         if let Some(blocked) = EngineError::blocked(prepared.plan()) {
             return Err(Problem::of(&blocked));
+        }
+        if let Some(name) = withdrawn(prepared.plan(), newest).first()
+            && order.revision.is_some()
+        {
+            let detail =
+                format!("{name} isn't part of the newest commit any more, or is another one there");
+            return Err(Problem::conflict("withdrawn", detail));
         }
         if prepared.plan().is_empty() && prepared.survey.failures.is_empty() {
             return Ok(None);

@@ -1,0 +1,211 @@
+//! Migrations that clients write, of environments that are there for that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use whimbrel_core::fault::Fault;
+use whimbrel_plugin::EngineQuestion;
+
+use super::environments::said;
+use super::orders::{key, read};
+use crate::problem::Problem;
+use crate::server::Server;
+use crate::tokens::Caller;
+use crate::written::{Written, told};
+
+/// One migration, as whoever asks has it.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Body {
+    name: String,
+    database: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    down: Option<String>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
+    #[serde(default)]
+    allow_destructive: bool,
+}
+
+impl Body {
+    /// What the engine is asked. How databases are reached is never the client's to say.
+    fn request(&self, environment: &str) -> Json {
+        let mut migration = json!({ "name": self.name, "database": self.database });
+        if let Some(fields) = migration.as_object_mut() {
+            for (name, text) in [("up", &self.up), ("down", &self.down)] {
+                if let Some(text) = text {
+                    fields.insert(name.to_owned(), json!(text));
+                }
+            }
+        }
+        json!({
+            "migration": migration,
+            "environment": environment,
+            "parameters": self.parameters,
+            "allowDestructive": self.allow_destructive,
+        })
+    }
+}
+
+/// Lets in only so many at once, whose texts are kept in memory.
+pub(super) async fn in_turn(
+    State(server): State<Arc<Server>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let _turn = server.writers.acquire().await;
+    next.run(request).await
+}
+
+/// What applying it would come to.
+pub(super) async fn plan(
+    server: State<Arc<Server>>,
+    environment: Path<String>,
+    caller: Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    look(
+        server,
+        environment,
+        caller,
+        &headers,
+        body,
+        EngineQuestion::Plan,
+    )
+    .await
+}
+
+/// How it stands.
+pub(super) async fn status(
+    server: State<Arc<Server>>,
+    environment: Path<String>,
+    caller: Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    look(
+        server,
+        environment,
+        caller,
+        &headers,
+        body,
+        EngineQuestion::Status,
+    )
+    .await
+}
+
+/// Applies it.
+pub(super) async fn apply(
+    server: State<Arc<Server>>,
+    environment: Path<String>,
+    caller: Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    order(
+        server,
+        environment,
+        caller,
+        &headers,
+        body,
+        EngineQuestion::Apply,
+    )
+    .await
+}
+
+/// Takes it back.
+pub(super) async fn revert(
+    server: State<Arc<Server>>,
+    environment: Path<String>,
+    caller: Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    order(
+        server,
+        environment,
+        caller,
+        &headers,
+        body,
+        EngineQuestion::Revert,
+    )
+    .await
+}
+
+async fn look(
+    State(server): State<Arc<Server>>,
+    Path(environment): Path<String>,
+    Extension(caller): Extension<Caller>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    question: EngineQuestion,
+) -> Result<Response, Problem> {
+    let written = find(&server, &environment)?;
+    let request = read::<Body>(headers, body)?.request(&environment);
+    let answer = written.look(&server, question, request, &caller.name).await;
+    answered(&server, answer)
+}
+
+async fn order(
+    State(server): State<Arc<Server>>,
+    Path(environment): Path<String>,
+    Extension(caller): Extension<Caller>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    question: EngineQuestion,
+) -> Result<Response, Problem> {
+    let written = find(&server, &environment)?;
+    let body = read::<Body>(headers, body)?;
+    let key = key(&server, headers, &caller)?;
+    let key = key.ok_or_else(|| {
+        Problem::bad("an order about a migration that is written here needs an `Idempotency-Key`")
+            .hint("sent again with the same key, it is waited for and not begun again")
+    })?;
+    let request = body.request(&environment);
+    let words = format!("{} {request}", question.as_str());
+    let (by, name) = (caller.name, body.name);
+    tracing::info!(%environment, %by, migration = %name, order = question.as_str(), "a migration that a client writes");
+    let work = written.order(Arc::clone(&server), question, request, by);
+    let going = server.written_orders.once(key, &words, work)?;
+    match tokio::time::timeout(server.limits.written_patience, going).await {
+        Ok(done) => answered(&server, done),
+        Err(_) => {
+            let goes_on = json!({ "environment": environment, "migration": name });
+            let mut response = super::json(goes_on.to_string());
+            *response.status_mut() = StatusCode::ACCEPTED;
+            Ok(response)
+        }
+    }
+}
+
+fn find(server: &Server, name: &str) -> Result<Written, Problem> {
+    let written = server.written.get(name).cloned();
+    written.ok_or_else(|| {
+        Problem::not_found(format!(
+            "the server takes no migrations for `{name}` that are written by clients"
+        ))
+        .hint("whoever runs the server names such an environment to it by `--written`")
+    })
+}
+
+fn answered(server: &Server, answer: Result<Json, Fault>) -> Result<Response, Problem> {
+    match answer {
+        Ok(document) => Ok(said(server, &document.to_string())),
+        Err(fault) => {
+            let problem = Problem::of_fault(&fault, told(&fault, server.context.scrubber()));
+            Err(problem.scrubbed(server.context.scrubber()))
+        }
+    }
+}
