@@ -32,6 +32,7 @@ pub(crate) async fn run(
         namespace: namespace.unwrap_or_else(|| configuration.default_namespace.clone()),
         cache,
         resync: arguments.resync,
+        drift_interval: arguments.drift_interval,
         revert_within: arguments.revert_within,
         release_within: arguments.release_within,
         watch_timeout: arguments.watch_timeout,
