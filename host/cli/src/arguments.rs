@@ -3,6 +3,7 @@
 mod format;
 mod operator;
 mod parse;
+mod plugin;
 mod report;
 mod run;
 mod schema;
@@ -22,6 +23,7 @@ use whimbrel_server::client::Place;
 
 pub(crate) use format::{Format, LogFormat};
 pub(crate) use operator::Operator;
+pub(crate) use plugin::PluginCommand;
 pub(crate) use report::ReportFile;
 pub(crate) use run::Run;
 pub(crate) use schema::{Schema, SchemaKind};
@@ -346,30 +348,6 @@ pub(crate) struct Wait {
 fn time(text: &str) -> Result<Duration, whimbrel_core::duration::DurationError> {
     let duration: whimbrel_core::duration::Duration = text.parse()?;
     Ok(duration.to_std())
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PluginCommand {
-    /// List the plugins of the project and of this binary
-    List,
-    /// Show what a component imports, exports, needs and is granted
-    Inspect {
-        /// A plugin's name or a component's file
-        #[arg(value_name = "NAME|FILE")]
-        plugin: String,
-    },
-    /// Try a step on a scratch database (describe, plan, estimate, apply, apply again, revert), or a secret store by itself
-    Test {
-        /// A plugin's name or a component's file
-        #[arg(value_name = "NAME|FILE")]
-        plugin: String,
-        /// The step's or the store's configuration
-        #[arg(long, value_name = "JSON", default_value = "{}")]
-        with: String,
-        /// SQL that prepares the scratch database
-        #[arg(long, value_name = "FILE")]
-        setup: Option<PathBuf>,
-    },
 }
 
 #[derive(Debug, Subcommand)]

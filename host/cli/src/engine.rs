@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use whimbrel_core::lineage::AbsentRule;
 use whimbrel_engine::{Audience, Context, Meanwhile, Opened, Passing, Selection};
+use whimbrel_plugin::Compiler;
 use whimbrel_project::{Control, OpenProject, Opening};
 use whimbrel_secrets::Ledger;
 use whimbrel_signal::Bus;
@@ -37,6 +38,26 @@ pub(crate) fn context(output: &Output) -> Context {
         Some(metrics) => context.with_metrics(metrics.clone()),
         None => context,
     }
+}
+
+/// The context of a service: what it would keep for as long as it lives is done by another process.
+pub(crate) fn service(output: &Output) -> Context {
+    let context = context(output);
+    match compiler() {
+        Some(compiler) => context.with_compiler(compiler),
+        None => context,
+    }
+}
+
+/// This program as a compiler of plugins.
+fn compiler() -> Option<Compiler> {
+    let program = if cfg!(target_os = "linux") {
+        // Also where its file was replaced by a newer one.
+        PathBuf::from("/proc/self/exe")
+    } else {
+        std::env::current_exe().ok()?
+    };
+    Some(Compiler::new(program, &["plugin", "compile"]))
 }
 
 /// Where what must outlive this process is kept.

@@ -18,7 +18,7 @@ use crate::load::{Control, LoadOptions, Migrations, Notice};
 use crate::migrations::{self, Found};
 use crate::parallel::each;
 use crate::references::Known;
-use crate::tree::{Entry, SourceTree};
+use crate::tree::{Entry, Identified, SourceTree};
 
 /// Migrations by what their files hold. Clones share it, and so may all environments of a process.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct DefinitionCache(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     kept: Mutex<Kept>,
+    /// Held by who parses. It does so on all processors, and a dozen environments that begin together want the same.
+    parsing: Mutex<()>,
     parsed: AtomicU64,
 }
 
@@ -105,15 +107,14 @@ impl DefinitionCache {
             surroundings: self.surroundings(control, options),
             now: self.begin(),
         };
-        let entries = files.entries(folder).ok()??;
+        let entries = files.identified(folder).ok()??;
         if entries.len() > limits::FILES {
             return None;
         }
         let (plain, others): (Vec<_>, Vec<_>) = entries
             .iter()
-            .partition(|entry| migrations::is_plain(entry));
-        let others = each(&others, |entry| reading.entry(entry));
-        let others: Vec<_> = others.into_iter().collect::<Option<_>>()?;
+            .partition(|(entry, _)| migrations::is_plain(entry));
+        let others = reading.all(&others)?;
         let named: BTreeSet<_> = others
             .iter()
             .flat_map(|parsed| &parsed.named)
@@ -121,11 +122,9 @@ impl DefinitionCache {
             .collect();
         let plain: Vec<_> = plain
             .into_iter()
-            .filter(|entry| !named.contains(&join(folder, &entry.name)))
+            .filter(|(entry, _)| !named.contains(&join(folder, &entry.name)))
             .collect();
-        let plain: Vec<_> = each(&plain, |entry| reading.entry(entry))
-            .into_iter()
-            .collect::<Option<_>>()?;
+        let plain = reading.all(&plain)?;
         let all: Vec<Arc<Parsed>> = others.iter().chain(&plain).cloned().collect();
         if all.iter().map(|parsed| parsed.bytes).sum::<u64>() > limits::TREE_SIZE {
             return None;
@@ -180,22 +179,57 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// An entry, parsed now or earlier; none when something is wrong with it.
-    fn entry(&self, entry: &Entry) -> Option<Arc<Parsed>> {
-        let path = join(self.folder, &entry.name);
-        let key = Key {
-            surroundings: self.surroundings,
-            identity: self.tree.identity(&path)?,
-            path,
+    /// Entries, parsed now or earlier; none when something is wrong with one. What is known is looked for in one go: of ten
+    /// thousand it is all but one.
+    fn all(&self, entries: &[&Identified]) -> Option<Vec<Arc<Parsed>>> {
+        let key = |(entry, identity): &Identified| {
+            Some(Key {
+                surroundings: self.surroundings,
+                path: join(self.folder, &entry.name),
+                identity: identity.clone()?,
+            })
         };
-        if let Some((parsed, used)) = self.cache.kept().entries.get_mut(&key) {
-            let is_same =
-                |(path, identity): &(String, Option<String>)| self.tree.identity(path) == *identity;
-            if parsed.named.iter().all(is_same) {
-                *used = self.now;
-                return Some(Arc::clone(parsed));
-            }
+        let keys: Vec<Key> = entries.iter().map(|of| key(of)).collect::<Option<_>>()?;
+        let mut known = self.known(&keys);
+        if known.iter().all(Option::is_some) {
+            return known.into_iter().collect();
         }
+        let parsing = &self.cache.0.parsing;
+        let _turn = parsing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever had the turn before may have parsed them.
+        known = self.known(&keys);
+        let both = entries.iter().zip(&keys).zip(&known);
+        let missing: Vec<_> = both
+            .filter(|(_, known)| known.is_none())
+            .map(|((of, key), _)| (&of.0, key))
+            .collect();
+        let parsed = each(&missing, |(entry, key)| self.parsed(entry, key));
+        let mut parsed = parsed.into_iter();
+        let known = known.into_iter();
+        known
+            .map(|known| known.or_else(|| parsed.next().flatten()))
+            .collect()
+    }
+
+    /// What was parsed earlier, where the files that it names are the same still.
+    fn known(&self, keys: &[Key]) -> Vec<Option<Arc<Parsed>>> {
+        let mut kept = self.cache.kept();
+        let found = keys.iter().map(|key| {
+            let (parsed, used) = kept.entries.get_mut(key)?;
+            *used = self.now;
+            Some(Arc::clone(parsed))
+        });
+        let found: Vec<_> = found.collect();
+        drop(kept);
+        let is_same =
+            |(path, identity): &(String, Option<String>)| self.tree.identity(path) == *identity;
+        let is_known = |parsed: &Arc<Parsed>| parsed.named.iter().all(is_same);
+        let found = found.into_iter();
+        found.map(|parsed| parsed.filter(is_known)).collect()
+    }
+
+    /// An entry, parsed now; none when something is wrong with it.
+    fn parsed(&self, entry: &Entry, key: &Key) -> Option<Arc<Parsed>> {
         let Found {
             read,
             named,
@@ -238,7 +272,7 @@ impl Reading<'_> {
         self.cache
             .kept()
             .entries
-            .insert(key, (Arc::clone(&parsed), self.now));
+            .insert(key.clone(), (Arc::clone(&parsed), self.now));
         Some(parsed)
     }
 }

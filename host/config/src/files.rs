@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::limits;
 use crate::problem::Problem;
 use crate::source::Source;
-use crate::tree::{Entry, EntryKind, SourceError, SourceTree};
+use crate::tree::{Entry, EntryKind, Identified, SourceError, SourceTree};
 
 /// A tree, and how much of it was read.
 pub struct Files<'a> {
@@ -32,6 +32,18 @@ impl<'a> Files<'a> {
         };
         entries.retain(|entry| !entry.name.starts_with('.'));
         entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Some(entries))
+    }
+
+    /// The same, each with its identity where the tree says one.
+    pub fn identified(&self, folder: &str) -> Result<Option<Vec<Identified>>, Problem> {
+        let mut entries = match self.tree.identified(folder) {
+            Ok(entries) => entries,
+            Err(SourceError::Missing(_)) => return Ok(None),
+            Err(error) => return Err(problem(folder, &error)),
+        };
+        entries.retain(|(entry, _)| !entry.name.starts_with('.'));
+        entries.sort_by(|a, b| a.0.name.cmp(&b.0.name));
         Ok(Some(entries))
     }
 

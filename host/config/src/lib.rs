@@ -55,5 +55,5 @@ pub use provider::{ProviderDocument, read_provider};
 pub use schema::schema;
 pub use shape::Kind;
 pub use structural::structural;
-pub use tree::{Entry, EntryKind, FolderTree, SourceError, SourceTree, check_path};
+pub use tree::{Entry, EntryKind, FolderTree, Identified, SourceError, SourceTree, check_path};
 pub use written::WrittenTree;

@@ -8,6 +8,8 @@ use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncEx
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
+use crate::files::join;
+
 /// Files by path from the project's root, `/` between names, the root itself being the empty path. Many are read at once.
 pub trait SourceTree: Send + Sync {
     /// What is directly in a folder, in no particular order.
@@ -28,7 +30,22 @@ pub trait SourceTree: Send + Sync {
         let _ = path;
         None
     }
+
+    /// What is directly in a folder, each with its identity: for who wants those of ten thousand files.
+    ///
+    /// # Errors
+    /// As [`SourceTree::entries`].
+    fn identified(&self, folder: &str) -> Result<Vec<Identified>, SourceError> {
+        let identified = |entry: Entry| {
+            let identity = self.identity(&join(folder, &entry.name));
+            (entry, identity)
+        };
+        Ok(self.entries(folder)?.into_iter().map(identified).collect())
+    }
 }
+
+/// Something in a folder, with its identity where the tree says one.
+pub type Identified = (Entry, Option<String>);
 
 /// Something in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -101,6 +101,12 @@ fn by_name_alone<'a>(migrations: &[&'a Migration]) -> Option<Vec<&'a Migration>>
             return None;
         }
     }
+    if sorted
+        .iter()
+        .all(|migration| migration.depends_on.is_empty())
+    {
+        return Some(sorted);
+    }
     let mut seen = HashSet::new();
     for migration in &sorted {
         if !migration.depends_on.iter().all(|name| seen.contains(name)) {

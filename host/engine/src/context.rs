@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use whimbrel_core::environment::Environment;
-use whimbrel_plugin::{Sandbox, Settings};
+use whimbrel_plugin::{Compiler, Sandbox, Settings};
 use whimbrel_project::Plugins;
 use whimbrel_report::metrics::Metrics;
 use whimbrel_secrets::{Backend, Ledger, Resolver};
@@ -37,6 +37,8 @@ pub struct Context {
     backends: Vec<(String, Arc<dyn Backend>)>,
     /// Where leases are noted.
     ledger: Option<Ledger>,
+    /// What compiles plugins apart from this process.
+    compiler: Option<Compiler>,
     sandbox: Arc<OnceLock<Arc<Sandbox>>>,
 }
 
@@ -53,6 +55,7 @@ impl Context {
             is_telling: false,
             backends: Vec::new(),
             ledger: None,
+            compiler: None,
             sandbox: Arc::default(),
         }
     }
@@ -100,6 +103,13 @@ impl Context {
     #[must_use]
     pub fn with_ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = Some(ledger);
+        self
+    }
+
+    /// The same, with plugins compiled apart from this process. Said before the sandbox is asked for, or they aren't.
+    #[must_use]
+    pub fn with_compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = Some(compiler);
         self
     }
 
@@ -162,7 +172,7 @@ impl Context {
             return Ok(Arc::clone(sandbox));
         }
         let meter = self.metrics.as_ref().map(Metrics::meter);
-        let made = sandbox_with(meter.cloned())?;
+        let made = sandbox_with(meter.cloned(), self.compiler.clone())?;
         Ok(Arc::clone(self.sandbox.get_or_init(|| made)))
     }
 
@@ -186,12 +196,16 @@ impl Context {
 /// # Errors
 /// A limit makes no sense.
 pub fn sandbox() -> Result<Arc<Sandbox>, EngineError> {
-    sandbox_with(None)
+    sandbox_with(None, None)
 }
 
-fn sandbox_with(meter: Option<Meter>) -> Result<Arc<Sandbox>, EngineError> {
+fn sandbox_with(
+    meter: Option<Meter>,
+    compiler: Option<Compiler>,
+) -> Result<Arc<Sandbox>, EngineError> {
     let sandbox = Sandbox::new(Settings {
         cache_dir: cache_folder(),
+        compiler,
         meter,
         ..Settings::default()
     });

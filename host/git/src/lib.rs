@@ -9,6 +9,7 @@ mod error;
 mod follow;
 mod identity;
 mod lineage;
+mod listing;
 mod promotion;
 mod publication;
 mod remote;

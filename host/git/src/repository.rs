@@ -7,7 +7,7 @@ use git2::{ErrorCode, Oid, StatusOptions};
 use whimbrel_core::lineage::Revision;
 
 use crate::GitError;
-use crate::tree::Folders;
+use crate::listing::Folders;
 
 /// A local Git repository, bare or with a work tree. Clones share one handle.
 #[derive(Clone)]

@@ -1,13 +1,13 @@
 //! The files of a commit, read from the object database: nothing is checked out and no symlink is followed.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use git2::{ErrorCode, FileMode, ObjectType, Oid};
-use whimbrel_config::{Entry, EntryKind, SourceError, SourceTree};
+use whimbrel_config::{Entry, EntryKind, Identified, SourceError, SourceTree};
 use whimbrel_core::lineage::Revision;
 
+use crate::listing::Listing;
 use crate::{GitError, Repository};
 
 /// A folder of a commit as the root of a tree of files.
@@ -17,12 +17,6 @@ pub struct GitTree {
     revision: Revision,
     root: Oid,
 }
-
-/// Objects and modes by name. Git's own cache leaves large trees out, and each file of a folder asks for its folder.
-pub(crate) type Listing = HashMap<String, (Oid, i32)>;
-
-/// The folders of a repository that were listed, whoever reads them.
-pub(crate) type Folders = Mutex<HashMap<Oid, Arc<Listing>>>;
 
 /// The most folders whose lists are kept: those of a handful of commits.
 const FOLDERS: usize = 256;
@@ -89,7 +83,7 @@ impl GitTree {
             }
             let listing = self.listing(repository, at.0).map_err(failed(path))?;
             at = match listing.get(name) {
-                Some(entry) => *entry,
+                Some(entry) => entry,
                 None => return Err(SourceError::Missing(path.to_owned())),
             };
             if !walked.is_empty() {
@@ -114,14 +108,7 @@ impl GitTree {
             return Ok(Arc::clone(listing));
         }
         let tree = repository.find_tree(folder)?;
-        let named = |entry: git2::TreeEntry<'_>| {
-            // A name that isn't UTF-8 can't be asked for, and `entries` says that it is there.
-            Some((
-                entry.name().ok()?.to_owned(),
-                (entry.id(), entry.filemode()),
-            ))
-        };
-        let listing: Arc<Listing> = Arc::new(tree.iter().filter_map(named).collect());
+        let listing = Arc::new(Listing::of(&tree));
         if known.len() >= FOLDERS {
             known.clear();
         }
@@ -130,8 +117,9 @@ impl GitTree {
     }
 }
 
-impl SourceTree for GitTree {
-    fn entries(&self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+impl GitTree {
+    /// Everything in a folder.
+    fn listed(&self, folder: &str) -> Result<Arc<Listing>, SourceError> {
         let repository = self.repository.lock();
         let (id, mode) = self.find(&repository, folder)?;
         if mode != i32::from(FileMode::Tree) {
@@ -140,22 +128,32 @@ impl SourceTree for GitTree {
                 expected: "folder",
             });
         }
-        let tree = repository.find_tree(id).map_err(failed(folder))?;
-        let mut entries = Vec::with_capacity(tree.len());
-        for entry in &tree {
-            let name = entry
-                .name()
-                .map_err(|_| SourceError::Name {
-                    folder: folder.to_owned(),
-                    name: String::from_utf8_lossy(entry.name_bytes()).into_owned(),
-                })?
-                .to_owned();
-            // Sizes are looked at when a file is read, so that listing a folder looks at none of them.
-            let kind = kind(entry.filemode());
-            let size = 0;
-            entries.push(Entry { name, kind, size });
+        let listing = self.listing(&repository, id).map_err(failed(folder))?;
+        match listing.unreadable() {
+            None => Ok(listing),
+            Some(name) => Err(SourceError::Name {
+                folder: folder.to_owned(),
+                name: name.to_owned(),
+            }),
         }
-        Ok(entries)
+    }
+}
+
+impl SourceTree for GitTree {
+    fn entries(&self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+        let listing = self.listed(folder)?;
+        Ok(listing
+            .iter()
+            .map(|(name, _, mode)| entry(name, mode))
+            .collect())
+    }
+
+    fn identified(&self, folder: &str) -> Result<Vec<Identified>, SourceError> {
+        let listing = self.listed(folder)?;
+        Ok(listing
+            .iter()
+            .map(|(name, id, mode)| (entry(name, mode), Some(identity(id, mode))))
+            .collect())
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
@@ -182,8 +180,21 @@ impl SourceTree for GitTree {
     fn identity(&self, path: &str) -> Option<String> {
         let repository = self.repository.lock();
         let (id, mode) = self.find(&repository, path).ok()?;
-        // The mode as well: a link with the text of a file isn't that file.
-        Some(format!("{mode:o} {id}"))
+        Some(identity(id, mode))
+    }
+}
+
+/// Of the mode as well: a link with the text of a file isn't that file.
+fn identity(id: Oid, mode: i32) -> String {
+    format!("{mode:o} {id}")
+}
+
+/// Sizes are looked at when a file is read, so that listing a folder looks at none of them.
+fn entry(name: &str, mode: i32) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        kind: kind(mode),
+        size: 0,
     }
 }
 

@@ -187,3 +187,55 @@ fn a_shallow_clone_says_that_it_is_shallow() {
     let error = repository.tree(&first, "").unwrap_err().to_string();
     assert!(error.contains("--unshallow"), "{error}");
 }
+
+#[test]
+fn everything_in_a_folder_is_named_as_each_is_by_itself() {
+    let work = Work::new();
+    for name in ["a", "a.sql", "a-b", "a0"] {
+        work.write(
+            &format!("m/{name}{}", if name == "a" { "/1" } else { "" }),
+            name,
+        );
+    }
+    let commit = work.commit("first");
+    let tree = work.open().tree(&commit, "").unwrap();
+    let found = tree.identified("m").unwrap();
+    assert_eq!(found.len(), 4);
+    for (entry, identity) in found {
+        assert_eq!(
+            identity,
+            tree.identity(&format!("m/{}", entry.name)),
+            "{}",
+            entry.name
+        );
+        assert!(identity.is_some(), "{}", entry.name);
+    }
+}
+
+/// A folder that only somebody hostile makes: whatever is known of a name must be about the same bytes.
+#[test]
+fn a_name_that_a_folder_has_twice_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = git2::Repository::init_bare(folder.path()).unwrap();
+    let mut object = Vec::new();
+    for text in ["SELECT 1;", "SELECT 2;"] {
+        object.extend_from_slice(b"100644 same.sql\0");
+        object.extend_from_slice(bare.blob(text.as_bytes()).unwrap().as_bytes());
+    }
+    let odb = bare.odb().unwrap();
+    let root = odb.write(git2::ObjectType::Tree, &object).unwrap();
+    let root = bare.find_tree(root).unwrap();
+    let eve = git2::Signature::now("Eve", "eve@example.com").unwrap();
+    let commit = bare.commit(None, &eve, &eve, "Twice", &root, &[]).unwrap();
+
+    let revision = whimbrel_core::lineage::Revision::commit(commit.to_string());
+    let repository = whimbrel_git::Repository::open(folder.path()).unwrap();
+    let tree = repository.tree(&revision, "").unwrap();
+    let identity = tree.identity("same.sql");
+    let found = tree.identified("").unwrap();
+    let identities: Vec<_> = found.into_iter().map(|(_, identity)| identity).collect();
+    assert_eq!(identities, [identity.clone(), identity.clone()]);
+    let text = tree.read("same.sql", 99).unwrap();
+    let id = bare.blob(&text).unwrap().to_string();
+    assert!(identity.unwrap().ends_with(&id));
+}

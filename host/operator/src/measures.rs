@@ -1,5 +1,6 @@
 //! What an operator measures of itself, besides what its runs do and ask for.
 
+use whimbrel_core::name::TargetName;
 use whimbrel_report::metrics::Metrics;
 use whimbrel_signal::metric::{Gauge, Name};
 
@@ -28,6 +29,11 @@ impl Measures {
     /// How long ago it was last known what a source says.
     pub fn lag(&self, source: &str) -> Gauge {
         self.metrics.meter().gauge(Name::SyncLag, &[source])
+    }
+
+    /// So many migrations of a database aren't as they were applied.
+    pub fn drifted(&self, environment: &str, target: &TargetName, migrations: usize) {
+        self.metrics.drifted(environment, target, migrations);
     }
 
     /// Nothing is shown of an environment any more: it is gone, or another replica shows it.

@@ -29,6 +29,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// How often an environment is looked at when nothing happens.
     pub resync: Duration,
+    /// How often what is applied is compared with its definitions; never if zero.
+    pub drift_interval: Duration,
     /// How long an object may be kept from going because it couldn't be reverted yet.
     pub revert_within: Duration,
     /// How long a run may go on after its environment was deleted, before it is cancelled: a database that hangs must not hold

@@ -15,6 +15,7 @@ mod cache;
 mod call;
 mod capability;
 mod ceiling;
+mod compiler;
 mod convert;
 mod database;
 mod desk;
@@ -44,6 +45,7 @@ pub use call::{
     ProviderSettings, PullRequest, Push, Rejection, Reporter, ReporterSettings, ResourceProvider,
     SecretStore, StopFlag, StoreSettings, Stored, Verified, WebhookReceiver, WebhookSettings,
 };
+pub use compiler::{Compiler, compile};
 pub use database::{SqlError, StepDatabase};
 pub use egress::{Materials, Names, NoMaterials};
 pub use engine::{EngineQuestion, ResourceEngine};

@@ -4,6 +4,8 @@
 //! fit the pool's places, are instantiated on demand, and so is everything where the pool can't be had (it reserves
 //! addresses, not memory, but some machines allow few).
 
+use std::str::FromStr;
+
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -20,6 +22,26 @@ pub enum Kind {
     Pooled,
     /// Each its own.
     OnDemand,
+}
+
+impl Kind {
+    /// As a compiler in a process of its own is told it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pooled => "pooled",
+            Self::OnDemand => "on-demand",
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut all = [Self::Pooled, Self::OnDemand].into_iter();
+        let kind = all.find(|kind| kind.as_str() == text);
+        kind.ok_or_else(|| format!("there is no room `{text}`"))
+    }
 }
 
 /// The core instances, memories and tables of a pool's place: what components without a runtime have.
@@ -48,17 +70,8 @@ impl Room {
     /// # Errors
     /// The machine doesn't allow it.
     pub fn open(kind: Kind, limits: &Limits) -> Result<Self, String> {
-        let mut config = Config::new();
-        config
-            .epoch_interruption(true)
-            .max_wasm_stack(limits.stack_bytes)
-            // The guest's stack and the host functions that it calls share one fiber.
-            .async_stack_size(limits.stack_bytes + (1 << 20));
-        if kind == Kind::Pooled {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
-        }
         let open = || -> wasmtime::Result<(Engine, Linker<State>)> {
-            let engine = Engine::new(&config)?;
+            let engine = engine(kind, limits)?;
             let mut linker = Linker::new(&engine);
             Everything::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
             wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -110,6 +123,23 @@ impl Room {
 #[must_use]
 pub fn sees_written_pages() -> bool {
     PoolingAllocationConfig::is_pagemap_scan_available()
+}
+
+/// The engine of a room: what one compiles, another one of the same kind and limits can run.
+///
+/// # Errors
+/// The machine doesn't allow it.
+pub fn engine(kind: Kind, limits: &Limits) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_bytes)
+        // The guest's stack and the host functions that it calls share one fiber.
+        .async_stack_size(limits.stack_bytes + (1 << 20));
+    if kind == Kind::Pooled {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    }
+    Engine::new(&config)
 }
 
 fn pool(limits: &Limits) -> PoolingAllocationConfig {

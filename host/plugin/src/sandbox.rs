@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::SemaphorePermit;
-use wasmtime::component::InstancePre;
-use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+use wasmtime::component::{Component, InstancePre};
+use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 use whimbrel_core::digest::Digest;
 use whimbrel_core::name::PluginName;
 use whimbrel_signal::metric::Meter;
@@ -19,6 +19,7 @@ use crate::bindings::store::StorePre;
 use crate::bindings::webhook::WebhookPre;
 use crate::cache::Cache;
 use crate::call::dry_run;
+use crate::compiler::Compiler;
 use crate::egress::{Names, SystemNames};
 use crate::error::PluginError;
 use crate::grants::Grants;
@@ -34,6 +35,8 @@ use crate::ticker::Ticking;
 pub struct Settings {
     /// Where compiled code is kept; none compiles every time.
     pub cache_dir: Option<PathBuf>,
+    /// What compiles into that folder apart from this process; none compiles here. Where it can't, it is done here as well.
+    pub compiler: Option<Compiler>,
     /// What a call may use up.
     pub limits: Limits,
     /// Counts calls, and takes what plugins measure in calls that belong to no run; none drops it.
@@ -195,11 +198,8 @@ impl Sandbox {
     ) -> Result<Linked, PluginError> {
         let room = self.room(kind)?;
         let engine = room.engine();
-        let component = match self.cache() {
-            Some(cache) => cache.component(engine, digest, bytes),
-            None => wasmtime::component::Component::from_binary(engine, bytes),
-        }
-        .map_err(|error| PluginError::NotAComponent {
+        let compiled = self.compiled(kind, engine, digest, bytes);
+        let component = compiled.map_err(|error| PluginError::NotAComponent {
             plugin: plugin.to_owned(),
             reason: format!("{error:#}"),
         })?;
@@ -216,6 +216,33 @@ impl Sandbox {
             instance,
             worlds,
         })
+    }
+
+    /// The compiled code: as it was kept, or compiled now, apart from this process if that can be.
+    fn compiled(
+        &self,
+        kind: Kind,
+        engine: &Engine,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Component> {
+        let Some(cache) = self.cache() else {
+            return Component::from_binary(engine, bytes);
+        };
+        if let Some(known) = cache.known(engine, digest) {
+            return Ok(known);
+        }
+        if let Some(compiler) = &self.0.settings.compiler {
+            match compiler.compile(kind, cache.folder(), bytes) {
+                Ok(()) => {
+                    if let Some(made) = cache.known(engine, digest) {
+                        return Ok(made);
+                    }
+                }
+                Err(error) => tracing::debug!(%digest, %error, "it is compiled by this process"),
+            }
+        }
+        cache.compile(engine, digest, bytes)
     }
 
     fn room(&self, kind: Kind) -> Result<&Room, PluginError> {

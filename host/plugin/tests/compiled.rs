@@ -8,11 +8,16 @@ use std::fs;
 use std::path::Path;
 
 use support::{apply, does, hostile};
-use whimbrel_plugin::{Grants, Limits, Plugin, Sandbox, Settings};
+use whimbrel_plugin::{Compiler, Grants, Limits, Plugin, Sandbox, Settings, compile};
 
 async fn admit(folder: &Path) -> Plugin {
+    admit_with(folder, None).await
+}
+
+async fn admit_with(folder: &Path, compiler: Option<Compiler>) -> Plugin {
     let sandbox = Sandbox::new(Settings {
         cache_dir: Some(folder.to_owned()),
+        compiler,
         limits: Limits::default(),
         ..Settings::default()
     })
@@ -75,6 +80,39 @@ async fn a_bad_entry_is_made_again() {
     fs::remove_file(&code).unwrap();
     admit(&folder).await;
     assert!(code.exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_compiler_that_is_no_use_costs_nothing_but_its_use() {
+    // Isn't there, fails, and does nothing without reading what it is given.
+    for program in ["/nowhere/compiler", "/bin/false", "/bin/true"] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("code");
+        let plugin = admit_with(&folder, Some(Compiler::new(program.into(), &[]))).await;
+        assert!(apply(&plugin, does("nothing")).await.is_ok(), "{program}");
+        assert!(entry(&folder, "cwasm").exists(), "it is kept");
+    }
+}
+
+#[test]
+fn what_is_compiled_apart_is_what_this_process_looks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("code");
+    for wrong in [
+        compile("cellar", &folder, &hostile()[..]),
+        compile("pooled", &folder, &b"no component"[..]),
+    ] {
+        assert!(wrong.is_err());
+    }
+    compile("pooled", &folder, &hostile()[..]).unwrap();
+    let code = entry(&folder, "cwasm");
+    let written = fs::metadata(&code).unwrap().modified().unwrap();
+    let admitted = tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(admit(&folder));
+    assert_eq!(admitted.name().as_str(), "bad");
+    assert_eq!(fs::metadata(&code).unwrap().modified().unwrap(), written);
 }
 
 #[cfg(unix)]

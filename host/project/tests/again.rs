@@ -10,6 +10,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use support::{DEV, Shop};
 use whimbrel_config::DefinitionCache;
@@ -190,4 +191,31 @@ fn only_databases_that_changed_are_planned_again() {
         &DEV.replace("name: dev", "name: test"),
     );
     step(&["shop"], "an environment that is gone");
+}
+
+#[test]
+fn who_begins_together_parses_together() {
+    let reader = Reader::new();
+    reader.shop.commit("first");
+    let projects: Vec<OpenProject> = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..12)
+            .map(|_| scope.spawn(|| reader.read().unwrap()))
+            .collect();
+        readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap())
+            .collect()
+    });
+    assert_eq!(reader.cache.parsed(), COUNT as u64);
+    let migrations = |project: &OpenProject| project.definitions().migrations.clone();
+    let first = migrations(&projects[0]);
+    for project in &projects[1..] {
+        let all = migrations(project);
+        assert!(
+            first
+                .iter()
+                .zip(&all)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+        );
+    }
 }

@@ -38,7 +38,7 @@ struct Inner {
     next: u64,
     events: VecDeque<Numbered>,
     /// As JSON text: a value of it takes ten times the memory.
-    outcome: Option<String>,
+    outcome: Option<Box<str>>,
     over: bool,
 }
 
@@ -139,7 +139,8 @@ impl Run {
     /// Takes in what became of it.
     pub(crate) fn end(&self, outcome: String) {
         let mut inner = self.lock();
-        inner.outcome = Some(outcome);
+        // Without the room that it grew by.
+        inner.outcome = Some(outcome.into());
         inner.over = true;
     }
 

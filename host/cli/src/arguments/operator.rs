@@ -26,6 +26,9 @@ pub(crate) struct Operator {
     /// How often to look at an environment when nothing happens, such as `10m`
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::time)]
     pub(crate) resync: Duration,
+    /// How often to compare what is applied with its definitions; `0s` for never
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::time)]
+    pub(crate) drift_interval: Duration,
     /// How long the object of a migration that is to be reverted may be kept from going, such as `1h`
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::time)]
     pub(crate) revert_within: Duration,

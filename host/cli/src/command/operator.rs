@@ -6,7 +6,7 @@ use whimbrel_run::Stop;
 use whimbrel_server::{Ended, Listen};
 
 use crate::arguments::{Global, LogFormat, Operator};
-use crate::engine::context;
+use crate::engine::service;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -32,6 +32,7 @@ pub(crate) async fn run(
         namespace: namespace.unwrap_or_else(|| configuration.default_namespace.clone()),
         cache,
         resync: arguments.resync,
+        drift_interval: arguments.drift_interval,
         revert_within: arguments.revert_within,
         release_within: arguments.release_within,
         watch_timeout: arguments.watch_timeout,
@@ -43,7 +44,7 @@ pub(crate) async fn run(
         signing: signing_key(output.scrubber())?,
     };
     // Before the sandbox is asked for, whose calls are counted, too.
-    let context = context(output).with_metrics(Metrics::new());
+    let context = service(output).with_metrics(Metrics::new());
     let stop = Stop::default();
     let interrupt = Interrupt::listen(stop.clone(), output.clone());
     let announce = |listen: &Listen| output.answer(&format!("listening on {listen}\n"));

@@ -95,6 +95,7 @@ async fn found(arguments: &Run, global: &Global, output: &Output) -> Result<Foun
         run_arguments: Vec::new(),
         // Of one that keeps what it finds.
         resync: Duration::ZERO,
+        drift_interval: Duration::ZERO,
         revert_within: Duration::ZERO,
         release_within: Duration::ZERO,
         watch_timeout: Duration::ZERO,

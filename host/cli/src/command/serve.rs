@@ -12,7 +12,7 @@ use whimbrel_run::Stop;
 use whimbrel_server::{Ended, Limits, Listen, Settings, SourceSettings, Tls, serve};
 
 use crate::arguments::{Global, Serve};
-use crate::engine::{context, selection};
+use crate::engine::{selection, service};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -27,7 +27,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let context = context(output);
+    let context = service(output);
     // Before the sandbox is asked for, whose calls are counted, too.
     let metrics = context.metrics().cloned().unwrap_or_else(Metrics::new);
     let context = context.with_metrics(metrics);

@@ -1,5 +1,6 @@
 //! The loop of an environment: observes, asks what is to be done, does it, and observes again.
 
+mod drifting;
 mod holding;
 mod jobs;
 mod leaving;
@@ -29,6 +30,7 @@ use crate::referenced::{Referenced, secrets_of};
 use crate::report::{Scope, report};
 use crate::survey::{Surveyed, failed, selection, survey};
 
+use drifting::Drift;
 use jobs::Attended;
 use leaving::{Departures, Findings};
 use patience::{Passed, Patience};
@@ -54,6 +56,7 @@ struct Keeper {
     referenced: Referenced,
     departures: Departures,
     attended: Attended,
+    drift: Drift,
 }
 
 /// What one pass knows.
@@ -94,6 +97,7 @@ pub async fn keep(
         referenced: Referenced::default(),
         departures: Departures::default(),
         attended: Attended::default(),
+        drift: Drift::new(&operator),
     };
     loop {
         if !keeper.hold().await {
@@ -136,6 +140,7 @@ impl Keeper {
             leave: None,
         };
         let done = self.act(&mut pass).await;
+        self.compare(&pass, done.is_ok()).await;
         if let Some(surveyed) = pass.surveyed.take() {
             surveyed.close().await;
         }
@@ -163,6 +168,7 @@ impl Keeper {
         };
         let next = self.departures.next;
         let next = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let next = next.into_iter().chain(self.drift.pause()).min();
         Some(next.map_or(pause, |next| pause.min(next)))
     }
 

@@ -47,30 +47,36 @@ impl Cache {
         })
     }
 
-    /// The component's compiled code, from the cache or compiled now and kept.
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The component's compiled code, if it was kept.
+    pub fn known(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
+        let entry = self.entry(engine, digest);
+        entry.read(engine).unwrap_or_else(|reason| {
+            tracing::warn!(%digest, reason, "a bad entry of compiled code is made again");
+            entry.delete();
+            None
+        })
+    }
+
+    /// Compiles a component, and keeps the code.
     ///
     /// # Errors
     /// It doesn't compile. Trouble with the cache is only logged.
-    pub fn component(
+    pub fn compile(
         &self,
         engine: &Engine,
         digest: &Digest,
         bytes: &[u8],
     ) -> wasmtime::Result<Component> {
-        let entry = self.entry(engine, digest);
-        match entry.read(engine) {
-            Ok(Some(component)) => return Ok(component),
-            Ok(None) => {}
-            Err(reason) => {
-                tracing::warn!(%digest, reason, "a bad entry of compiled code is made again");
-                entry.delete();
-            }
-        }
         let component = Component::from_binary(engine, bytes)?;
         if let Err(error) = component
             .serialize()
             .map_err(io::Error::other)
-            .and_then(|code| entry.write(&code))
+            .and_then(|code| self.entry(engine, digest).write(&code))
         {
             tracing::warn!(%digest, %error, "compiled code can't be kept");
         }

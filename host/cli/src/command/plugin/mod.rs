@@ -1,5 +1,6 @@
 //! `whimbrel plugin`: which there are, what is in them, and whether they work.
 
+mod compile;
 mod inspect;
 mod list;
 mod test;
@@ -31,6 +32,7 @@ pub(crate) async fn run(
             with,
             setup,
         } => test::run(plugin, with, setup.as_deref(), global, output).await,
+        PluginCommand::Compile { room, folder } => compile::run(room, folder),
     }
 }
 
