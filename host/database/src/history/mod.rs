@@ -3,6 +3,7 @@
 //! Reading asks by itself; writing only builds commands, for transactions that `whimbrel-run` composes. All times come
 //! from the target's clock.
 
+mod error;
 mod event;
 mod journal;
 mod lease;
@@ -15,6 +16,7 @@ mod told;
 use whimbrel_core::history::Owner;
 use whimbrel_core::statement::Dialect;
 
+pub use error::HistoryError;
 pub use event::{NewEvent, event_insert};
 pub use journal::{
     Checkpoint, JournalKey, journal_checkpoint, journal_clear, journal_done, journal_insert,
@@ -22,7 +24,7 @@ pub use journal::{
 };
 pub use lease::{LeaseRecord, lease_insert, lease_remove};
 pub use read::{
-    HistoryError, Locked, has_recorded, read, read_definition, read_events, read_locked, read_telling,
+    Locked, has_recorded, read, read_definition, read_events, read_locked, read_telling,
     read_without_definitions, read_without_definitions_of,
 };
 pub(crate) use read::{check_version, exists};

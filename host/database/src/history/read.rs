@@ -8,38 +8,13 @@ use whimbrel_core::name::MigrationName;
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::{RowSet, Value};
 
+use super::error::HistoryError;
 use super::lease::{self, LeaseRecord};
 use super::row::{self, Row};
 use super::sql::table;
 use super::told;
 use crate::session::{Command, DatabaseError, Done, Session};
 use crate::{postgres, sqlite};
-
-/// Why a history can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum HistoryError {
-    /// The database refused.
-    #[error("the history can't be read: {0}")]
-    Database(#[from] DatabaseError),
-    /// A newer Whimbrel wrote it.
-    #[error(
-        "the history was written by a newer Whimbrel (its schema is version {found}, this one knows {known})"
-    )]
-    Newer {
-        /// The version found.
-        found: i64,
-        /// The latest version known.
-        known: i64,
-    },
-    /// A row holds what no Whimbrel writes.
-    #[error("the history holds what no Whimbrel wrote, in {place}: {problem}")]
-    Malformed {
-        /// Table and column.
-        place: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
 
 /// Reads everything that a plan needs.
 ///

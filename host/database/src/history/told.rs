@@ -7,7 +7,7 @@ use whimbrel_core::name::MigrationName;
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::{RowSet, Value};
 
-use super::read::HistoryError;
+use super::error::HistoryError;
 use super::row::Row;
 use super::sql::table;
 use crate::session::Command;
