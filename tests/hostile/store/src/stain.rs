@@ -1,6 +1,5 @@
 //! Writes into all kinds of memory, and looks first whether somebody has.
 
-use std::arch::wasm32::{memory_grow, memory_size};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// What is written.
@@ -26,12 +25,25 @@ pub fn everything() -> usize {
             found += usize::from(byte.swap(STAIN, Ordering::Relaxed) != expected);
         }
     }
-    let before = memory_size(0);
-    assert_eq!(memory_grow(0, PAGES), before, "there is as much memory");
-    // The pages that were just added, which nobody else knows of.
-    let added = (before * PAGE) as *mut u8;
-    let added = unsafe { std::slice::from_raw_parts_mut(added, PAGES * PAGE) };
+    let added = more();
     found += added.iter().filter(|byte| **byte != 0).count();
     added.fill(STAIN);
     found
+}
+
+/// Pages that nobody has had in this instance.
+#[cfg(target_arch = "wasm32")]
+fn more() -> &'static mut [u8] {
+    use std::arch::wasm32::{memory_grow, memory_size};
+    let before = memory_size(0);
+    assert_eq!(memory_grow(0, PAGES), before, "there is as much memory");
+    let added = (before * PAGE) as *mut u8;
+    // The pages that were just added, which nobody else knows of.
+    unsafe { std::slice::from_raw_parts_mut(added, PAGES * PAGE) }
+}
+
+/// Where clippy looks at it, no memory grows.
+#[cfg(not(target_arch = "wasm32"))]
+fn more() -> &'static mut [u8] {
+    vec![0; PAGES * PAGE].leak()
 }
