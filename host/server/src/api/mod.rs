@@ -12,12 +12,13 @@ mod written;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use whimbrel_plugin::EngineQuestion;
 
 use crate::problem::Problem;
 use crate::server::Server;
@@ -56,15 +57,28 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&server), entry::may_apply));
     let turn = || from_fn_with_state(Arc::clone(&server), written::in_turn);
     let room = || DefaultBodyLimit::max(server.limits.written_bytes);
+    let about = Extension::<EngineQuestion>;
     let look = Router::new()
-        .route("/v1/written/{environment}/plan", post(written::plan))
-        .route("/v1/written/{environment}/status", post(written::status))
+        .route(
+            "/v1/written/{environment}/plan",
+            post(written::look).layer(about(EngineQuestion::Plan)),
+        )
+        .route(
+            "/v1/written/{environment}/status",
+            post(written::look).layer(about(EngineQuestion::Status)),
+        )
         .layer(room())
         .layer(turn())
         .layer(from_fn_with_state(Arc::clone(&server), entry::may_read));
     let write = Router::new()
-        .route("/v1/written/{environment}/apply", post(written::apply))
-        .route("/v1/written/{environment}/revert", post(written::revert))
+        .route(
+            "/v1/written/{environment}/apply",
+            post(written::order).layer(about(EngineQuestion::Apply)),
+        )
+        .route(
+            "/v1/written/{environment}/revert",
+            post(written::order).layer(about(EngineQuestion::Revert)),
+        )
         .layer(room())
         .layer(turn())
         .layer(from_fn_with_state(Arc::clone(&server), entry::may_write));

@@ -68,107 +68,33 @@ pub(super) async fn in_turn(
     next.run(request).await
 }
 
-/// What applying it would come to.
-pub(super) async fn plan(
-    server: State<Arc<Server>>,
-    environment: Path<String>,
-    caller: Extension<Caller>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    look(
-        server,
-        environment,
-        caller,
-        &headers,
-        body,
-        EngineQuestion::Plan,
-    )
-    .await
-}
-
-/// How it stands.
-pub(super) async fn status(
-    server: State<Arc<Server>>,
-    environment: Path<String>,
-    caller: Extension<Caller>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    look(
-        server,
-        environment,
-        caller,
-        &headers,
-        body,
-        EngineQuestion::Status,
-    )
-    .await
-}
-
-/// Applies it.
-pub(super) async fn apply(
-    server: State<Arc<Server>>,
-    environment: Path<String>,
-    caller: Extension<Caller>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    order(
-        server,
-        environment,
-        caller,
-        &headers,
-        body,
-        EngineQuestion::Apply,
-    )
-    .await
-}
-
-/// Takes it back.
-pub(super) async fn revert(
-    server: State<Arc<Server>>,
-    environment: Path<String>,
-    caller: Extension<Caller>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    order(
-        server,
-        environment,
-        caller,
-        &headers,
-        body,
-        EngineQuestion::Revert,
-    )
-    .await
-}
-
-async fn look(
+/// Answers what it would come to, or how it stands.
+pub(super) async fn look(
     State(server): State<Arc<Server>>,
     Path(environment): Path<String>,
     Extension(caller): Extension<Caller>,
-    headers: &HeaderMap,
+    Extension(question): Extension<EngineQuestion>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-    question: EngineQuestion,
 ) -> Result<Response, Problem> {
     let written = find(&server, &environment)?;
-    let request = read::<Body>(headers, body)?.request(&environment);
+    let request = read::<Body>(&headers, body)?.request(&environment);
     let answer = written.look(&server, question, request, &caller.name).await;
     answered(&server, answer)
 }
 
-async fn order(
+/// Applies it, or takes it back.
+pub(super) async fn order(
     State(server): State<Arc<Server>>,
     Path(environment): Path<String>,
     Extension(caller): Extension<Caller>,
-    headers: &HeaderMap,
+    Extension(question): Extension<EngineQuestion>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-    question: EngineQuestion,
 ) -> Result<Response, Problem> {
     let written = find(&server, &environment)?;
-    let body = read::<Body>(headers, body)?;
-    let key = key(&server, headers, &caller)?;
+    let body = read::<Body>(&headers, body)?;
+    let key = key(&server, &headers, &caller)?;
     let key = key.ok_or_else(|| {
         Problem::bad("an order about a migration that is written here needs an `Idempotency-Key`")
             .hint("sent again with the same key, it is waited for and not begun again")
