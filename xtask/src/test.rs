@@ -136,11 +136,10 @@ fn build(workspace: &Workspace) -> Result<Programs> {
     })
 }
 
-/// How many processes share the acceptance suite, each with servers of its own: one more than there are processors, because
-/// a process waits for a third of its time.
+/// How many processes share the acceptance suite, each with servers of its own.
 fn processes() -> String {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    (processors + 1).min(MOST_PROCESSES).to_string()
+    processors.min(MOST_PROCESSES).to_string()
 }
 
 fn acceptance(workspace: &Workspace, python: &Path, programs: &Programs) -> Result {
