@@ -150,8 +150,8 @@ class Repository:
     def propose(self, branch):
         """Opens a pull request; gives its number."""
         # Gitea answers a push before it has noted the branch, and then knows nothing of it.
-        place = f"/repos/{REPOSITORY}/branches/{branch}"
-        eventually(lambda: self.gitea.call("GET", place, missing=True).get("name") == branch, "Gitea knows the branch")
+        place = f"/repos/{REPOSITORY}/branches"
+        eventually(lambda: branch in [one["name"] for one in self.gitea.call("GET", place) or []], "it knows the branch")
         asked = {"head": branch, "base": "main", "title": f"Propose {branch}"}
         return self.gitea.call("POST", f"/repos/{REPOSITORY}/pulls", asked)["number"]
 
