@@ -174,7 +174,7 @@ pub fn migration_status(
         rows: lines.iter().map(|line| line.rows).sum(),
         attempts: told().map(|told| told.attempts).max().unwrap_or_default(),
         last_event: told()
-            .max_by(|one, other| one.at.cmp(&other.at))
+            .max_by_key(|told| told.at.parse::<Timestamp>().ok())
             .map(|told| LastEvent {
                 kind: told.last.clone(),
                 at: told.at.clone(),
@@ -280,18 +280,20 @@ mod tests {
         let lines = [
             told(1, "applied", "2026-01-01T10:00:00.000001Z"),
             told(3, "failed", "2026-01-02T10:00:00.5Z"),
+            // Earlier by half a second, though its text is the greater one.
+            told(1, "applied", "2026-01-02T10:00:00Z"),
             told(2, "reverted", "2026-01-01T23:00:00Z"),
             line(MigrationStanding::Pending),
         ];
         let lines: Vec<_> = lines.iter().collect();
         let status = migration_status(None, &lines, 1, Timestamp::UNIX_EPOCH);
-        assert_eq!((status.rows, status.attempts), (60, 3));
+        assert_eq!((status.rows, status.attempts), (70, 3));
         let last = status.last_event.unwrap();
         assert_eq!(
             (last.kind.as_str(), last.at.as_str()),
             ("failed", "2026-01-02T10:00:00.5Z")
         );
-        let unknown = migration_status(None, &lines[3..], 1, Timestamp::UNIX_EPOCH);
+        let unknown = migration_status(None, &lines[4..], 1, Timestamp::UNIX_EPOCH);
         assert_eq!((unknown.attempts, unknown.last_event), (0, None));
     }
 
