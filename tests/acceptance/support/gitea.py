@@ -142,7 +142,12 @@ class Repository:
                          f"{self.gitea.address}/{REPOSITORY}.git", *(refs or ["refs/heads/*:refs/heads/*"]))
 
     def hook(self, server, secret):
-        """Lets Gitea ring a server's bell at pushes and pull requests."""
+        """Lets Gitea ring a server's bell at pushes and pull requests from now on."""
+        # Gitea answers a push before it tells its hooks: one that is made in between would ring for that push too. Its
+        # feed has a push only after the hooks were told.
+        pushed = self.project.git("rev-parse", "HEAD").strip()
+        eventually(lambda: any(pushed in (entry["content"] or "") for entry in self.gitea.call(
+            "GET", f"/repos/{REPOSITORY}/activities/feeds")), "Gitea has told of what was pushed")
         config = {"url": f"http://{server.place}/hooks/shop", "content_type": "json", "secret": secret}
         self.gitea.call("POST", f"/repos/{REPOSITORY}/hooks", {
             "type": "gitea", "active": True, "events": ["push", "pull_request", "pull_request_sync"], "config": config})
