@@ -2,7 +2,7 @@
 
 import pytest
 from support.answers import in_state, states
-from support.product import DRIFT, LOCKED, OK, PENDING, eventually
+from support.product import DRIFT, LOCKED, OK, PENDING, USAGE, eventually
 
 
 def test_baseline_adopts_what_is_there(whimbrel, project, dev):
@@ -84,6 +84,34 @@ def test_wait_for_a_revision(whimbrel, project, dev):
     commit = project.commit("People")
     whimbrel.run("apply", "--environment", "dev")
     whimbrel.run("wait", "--environment", "dev", "--revision", commit, "--timeout", "10s")
+
+
+@pytest.mark.parametrize("command", [
+    ["baseline", "--through"], ["verify", "--reason", "a comment", "--accept"], ["wait", "--timeout", "10s", "--migration"],
+], ids=lambda command: command[0])
+def test_a_migration_is_known_without_its_number_and_a_wrong_one_is_answered_with_the_nearest(whimbrel, project, dev, command):
+    project.table("0001-people")
+    project.table("0002-pets")
+    if command[0] != "baseline":
+        whimbrel.run("apply", "--environment", "dev")
+    for wrong in ("0002-petz", "petz"):
+        ended = whimbrel.run(*command, wrong, "--environment", "dev", code=USAGE)
+        assert f"no migration is called `{wrong}`" in ended.err and "did you mean" in ended.err and "pets`" in ended.err
+    project.table("0003-pets")
+    ended = whimbrel.run(*command, "pets", "--environment", "dev", code=USAGE)
+    assert "`0002-pets` or `0003-pets`" in ended.err
+    assert whimbrel.json("status", "--environment", "dev")
+    whimbrel.run(*command, "people", "--environment", "dev")
+
+
+def test_what_is_accepted_belongs_to_a_database_that_was_asked_for(whimbrel, project, sqlite):
+    project.environment("dev", {"shop": sqlite.url, "other": "sqlite:var/other.db"})
+    project.table("0001-people")
+    whimbrel.run("apply", "--environment", "dev")
+    accept = ["verify", "--environment", "dev", "--accept", "people", "--reason", "a comment"]
+    ended = whimbrel.run(*accept, "--database", "other", code=USAGE)
+    assert "`0001-people` is a migration of `shop`" in ended.err
+    whimbrel.run(*accept, "--database", "shop")
 
 
 def test_unlock_leaves_a_living_holder_alone(whimbrel, project, postgres):

@@ -21,8 +21,8 @@ def lending(whimbrel, project, cluster, openbao, before_openbao):
     return shop, mount, known
 
 
-def left_by_a_killed(whimbrel, lending, *command):
-    """Kills a command once it has connected; the names of the leases that it leaves."""
+def connected(whimbrel, lending, *command):
+    """Starts a command and waits until it stands on leases; the command and the names of these."""
     shop, mount, known = lending
     run = whimbrel.start(*command, "--environment", "dev", **known)
     # Whoever only looks waits for the table, whoever applies for the lock.
@@ -30,8 +30,14 @@ def left_by_a_killed(whimbrel, lending, *command):
     if command != ("apply",):
         waits += " AND wait_event_type = 'Lock'"
     eventually(lambda: shop.rows(waits) and shop.openbao.leases(mount, "migrator"), "it waits")
-    left = set(shop.openbao.leases(mount, "migrator"))
-    assert left
+    lent = set(shop.openbao.leases(mount, "migrator"))
+    assert lent
+    return run, lent
+
+
+def left_by_a_killed(whimbrel, lending, *command):
+    """Kills a command once it has connected; the names of the leases that it leaves."""
+    run, left = connected(whimbrel, lending, *command)
     # Who lives is left alone, and so is what it stands on.
     looking = SUITE.home / ".local/state/whimbrel/leases"
     files = list(looking.glob("*.leases"))
@@ -64,7 +70,27 @@ def test_what_is_lent_to_who_only_looks_or_waits_is_ended_by_the_next(whimbrel, 
     whimbrel.run("apply", "--environment", "dev", **known)
 
 
-@pytest.mark.parametrize(("told", "code"), [("interrupt", INTERRUPTED), ("terminate", TERMINATED)])
+TOLD = pytest.mark.parametrize(("told", "code"), [("interrupt", INTERRUPTED), ("terminate", TERMINATED)])
+
+
+@TOLD
+@pytest.mark.parametrize("command", ["plan", "status", "apply"])
+def test_who_is_told_to_end_while_it_looks_gives_back_what_it_was_lent(whimbrel, lending, command, told, code):
+    shop, mount, _known = lending
+    with shop.cluster.connect(shop.database) as other:
+        other.autocommit = False
+        other.execute("LOCK TABLE whimbrel.migration IN ACCESS EXCLUSIVE MODE")
+        run, _lent = connected(whimbrel, lending, command)
+        getattr(run, told)()
+        run.end(code=code)
+        # Nobody else had to come for that.
+        assert shop.openbao.leases(mount, "migrator") == []
+        assert shop.users_left() == []
+        other.rollback()
+    assert shop.rows("SELECT count(*) FROM pg_tables WHERE tablename = 'orders'") == [(0,)]
+
+
+@TOLD
 def test_who_is_told_to_end_while_waiting_for_the_lock_gives_back_what_it_was_lent(whimbrel, lending, told, code):
     shop, mount, known = lending
     with shop.cluster.connect(shop.database) as other:

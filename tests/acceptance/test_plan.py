@@ -1,6 +1,8 @@
 """Plan: what would run, for people, programs and pull requests. It never writes."""
 
 import datetime
+import json
+import xml.etree.ElementTree as xml
 
 import pytest
 from support.answers import digest, planned
@@ -183,6 +185,11 @@ def test_a_plan_says_nothing_of_what_could_not_be_read(whimbrel, project, sqlite
     ended = whimbrel.run("plan", "--environment", "dev", code=RETRY)
     assert "Not every database could be read" in ended.out and "up to date" not in ended.out
     assert "away" in ended.err
+    junit = whimbrel.run("plan", "--environment", "dev", "--format", "junit", "--report", "sarif=plan.sarif", code=RETRY).out
+    [failed] = [case for case in xml.fromstring(junit).iter("testcase") if case.find("failure") is not None]
+    assert failed.get("name") == "away" and "refused" in failed.find("failure").get("message")
+    [result] = json.loads((project.folder / "plan.sarif").read_text())["runs"][0]["results"]
+    assert result["ruleId"] == "unread" and result["level"] == "error"
 
 
 def test_an_unknown_environment_is_named_with_the_nearest(whimbrel, project, dev):

@@ -2,6 +2,8 @@
 
 import json
 
+from support.product import USAGE
+
 
 def test_the_built_in_plugins_are_listed_with_digests(whimbrel, project, dev):
     assert "backfill" in whimbrel.run("plugin", "list").out
@@ -13,6 +15,12 @@ def test_inspect_shows_worlds_imports_and_grants(whimbrel, project, dev):
     text = whimbrel.run("plugin", "inspect", "backfill").out
     assert "migration-step" in text
     assert "whimbrel:sql/database" in text
+
+
+def test_what_is_no_plugin_is_a_usage_error(whimbrel, project, dev):
+    for command in ("inspect", "test"):
+        ended = whimbrel.run("plugin", command, "backfil", code=USAGE)
+        assert "did you mean `backfill`?" in ended.err
 
 
 def test_a_step_is_tried_on_a_scratch_database(whimbrel, project, dev):

@@ -334,6 +334,7 @@ def test_an_app_waits_without_access_to_the_database(serve, whimbrel, project, s
     server = serve(listen=f"unix:{path}")
     server.phase("current")
     whimbrel.run("wait", "--migration", "0001-people", *places)
+    whimbrel.run("wait", "--migration", "people", *places)
     eventually(lambda: "0002-pets" in waiting.said(), "it says what it waits for")
     assert waiting.process.poll() is None
     project.migration("0002-pets", PETS)

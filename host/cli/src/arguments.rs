@@ -18,7 +18,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 use whimbrel_core::digest::DigestPrefix;
 use whimbrel_core::gate::Gate;
-use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
+use whimbrel_core::name::{DatabaseName, EnvironmentName};
 use whimbrel_server::client::Place;
 
 pub(crate) use format::{Format, LogFormat};
@@ -292,14 +292,14 @@ pub(crate) struct History {
 pub(crate) struct Baseline {
     /// The last migration to record; all if absent
     #[arg(long, value_name = "NAME")]
-    pub(crate) through: Option<MigrationName>,
+    pub(crate) through: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Record this migration as it is now; may be given again
     #[arg(long, value_name = "NAME", requires = "reason")]
-    pub(crate) accept: Vec<MigrationName>,
+    pub(crate) accept: Vec<String>,
     /// Why it is right as it is now
     #[arg(long, value_name = "TEXT", requires = "accept")]
     pub(crate) reason: Option<String>,
@@ -333,7 +333,7 @@ pub(crate) struct Wait {
         required_unless_present = "revision",
         conflicts_with = "revision"
     )]
-    pub(crate) migration: Option<MigrationName>,
+    pub(crate) migration: Option<String>,
     /// Until every migration that this revision defines is applied
     #[arg(long, value_name = "SHA")]
     pub(crate) revision: Option<String>,

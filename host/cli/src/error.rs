@@ -193,7 +193,7 @@ impl From<EngineError> for CliError {
             EngineError::WhichEnvironment { .. }
             | EngineError::WhichMigration { .. }
             | EngineError::NoName { .. }
-            | EngineError::UnknownMigration(_)
+            | EngineError::UnknownMigration { .. }
             | EngineError::NoDigest(_) => Exit::Usage,
             EngineError::PlanChanged { .. }
             | EngineError::Blocked(_)

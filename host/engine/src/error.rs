@@ -56,9 +56,14 @@ pub enum EngineError {
         /// Why not.
         source: NameError,
     },
-    /// No migration is called that.
-    #[error("no migration is called `{0}`")]
-    UnknownMigration(MigrationName),
+    /// The project defines no such migration.
+    #[error("no migration is called `{name}`")]
+    UnknownMigration {
+        /// What was said.
+        name: MigrationName,
+        /// One that is called almost so.
+        similar: Option<MigrationName>,
+    },
     /// A plan's digest was expected.
     #[error("`{0}` is no digest of a plan")]
     NoDigest(String),
@@ -189,8 +194,10 @@ impl EngineError {
         match self {
             Self::Project(error) => error.hint().into_iter().collect(),
             Self::Run(error) => error.hint().into_iter().collect(),
-            Self::Sandbox(_) | Self::Task(_) | Self::NoName { .. } | Self::UnknownMigration(_) => {
-                Vec::new()
+            Self::Sandbox(_) | Self::Task(_) | Self::NoName { .. } => Vec::new(),
+            Self::UnknownMigration { similar, .. } => {
+                let meant = similar.iter().map(|name| format!("did you mean `{name}`?"));
+                meant.collect()
             }
             Self::NoEnvironment { folder } => vec![format!("add one to the folder `{folder}`")],
             Self::WhichEnvironment { known } => {

@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value as Json;
 use tokio::task::{JoinError, JoinSet};
+use whimbrel_core::definition::Migration;
 use whimbrel_core::environment::Environment;
 use whimbrel_core::history::History;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::Goal;
+use whimbrel_core::suggestion::nearest;
 use whimbrel_database::Session;
 use whimbrel_database::history::{read_definition, read_without_definitions};
 use whimbrel_project::{
@@ -228,6 +230,33 @@ impl Opened {
         }
     }
 
+    /// The defined migration that a person means: by its name, or by its name without the number before it.
+    ///
+    /// # Errors
+    /// The project defines none of that name, or several.
+    pub fn defined(&self, text: &str) -> Result<&Migration, EngineError> {
+        let all = &self.project.definitions().migrations;
+        let names: Vec<&MigrationName> = all.iter().map(|migration| &migration.name).collect();
+        let name = self.meant(text, &names)?;
+        all.iter()
+            .find(|migration| migration.name == name)
+            .map(Arc::as_ref)
+            .ok_or_else(|| {
+                let known = names
+                    .iter()
+                    .flat_map(|name| [name.as_str(), without_number(name)]);
+                let similar = nearest(text, known);
+                let similar = names.iter().find(|name| {
+                    similar
+                        .is_some_and(|known| [name.as_str(), without_number(name)].contains(&known))
+                });
+                EngineError::UnknownMigration {
+                    name,
+                    similar: similar.map(|name| (*name).clone()),
+                }
+            })
+    }
+
     /// The migration that a person means: its name, or its name without the number before it.
     pub fn meant(
         &self,
@@ -235,13 +264,7 @@ impl Opened {
         known: &[&MigrationName],
     ) -> Result<MigrationName, EngineError> {
         let exact = known.iter().find(|name| name.as_str() == text);
-        let without_number = |name: &&&MigrationName| {
-            name.as_str()
-                .trim_start_matches(|character: char| character.is_ascii_digit())
-                .trim_start_matches(['-', '_'])
-                == text
-        };
-        let mut similar = known.iter().filter(without_number);
+        let mut similar = known.iter().filter(|name| without_number(name) == text);
         match (exact, similar.next(), similar.next()) {
             (Some(name), _, _) | (None, Some(name), None) => Ok((*name).clone()),
             (None, Some(one), Some(other)) => Err(EngineError::WhichMigration {
@@ -255,6 +278,13 @@ impl Opened {
             }),
         }
     }
+}
+
+/// A migration's name as people say it.
+fn without_number(name: &MigrationName) -> &str {
+    name.as_str()
+        .trim_start_matches(|character: char| character.is_ascii_digit())
+        .trim_start_matches(['-', '_'])
 }
 
 /// Asks the targets what they record; definitions needn't wait for their answers.

@@ -21,13 +21,10 @@ impl Wanted {
     /// A migration, whatever it says.
     ///
     /// # Errors
-    /// The project defines none of that name.
-    pub fn migration(opened: &Opened, name: &MigrationName) -> Result<Self, EngineError> {
-        let mut migrations = opened.project.definitions().migrations.iter();
-        let Some(migration) = migrations.find(|migration| &migration.name == name) else {
-            return Err(EngineError::UnknownMigration(name.clone()));
-        };
-        let wanted = Migrations::from([(name.clone(), None)]);
+    /// See [`Opened::defined`].
+    pub fn migration(opened: &Opened, text: &str) -> Result<Self, EngineError> {
+        let migration = opened.defined(text)?;
+        let wanted = Migrations::from([(migration.name.clone(), None)]);
         Ok(Self([(migration.database.clone(), wanted)].into()))
     }
 

@@ -134,7 +134,7 @@ impl Problem {
             EngineError::NoDigest(_)
             | EngineError::NoName { .. }
             | EngineError::WhichMigration { .. }
-            | EngineError::UnknownMigration(_) => Self::bad(detail),
+            | EngineError::UnknownMigration { .. } => Self::bad(detail),
             EngineError::PlanChanged { .. } => Self::conflict("plan-changed", detail),
             EngineError::Blocked(_) => Self::conflict("blocked", detail),
             EngineError::Dependency { .. } => Self::conflict("dependency", detail),

@@ -197,9 +197,9 @@ fn wanted(
     Ok(Some(match need {
         Need::Nothing => return Ok(None),
         Need::Revision(revision) => Wanted::revision(opened, revision)?,
-        Need::Migration(name) => match Wanted::migration(opened, name) {
+        Need::Migration(name) => match Wanted::migration(opened, name.as_str()) {
             // Its definition is gone, and its tables are still there.
-            Err(EngineError::UnknownMigration(_)) if !had.is_empty() => {
+            Err(EngineError::UnknownMigration { .. }) if !had.is_empty() => {
                 Wanted::named(name, had.iter().map(|target| target.database.clone()))
             }
             wanted => wanted?,

@@ -1,7 +1,6 @@
 //! `whimbrel baseline`: records migrations as applied without running them.
 
 use whimbrel_core::plan::DesiredMigration;
-use whimbrel_core::suggestion::nearest;
 use whimbrel_engine::Meanwhile;
 use whimbrel_run::{Stop, administration};
 
@@ -19,31 +18,17 @@ pub(crate) async fn run(
 ) -> Result<Exit, CliError> {
     output.words_only()?;
     let opened = open(global, output, Meanwhile::Nothing).await?;
-    let migrations = &opened.project.definitions().migrations;
-    if let Some(through) = &arguments.through
-        && !migrations
-            .iter()
-            .any(|migration| &migration.name == through)
-    {
-        let names = migrations.iter().map(|migration| migration.name.as_str());
-        let error = CliError::usage(format!("no migration is called `{through}`"));
-        return Err(match nearest(through.as_str(), names) {
-            Some(name) => error.hint(format!("did you mean `{name}`?")),
-            None => error,
-        });
-    }
+    let through = match &arguments.through {
+        Some(text) => Some(&opened.defined(text)?.name),
+        None => None,
+    };
     let access = opened.access(Stop::default());
     each(&opened, output, async |target| {
         let desired = opened.project.desired(&target.database);
         // Names order the migrations of all databases, so `--through` cuts each of them at the same place.
         let chosen: Vec<DesiredMigration> = desired
             .iter()
-            .filter(|item| {
-                arguments
-                    .through
-                    .as_ref()
-                    .is_none_or(|through| &item.migration.name <= through)
-            })
+            .filter(|item| through.is_none_or(|through| &item.migration.name <= through))
             .cloned()
             .collect();
         let recorded = administration::baseline(&access, target, &chosen).await?;

@@ -36,6 +36,7 @@ use whimbrel_allocator::Lifetime;
 use crate::arguments::{Arguments, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::interrupt::Leaving;
 use crate::logging;
 use crate::output::{LostError, Output};
 use crate::protect;
@@ -120,12 +121,14 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Unlock(arguments) => wait_for(output, unlock::run(global, arguments, output)),
         Command::Adopt(arguments) => wait_for(output, adopt::run(arguments, global, output)),
         Command::Wait(arguments) => wait_for(output, wait::run(arguments, global, output)),
-        Command::Serve(arguments) => wait_for(output, serve::run(arguments, global, output)),
+        Command::Serve(arguments) => until_told(output, serve::run(arguments, global, output)),
         Command::Crds => crds::run(output),
-        Command::Operator(arguments) => wait_for(output, operator::run(arguments, global, output)),
+        Command::Operator(arguments) => {
+            until_told(output, operator::run(arguments, global, output))
+        }
         Command::Run(arguments) => wait_for(output, run::run(arguments, global, output)),
         Command::TerraformProvider(arguments) => {
-            wait_for(output, terraform::run(arguments, output))
+            until_told(output, terraform::run(arguments, output))
         }
         Command::Secrets(command) => wait_for(output, secrets::run(command, global, output)),
         Command::Plugin(command) => wait_for(output, plugin::run(command, global, output)),
@@ -139,8 +142,20 @@ const fn lifetime(command: &Command) -> Lifetime {
     }
 }
 
-/// Runs a command that does I/O to its end, and gives back what was lent to it.
+/// Runs a command that does I/O to its end, or until a signal, and gives back what was lent to it.
 fn wait_for(
+    output: &Output,
+    work: impl Future<Output = Result<Exit, CliError>>,
+) -> Result<Exit, CliError> {
+    until_told(output, async {
+        let leaving = Leaving::listen(output.clone());
+        let result = work.await;
+        leaving.unless_begun(result).await
+    })
+}
+
+/// The same of what listens to signals itself.
+fn until_told(
     output: &Output,
     work: impl Future<Output = Result<Exit, CliError>>,
 ) -> Result<Exit, CliError> {

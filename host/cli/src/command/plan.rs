@@ -1,7 +1,10 @@
 //! `whimbrel plan`: what would run, and what the gates would say.
 
+use whimbrel_core::finding::{Finding, Severity};
+use whimbrel_core::name::TargetName;
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{EngineError, Meanwhile, Opened, Prepared, estimates};
+use whimbrel_project::ProjectError;
 use whimbrel_report::{PlanView, findings};
 
 use crate::arguments::{Format, Global, PlanArguments};
@@ -77,20 +80,39 @@ async fn show(opened: &Opened, prepared: &Prepared, output: &Output) -> Result<(
     };
     let policy = &prepared.gates.policy;
     let is_whole = prepared.survey.failures.is_empty();
+    let verdict = || {
+        let mut all = view.verdict(policy);
+        all.extend(prepared.survey.failures.iter().map(unread));
+        all
+    };
     let render = |format| match format {
         Format::Text if !is_whole => view.text_of_some(),
         Format::Text => view.text(),
         Format::Json => view.json(),
         Format::Markdown => view.markdown(),
-        Format::Sarif => findings::sarif(env!("CARGO_PKG_VERSION"), &view.verdict(policy)),
+        Format::Sarif => findings::sarif(env!("CARGO_PKG_VERSION"), &verdict()),
         Format::Junit => {
             let changes = prepared.plan().changes();
             let names: Vec<String> = changes
                 .filter_map(|(_, work)| work.change())
                 .map(|change| change.migration.to_string())
                 .collect();
-            findings::junit("whimbrel plan", &names, &view.verdict(policy))
+            findings::junit("whimbrel plan", &names, &verdict())
         }
     };
     Ok(output.show(render)?)
+}
+
+/// A target of which there is no plan, as a finding: for formats in which that would otherwise be missing.
+fn unread((target, error): (&TargetName, &ProjectError)) -> Finding {
+    Finding {
+        rule: "unread".to_owned(),
+        severity: Severity::Error,
+        message: error.to_string(),
+        help: error.hint(),
+        migration: None,
+        target: Some(target.clone()),
+        path: None,
+        line: None,
+    }
 }

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use whimbrel_core::name::MigrationName;
 use whimbrel_engine::{Difference, Meanwhile, Opened};
 use whimbrel_report::{bad, good, hint, plural};
 use whimbrel_run::Stop;
@@ -67,16 +66,24 @@ async fn compare(
     })
 }
 
-async fn accept(opened: &Opened, names: &[MigrationName], reason: &str) -> Result<(), CliError> {
+async fn accept(opened: &Opened, texts: &[String], reason: &str) -> Result<(), CliError> {
     let access = opened.access(Stop::default());
-    for name in names {
-        let mut found = false;
+    // All of them are known before anything is recorded.
+    let names: Result<Vec<_>, _> = texts.iter().map(|text| opened.defined(text)).collect();
+    for migration in names? {
+        let name = &migration.name;
+        let mut targets = opened.names().into_iter();
+        if !targets.any(|target| target.database == migration.database) {
+            return Err(CliError::usage(format!(
+                "`{name}` is a migration of `{}`, which `--database` leaves out",
+                migration.database
+            )));
+        }
         for target in opened.names() {
             let desired = opened.project.desired(&target.database);
             let Some(item) = desired.iter().find(|item| &item.migration.name == name) else {
                 continue;
             };
-            found = true;
             let accepted = administration::accept(&access, &target, item, reason).await?;
             opened.context.notice(&match accepted {
                 Accepted::Definition { from, to } => {
@@ -89,9 +96,6 @@ async fn accept(opened: &Opened, names: &[MigrationName], reason: &str) -> Resul
                 Accepted::Finished => format!("{target}: {name} counts as applied"),
                 Accepted::Nothing => format!("{target}: {name} is as it was applied"),
             });
-        }
-        if !found {
-            return Err(CliError::usage(format!("no migration is called `{name}`")));
         }
     }
     Ok(())

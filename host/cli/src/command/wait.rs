@@ -63,7 +63,7 @@ async fn asked<'a>(
 ) -> Result<Asked<'a>, CliError> {
     let awaited = match (&arguments.revision, &arguments.migration) {
         (Some(revision), _) => Awaited::Revision(revision),
-        (None, Some(name)) => Awaited::Migration(name.as_str()),
+        (None, Some(name)) => Awaited::Migration(name),
         // The arguments ask for one of both.
         (None, None) => return Err(CliError::usage("say what to wait for")),
     };
@@ -79,9 +79,9 @@ async fn asked<'a>(
         });
     }
     let opened = open(global, output, Meanwhile::Nothing).await?;
-    let wanted = match (awaited, &arguments.migration) {
-        (Awaited::Migration(_), Some(name)) => Wanted::migration(&opened, name)?,
-        (Awaited::Revision(text) | Awaited::Migration(text), _) => Wanted::revision(&opened, text)?,
+    let wanted = match awaited {
+        Awaited::Migration(text) => Wanted::migration(&opened, text)?,
+        Awaited::Revision(text) => Wanted::revision(&opened, text)?,
     };
     Ok(Asked::Databases(Box::new((opened, wanted))))
 }

@@ -117,5 +117,5 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 fn builtin_bytes(name: &str) -> Result<Vec<u8>, CliError> {
     whimbrel_plugin::builtin(name)
         .map(<[u8]>::to_vec)
-        .ok_or_else(|| CliError::failed(format!("there is no plugin called `{name}`")))
+        .ok_or_else(|| CliError::usage(format!("there is no plugin called `{name}`")))
 }
