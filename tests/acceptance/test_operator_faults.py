@@ -5,6 +5,7 @@ import functools
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs
 
 import pytest
 from support.kubernetes_faults import FaultyApi
@@ -50,6 +51,10 @@ def test_a_proxy_that_does_nothing_changes_nothing(api, life):
     made = {one.verb for one in api.requests}
     assert {"list", "watch", "get", "patch", "create"} <= made
     assert {one.answered for one in api.requests} - {None} <= {200, 201}
+    # However many objects there are, no answer holds more than a page of them.
+    lists = [one for one in api.requests if one.verb == "list" and "/apis/whimbrel.dev/" in one.path]
+    assert {one.path.rsplit("/", 1)[1] for one in lists} == {"gitsources", "environments", "migrations", "approvals"}
+    assert all(int(parse_qs(one.query)["limit"][0]) <= 500 for one in lists)
 
 
 def test_each_request_fails_once(side_by_side):

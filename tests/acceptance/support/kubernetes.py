@@ -331,12 +331,12 @@ class Namespace:
 
     def events(self, kind, name):
         """How often each reason was told of an object, in the order in which each was told last."""
-        times = {}
-        for event in sorted(self.list("Event"), key=lambda one: (one.get("series") or {}).get("lastObservedTime") or one["eventTime"]):
-            if (event["regarding"]["kind"], event["regarding"]["name"]) == (kind, name):
-                # What is told again within minutes is counted at the event that there is.
-                again = (event.get("series") or {"count": 1})["count"]
-                times[event["reason"]] = times.pop(event["reason"], 0) + again
+        times, last = {}, lambda event: (event.get("series") or {}).get("lastObservedTime") or event["eventTime"]
+        own = [event for event in self.list("Event") if (event["regarding"]["kind"], event["regarding"]["name"]) == (kind, name)]
+        for event in sorted(own, key=last):
+            # What is told again within minutes is counted at the event that there is.
+            again = (event.get("series") or {"count": 1})["count"]
+            times[event["reason"]] = times.pop(event["reason"], 0) + again
         return times
 
     def reasons(self, kind, name):
