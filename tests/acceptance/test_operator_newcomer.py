@@ -67,6 +67,24 @@ def test_a_migration_that_no_environment_runs(namespace, kubectl, sqlite, projec
     assert other.tables() == {"people"}
 
 
+def test_a_migration_whose_environment_is_not_looked_at(namespace, kubectl, sqlite):
+    """It waits for it: without any condition, it would count as done for some tools."""
+    def waits(name, reason):
+        message = namespace.until("Migration", name, "Reconciling", reason="Pending")["status"]["conditions"][0]["message"]
+        assert message == f"its environment is {reason}"
+    dev = environment(sqlite)
+    dev["spec"]["suspend"] = True
+    kubectl.apply(dev, document("Migration", "0001-people", environmentRef={"name": "dev"}, steps=TABLE))
+    waits("0001-people", "Suspended")
+    kubectl.apply(environment(sqlite))
+    kubectl.wait("wmig/0001-people", "Succeeded")
+    kubectl.apply(document("Migration", "0002-wrong", environmentRef={"name": "dev"}, steps=[{"uses": "backfil"}]))
+    waits("0002-wrong", "InvalidDefinition")
+    assert namespace.condition("Migration", "0001-people", "Succeeded")["reason"] == "Applied"
+    kubectl.run("delete", "wmig/0002-wrong")
+    kubectl.wait("wenv/dev", "Ready")
+
+
 def test_a_plan_that_waits_says_for_what(namespace, kubectl, sqlite):
     kubectl.apply(environment(sqlite, apply="Approve"), document("Migration", "0001-people", environmentRef={"name": "dev"}, steps=TABLE))
     namespace.until("Environment", "dev", "Ready", status="False", reason="ApprovalRequired")

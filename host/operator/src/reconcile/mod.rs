@@ -21,4 +21,4 @@ pub use say::{is_retried, say};
 #[cfg(test)]
 pub use status::Unseen;
 pub use status::{Found, Last, Wrote, environment_status, is_news};
-pub use stray::{NO_ENVIRONMENT, Place, astray, astray_status, missing, strayed};
+pub use stray::{NO_ENVIRONMENT, Place, astray, astray_status, missing, strayed, waiting_status};

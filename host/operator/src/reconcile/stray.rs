@@ -107,11 +107,48 @@ pub fn astray_status(
     (after != before).then_some(after)
 }
 
+/// The status that says that a migration waits for its environment, which can't be looked at for a reason; none where something
+/// stands there that is about the migration as it is now.
+#[must_use]
+pub fn waiting_status(
+    before: Option<&MigrationStatus>,
+    reason: &str,
+    generation: i64,
+    now: Timestamp,
+) -> Option<MigrationStatus> {
+    const WAITS: &str = "its environment is ";
+    let before = before.cloned().unwrap_or_default();
+    let is_told = before.conditions.first().is_some_and(|main| {
+        main.observed_generation >= generation
+            && main.reason != NO_ENVIRONMENT
+            && !main.message.starts_with(WAITS)
+    });
+    if is_told {
+        return None;
+    }
+    let message = format!("{WAITS}{reason}");
+    let (unknown, yes) = (ConditionStatus::Unknown, ConditionStatus::True);
+    let said = [
+        Said::new(
+            ConditionType::Succeeded,
+            unknown,
+            "Pending",
+            message.clone(),
+        ),
+        Said::new(ConditionType::Reconciling, yes, "Pending", message),
+    ];
+    Some(MigrationStatus {
+        observed_generation: generation,
+        conditions: conditions(&before.conditions, &said, generation, now),
+        ..before
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
 
-    use super::{Place, astray, astray_status};
+    use super::{Place, astray, astray_status, waiting_status};
     use crate::api::{ConditionStatus, ConditionType, MigrationStatus, Said, conditions};
 
     fn place(name: &str) -> Place {
@@ -179,5 +216,30 @@ mod tests {
         assert_eq!(astray_status(Some(&applied), "why", 1, now), None);
         // What it asks for now isn't applied.
         assert!(astray_status(Some(&applied), "why", 2, now).is_some());
+    }
+    #[test]
+    fn what_nobody_has_looked_at_waits_for_its_environment() {
+        let now = Timestamp::UNIX_EPOCH;
+        let main = |status: &MigrationStatus| status.conditions[0].clone();
+        let first = waiting_status(None, "Suspended", 1, now).unwrap();
+        assert_eq!(main(&first).message, "its environment is Suspended");
+        let again = waiting_status(Some(&first), "Suspended", 1, now);
+        assert_eq!(again.as_ref(), Some(&first));
+        let other = waiting_status(Some(&first), "InvalidDefinition", 1, now).unwrap();
+        assert!(main(&other).message.ends_with("InvalidDefinition"));
+        let stray = astray_status(None, "why", 1, now).unwrap();
+        assert!(waiting_status(Some(&stray), "Suspended", 1, now).is_some());
+        let yes = [Said::new(
+            ConditionType::Succeeded,
+            ConditionStatus::True,
+            "Applied",
+            "",
+        )];
+        let applied = MigrationStatus {
+            conditions: conditions(&[], &yes, 1, now),
+            ..MigrationStatus::default()
+        };
+        assert_eq!(waiting_status(Some(&applied), "Suspended", 1, now), None);
+        assert!(waiting_status(Some(&applied), "Suspended", 2, now).is_some());
     }
 }
