@@ -1,18 +1,16 @@
-"""Replicas whose clocks differ by hours: one whose clock is right, and one that lives in the next day.
-
-None is behind: certificates of the test's are made when it starts, and are not valid before."""
+"""Replicas whose clocks differ by days: one that lives in yesterday, and one that lives in tomorrow."""
 
 import datetime
 
 import pytest
-from support.clock import ahead
+from support.clock import off
 from support.replicas import Replicas
 from support.waiting import eventually
 from test_operator_failures import FILL, ROWS, filling, in_the_middle, right, touched  # noqa: F401
 from test_operator_leases import applied, table
 
 LEASE = "whimbrel-operator-shard-0-of-1"
-HOURS = {"right": 0, "wrong": 30}
+HOURS = {"behind": -30, "ahead": 30}
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def slow(namespace, filling):  # noqa: F811
 @pytest.fixture
 def replicas(namespace, operate, tmp_path):
     """Replicas by their clocks."""
-    clocks = {name: ahead(hours, tmp_path) if hours else {} for name, hours in HOURS.items()}
+    clocks = {name: off(hours, tmp_path) for name, hours in HOURS.items()}
 
     def start(*arguments, POD_NAME, **variables):
         return operate(*arguments, POD_NAME=POD_NAME, **variables, **clocks[POD_NAME])
@@ -50,13 +48,14 @@ def keeps(namespace, replicas, name, renewals=4):
     for _ in range(renewals):
         last = eventually(lambda: (now := renewed()) != last and now, "it is renewed")  # noqa: B023
     assert before["leaseDurationSeconds"] <= 3
-    off = datetime.datetime.fromisoformat(last) - datetime.datetime.now(datetime.UTC)
-    assert abs(off - datetime.timedelta(hours=HOURS[name])) < datetime.timedelta(minutes=5), "its clock is what it should be"
+    differs = datetime.datetime.fromisoformat(last) - datetime.datetime.now(datetime.UTC)
+    assert abs(differs - datetime.timedelta(hours=HOURS[name])) < datetime.timedelta(minutes=5), "its clock is what it should be"
     return replicas.holders()
 
 
 def test_whoever_is_there_keeps_what_it_has_and_whoever_is_gone_is_followed(namespace, replicas, slow):
-    """To the one that is ahead, the other one's Lease has long ended; to the other one, that one's ends tomorrow."""
+    """To the one that is ahead, the other one's Lease has long ended; to the other one, that one's ends in days. And to the API
+    server's clock, neither is right."""
     first, second = HOURS
     replicas.start(first)
     replicas.until_shared(first)

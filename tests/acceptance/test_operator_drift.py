@@ -49,8 +49,8 @@ def test_what_somebody_changed_by_hand_is_measured_and_told_once(namespace, oper
     eventually(lambda: drift(operator) == 0, "it is as it was")
     namespace.told("Environment", "dev", "DriftResolved")
     # It is told and no more.
-    reasons = namespace.reasons("Environment", "dev")
-    assert [reasons.count(reason) for reason in ("DriftDetected", "DriftResolved")] == [1, 1]
+    told = namespace.events("Environment", "dev")
+    assert [told[reason] for reason in ("DriftDetected", "DriftResolved")] == [1, 1]
     assert version(namespace) == before
     assert "it isn't as it was applied" in operator.end().err
 
@@ -75,6 +75,9 @@ def test_who_wants_no_comparisons_gets_none(namespace, operate, sqlite):
     operator = operate("--drift-interval", "0s", "--resync", "1s")
     namespace.apply("Environment", "dev", environment(sqlite))
     namespace.apply("Migration", "0001-people", migration("people", *filled("people")))
-    namespace.until("Environment", "dev", "Ready")
+    namespace.until("Migration", "0001-people", "Succeeded")
+    # Whoever wanted them would have compared after a look.
+    namespace.patch("Environment", "dev", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": "now"}}})
+    eventually(lambda: namespace.get("Environment", "dev")["status"].get("lastHandledRequest") == "now", "it has looked")
     assert drift(operator) is None
     operator.end()

@@ -1,5 +1,7 @@
 """A `GitSource`: environments and migrations from a repository, as objects of the cluster."""
 
+import time
+
 import pytest
 from support.canary import Canary
 from support.prometheus import value
@@ -56,9 +58,9 @@ def test_a_secret_of_a_source_that_changes_is_read(namespace, operate, source, h
     operate()
     namespace.until("GitSource", "shop", "Ready")
     namespace.apply("Secret", "git", {"password": Canary.hatch("a wrong password of Git", plain=True).value})
-    namespace.until("GitSource", "shop", "Ready", status="False", within=15)
+    namespace.until("GitSource", "shop", "Ready", status="False")
     namespace.apply("Secret", "git", {"password": http.password.value})
-    namespace.until("GitSource", "shop", "Ready", within=15)
+    namespace.until("GitSource", "shop", "Ready")
 
 
 def test_how_old_a_source_is_known_to_be_is_measured(namespace, operate, source, http, shop):
@@ -73,10 +75,12 @@ def test_how_old_a_source_is_known_to_be_is_measured(namespace, operate, source,
     namespace.until("GitSource", "shop", "Ready", status="False", reason="Unavailable")
     before = lag()
     eventually(lambda: lag() > before + 0.5, "it grows while nothing answers")
+    begun = time.monotonic()
     http.status = None
     source()
     namespace.until("GitSource", "shop", "Ready")
-    assert lag() < before + 0.5
+    # It was read since.
+    assert lag() < time.monotonic() - begun
     # What isn't looked at is not late.
     namespace.patch("GitSource", "shop", {"spec": {"suspend": True}})
     namespace.until("GitSource", "shop", "Stalled", reason="Suspended")

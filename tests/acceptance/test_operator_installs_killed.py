@@ -65,7 +65,7 @@ def repository(project, served):
     def of(steps, **databases):
         (project.folder / "environments/dev.yaml").unlink()
         for name, target in databases.items():
-            project.environment(name, {"shop": target.url}, policy={"lockWait": "20s"})
+            project.environment(name, {"shop": target.url}, policy={"lockWait": "20s", "lockTimeout": "60s"})
         for name, each in steps.items():
             project.migration(name, *each)
         project.commit("Fill")
@@ -95,14 +95,15 @@ def test_whoever_is_at_it_is_killed_and_the_other_one_goes_on(
     by_name, victims, last = {one.name: one for one in both}, [], None
     for _ in range(4):
         in_the_middle(postgres, more=200)
-        [(holder,)] = postgres.rows("SELECT holder FROM whimbrel.lock")
-        victims.append(by_name[holder.rsplit(" (", 1)[0]])
-        # Until now, there was nobody else who could have gone on.
-        if last:
-            last.begin()
-        assert touched(postgres) < ROWS
-        last = victims[-1]
-        last.kill()
+        with postgres.held("people"):
+            assert touched(postgres) < ROWS
+            [(holder,)] = postgres.rows("SELECT holder FROM whimbrel.lock")
+            victims.append(by_name[holder.rsplit(" (", 1)[0]])
+            # Until now, there was nobody else who could have gone on.
+            if last:
+                last.begin()
+            last = victims[-1]
+            last.kill()
     last.begin()
     assert victims in ([*both, *both], [*both[::-1], *both[::-1]])
     for one in both:
@@ -167,8 +168,9 @@ def test_what_belongs_to_one_is_not_gone_on_with_by_the_other(installs, operate_
         assert stands(other) == "Blocked"
         assert touched(postgres) == committed
         running[other].kill()
-        begin(owner)
+        # The owner comes last, so that the other one could have it.
         begin(other)
+        begin(owner)
         in_the_middle(postgres, more=200)
     for name in MIGRATIONS:
         owner.until("Migration", name, "Succeeded")

@@ -14,7 +14,7 @@ def table(name):
 @pytest.fixture
 def slow(namespace, filling):  # noqa: F811
     """An environment with a migration that takes longer than a Lease."""
-    steps = [{"uses": "backfill", "with": FILL[0]["with"] | {"pause": "300ms"}}]
+    steps = [{"uses": "backfill", "with": FILL[0]["with"] | {"pause": "500ms"}}]
     namespace.apply("Migration", "0002-fill", {"environmentRef": {"name": "dev"}, "steps": steps})
     return filling
 

@@ -3,6 +3,7 @@
 mod documents;
 mod length;
 mod names;
+mod pure;
 mod unfinished;
 mod weight;
 
@@ -29,6 +30,7 @@ type Rule = fn(&Source<'_>) -> Vec<String>;
 const RULES: &[Rule] = &[
     length::check,
     names::check,
+    pure::check,
     unfinished::check,
     weight::check,
     documents::check,

@@ -11,6 +11,7 @@ use whimbrel_engine::{EngineError, approve};
 use crate::api::{Approval, ApprovalStatus, ConditionStatus, ConditionType, Said, conditions};
 use crate::cluster::now;
 use crate::operator::Operator;
+use crate::reconcile::NO_ENVIRONMENT;
 use crate::survey::Surveyed;
 
 /// Those whose end was told by this process, by their uid: the store may not know it yet.
@@ -106,7 +107,9 @@ fn is_told(approval: &Approval, told: &Told) -> bool {
     let uid = approval.metadata.uid.as_ref();
     let status = approval.status.as_ref();
     uid.is_some_and(|uid| told.contains(uid))
-        || status.is_some_and(|status| !status.conditions.is_empty())
+        || status
+            .and_then(|status| status.conditions.first())
+            .is_some_and(|main| main.reason != NO_ENVIRONMENT)
 }
 
 async fn tell(

@@ -31,6 +31,7 @@ mod run;
 mod secrets;
 mod shards;
 mod source;
+mod strays;
 mod survey;
 mod watch;
 
@@ -155,6 +156,7 @@ pub async fn operate(
     follow!(Approval, approvals, watch::approval);
     follow!(Environment, environments, watch::environment);
     tokio::spawn(deletion::release_orphans(Arc::clone(&operator)));
+    tokio::spawn(strays::tell_strays(Arc::clone(&operator)));
     let shards = Arc::clone(&operator.shards);
     let me = shards.me().to_owned();
     let leases = Leases::new(for_leases, &namespace, me, lease);

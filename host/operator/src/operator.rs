@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kube::ResourceExt as _;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use whimbrel_core::suggestion::nearest;
 use whimbrel_engine::Context;
 use whimbrel_git::SigningKey;
 use whimbrel_run::Stop;
@@ -71,6 +72,8 @@ pub struct Operator {
     pub shards: Arc<Shards>,
     /// Rung when a migration may wait for an environment that isn't there.
     pub orphans: Notify,
+    /// Rung when a migration may be one that no environment runs.
+    pub strays: Notify,
     begun: watch::Sender<bool>,
     environments: Mutex<BTreeMap<String, Arc<Notify>>>,
     sources: Mutex<BTreeMap<String, Arc<Source>>>,
@@ -102,6 +105,7 @@ impl Operator {
             stop,
             turns: Semaphore::new(TURNS),
             orphans: Notify::new(),
+            strays: Notify::new(),
             begun: watch::Sender::new(false),
             environments: Mutex::default(),
             sources: Mutex::default(),
@@ -208,6 +212,16 @@ impl Operator {
         };
         let environments = &self.cluster.stores.environments;
         self.shards.is_held(source) || environments.state().iter().any(is_needed)
+    }
+
+    /// What is to be said where a source isn't there.
+    pub fn no_source(&self, name: &str) -> String {
+        let sources = self.cluster.stores.sources.state();
+        let names: Vec<String> = sources.iter().map(|source| source.name_any()).collect();
+        let meant = nearest(name, names.iter().map(String::as_str));
+        let meant = meant.map(|meant| format!(" (did you mean `{meant}`?)"));
+        let meant = meant.unwrap_or_default();
+        format!("there is no GitSource `{name}` in this namespace{meant}")
     }
 
     /// Takes a source that was read, and isn't kept.

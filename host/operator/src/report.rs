@@ -20,7 +20,7 @@ use crate::definition::{belongs, only_environment};
 use crate::operator::Operator;
 use crate::reconcile::{
     Found, Last, Written, Wrote, counts, environment_status, is_news, migration_status,
-    object_name, superfluous, written,
+    object_name, superfluous, waiting_status, written,
 };
 use crate::refusals::Refusals;
 use crate::survey::Surveyed;
@@ -57,8 +57,11 @@ pub async fn report(
     let before = object.status.clone().unwrap_or_default();
     let mut written = Ok(());
     // What keeps a migration's object from being written keeps nothing from the environment's.
-    if let (Some(surveyed), Scope::Everything) = (surveyed, scope) {
-        written = migrations(operator, surveyed, object, said, reverting, wrote).await;
+    if scope == Scope::Everything {
+        written = match surveyed {
+            Some(surveyed) => migrations(operator, surveyed, object, said, reverting, wrote).await,
+            None => waiting(operator, object, said, wrote).await,
+        };
     }
     let generation = meta.generation.unwrap_or_default();
     let request = annotation(meta, REQUESTED_AT);
@@ -253,6 +256,55 @@ async fn own(
     let written = stream::iter(written).buffer_unordered(WRITES);
     refusals.go_through(written).await?;
     refusals.into_result()
+}
+
+/// Says of the migrations that nobody has looked at, as they are now, that they wait for their environment, where it can't be
+/// looked at: what has no condition at all counts as done elsewhere.
+async fn waiting(
+    operator: &Arc<Operator>,
+    object: &Environment,
+    said: &[Said],
+    wrote: &Wrote,
+) -> Result<(), kube::Error> {
+    let Some(reason) = waits_for(object, said) else {
+        return Ok(());
+    };
+    let stores = &operator.cluster.stores;
+    let only = only_environment(&stores.environments.state());
+    let name = object.name_any();
+    let own = stores.migrations.state();
+    let own = own
+        .into_iter()
+        .filter(|migration| belongs(migration, &name, only.as_deref()))
+        .filter(|migration| migration.metadata.deletion_timestamp.is_none());
+    let changed: Vec<_> = own
+        .filter_map(|migration| {
+            let generation = migration.metadata.generation.unwrap_or_default();
+            let before = migration.status.as_ref();
+            let after = waiting_status(before, reason, generation, now())?;
+            let uid = migration.metadata.uid.as_deref().unwrap_or_default();
+            let mut unseen = wrote.migrations();
+            let is_news = unseen.is_news(uid, before, &after);
+            is_news.then(|| unseen.add(uid, &after))?;
+            drop(unseen);
+            Some((migration, after))
+        })
+        .collect();
+    let written = changed.into_iter().map(|(migration, after)| async move {
+        write(operator, &migration, &after, false, wrote).await
+    });
+    let mut refusals = Refusals::default();
+    let written = stream::iter(written).buffer_unordered(WRITES);
+    refusals.go_through(written).await?;
+    refusals.into_result()
+}
+
+/// Why the migrations that people wrote for an environment wait for it; none where they don't.
+fn waits_for(object: &Environment, said: &[Said]) -> Option<&'static str> {
+    let main = said.first()?;
+    let is_gone = object.metadata.deletion_timestamp.is_some();
+    let is_own = object.spec.source_ref.is_none() && !is_gone;
+    (is_own && main.status != ConditionStatus::True).then_some(main.reason)
 }
 
 /// What a migration says while it is to be reverted: what its environment says of it.

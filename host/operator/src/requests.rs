@@ -14,6 +14,10 @@ use tower_service::Service;
 /// for ever, and whoever waits for it counts as stuck only after minutes.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// How much longer than it is held a watch may say nothing: the API server ends each in time, and one that is held for as long as
+/// they are by default is given up within five minutes.
+const MARGIN: Duration = Duration::from_secs(10);
+
 /// The longest that a refusal can have somebody wait: whoever waits for longer counts as stuck.
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -42,7 +46,7 @@ impl Clients {
         };
         Ok(Self {
             objects: patient(client(SILENCE)?),
-            watches: client(watch_timeout.saturating_add(SILENCE))?,
+            watches: client(watch_timeout.saturating_add(MARGIN))?,
         })
     }
 }

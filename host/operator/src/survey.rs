@@ -22,6 +22,9 @@ use crate::definition::{belongs, files, only_environment, write};
 use crate::operator::Operator;
 use crate::reconcile::{Known, Waiting};
 
+/// What lets a plan go on that waits for nothing else.
+const APPROVE: &str = "an `Approval` of `status.plan` lets it go on";
+
 /// An environment that was asked.
 pub struct Surveyed {
     pub opened: Opened,
@@ -73,7 +76,7 @@ pub async fn selection(
     let name = environment.name_any();
     if let Some(of) = &environment.spec.source_ref {
         let source = operator.source(&of.name);
-        let source = source.ok_or_else(|| format!("there is no GitSource `{}`", of.name))?;
+        let source = source.ok_or_else(|| operator.no_source(&of.name))?;
         let selection = source.selection()?;
         return Ok(Selection {
             environment: Some(name),
@@ -220,10 +223,12 @@ fn known(stand: Stand) -> Known {
         Stand::Current => Known::Current,
         Stand::Pending => Known::Pending,
         Stand::Unread { error, hint } => Known::Away(with_hint(&error, hint)),
-        Stand::Waiting(refusals) => Known::Waiting {
-            on: waiting(&refusals),
-            message: message(&refusals),
-        },
+        Stand::Waiting(refusals) => {
+            let on = waiting(&refusals);
+            let hint = (on == Waiting::Approval).then(|| APPROVE.to_owned());
+            let message = with_hint(&message(&refusals), hint);
+            Known::Waiting { on, message }
+        }
         Stand::Blocked(error) => Known::Wrong {
             is_definition: false,
             message: described(&error),

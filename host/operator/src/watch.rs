@@ -184,6 +184,7 @@ fn config(timeout: Duration) -> Config {
 pub fn environment(operator: &Arc<Operator>, changed: &Environment) {
     operator.wake(&changed.name_any());
     operator.orphans.notify_one();
+    operator.strays.notify_one();
     if let Some(of) = &changed.spec.source_ref {
         operator.rouse(&of.name);
     }
@@ -206,6 +207,7 @@ pub fn migration(operator: &Arc<Operator>, changed: &Migration) {
     if changed.metadata.deletion_timestamp.is_some() {
         operator.orphans.notify_one();
     }
+    operator.strays.notify_one();
     let named = changed.spec.environment_ref.as_ref().map(|of| &of.name);
     let label = changed.metadata.labels.as_ref();
     let label = label.and_then(|labels| labels.get(ENVIRONMENT_LABEL));
@@ -218,6 +220,7 @@ pub fn migration(operator: &Arc<Operator>, changed: &Migration) {
 /// An approval changed: its environment is looked at.
 pub fn approval(operator: &Arc<Operator>, changed: &Approval) {
     operator.wake(&changed.spec.environment_ref.name);
+    operator.strays.notify_one();
 }
 
 /// Follows one `Secret` by its name, and rings when it changes. What it says is read only when it is needed.

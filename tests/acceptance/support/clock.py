@@ -12,7 +12,7 @@ SOURCE = """
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     int failed = (int)syscall(SYS_clock_gettime, clock, now);
-    if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += AHEAD;
+    if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += OFF;
     return failed;
 }
 
@@ -34,9 +34,9 @@ time_t time(time_t *now) {
 """
 
 
-def ahead(hours, folder):
-    """The variables of a process whose clock is so many hours ahead. How fast time passes for it stays as it is."""
-    library = folder / f"ahead-by-{hours}.so"
-    command = ["cc", "-std=gnu11", "-O1", "-shared", "-fPIC", f"-DAHEAD={hours * 3600}", "-x", "c", "-", "-o", library]
+def off(hours, folder):
+    """The variables of a process whose clock is so many hours ahead, or behind. How fast time passes for it stays as it is."""
+    library = folder / f"off-by-{hours}.so"
+    command = ["cc", "-std=gnu11", "-O1", "-shared", "-fPIC", f"-DOFF=({hours * 3600})", "-x", "c", "-", "-o", library]
     subprocess.run(command, input=SOURCE, text=True, check=True)
     return {"LD_PRELOAD": library}

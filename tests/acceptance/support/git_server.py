@@ -1,6 +1,7 @@
 """Real Git over HTTP and SSH: Git's own server programs behind a small HTTP server, and an OpenSSH server."""
 
 import base64
+import datetime
 import getpass
 import os
 import shutil
@@ -145,23 +146,56 @@ class HttpServer:
         return Handler
 
 
+# OpenSSL's own way to say from when on a certificate is valid.
+_AUTHORITY = """
+[ca]
+default_ca = authority
+[authority]
+database = {folder}/issued
+new_certs_dir = {folder}
+rand_serial = yes
+default_md = sha256
+policy = names
+unique_subject = no
+[names]
+commonName = supplied
+[itself]
+basicConstraints = critical,CA:TRUE
+subjectKeyIdentifier = hash
+[server]
+subjectAltName = IP:127.0.0.1
+basicConstraints = CA:FALSE
+"""
+_DAYS = 4
+
+
 def certificate(folder):
-    """An authority and a certificate of it for 127.0.0.1: the authority's file, and what a server needs."""
+    """An authority and a certificate of it for 127.0.0.1: the authority's file, and what a server needs. They have been valid for
+    days: for a process whose clock is behind, too."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.datetime.now(datetime.UTC)
+    begins, ends = (f"{now + datetime.timedelta(days=days):%Y%m%d%H%M%SZ}" for days in (-_DAYS, _DAYS))
 
     def openssl(*arguments):
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
+    def asked(name, key, request):
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", key,
+                "-out", request)
+
+    def issued(request, certificate, *by):
+        openssl("ca", "-batch", "-notext", "-config", settings, "-startdate", begins, "-enddate", ends, "-in", request, "-out",
+                certificate, "-keyfile", folder / "ca.key", *by)
+
     authority, key, request, chain = (folder / name for name in ("ca.pem", "key.pem", "request.pem", "chain.pem"))
-    extensions = folder / "extensions"
-    extensions.write_text("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-            "/CN=The shop's authority", "-keyout", folder / "ca.key", "-out", authority)
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=git", "-keyout", key,
-            "-out", request)
-    openssl("x509", "-req", "-in", request, "-CA", authority, "-CAkey", folder / "ca.key", "-CAcreateserial", "-days",
-            "2", "-extfile", extensions, "-out", chain)
+    settings = folder / "authority"
+    settings.write_text(_AUTHORITY.format(folder=folder))
+    (folder / "issued").touch()
+    asked("The shop's authority", folder / "ca.key", request)
+    issued(request, authority, "-selfsign", "-extensions", "itself")
+    asked("git", key, request)
+    issued(request, chain, "-cert", authority, "-extensions", "server")
     for private in (folder / "ca.key", key):
         Canary.of_key("a key of a certificate", SUITE.given(private))
     return authority, (chain, key)

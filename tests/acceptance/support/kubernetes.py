@@ -329,11 +329,19 @@ class Namespace:
             raise AssertionError(f"{error}; it is {seen[-1]}") from None
         return self.get(kind, name)
 
+    def events(self, kind, name):
+        """How often each reason was told of an object, in the order in which each was told last."""
+        times, last = {}, lambda event: (event.get("series") or {}).get("lastObservedTime") or event["eventTime"]
+        own = [event for event in self.list("Event") if (event["regarding"]["kind"], event["regarding"]["name"]) == (kind, name)]
+        for event in sorted(own, key=last):
+            # What is told again within minutes is counted at the event that there is.
+            again = (event.get("series") or {"count": 1})["count"]
+            times[event["reason"]] = times.pop(event["reason"], 0) + again
+        return times
+
     def reasons(self, kind, name):
-        """The reasons of all events about an object, in order."""
-        events = [event for event in self.list("Event")
-                  if event["regarding"]["kind"] == kind and event["regarding"]["name"] == name]
-        return [event["reason"] for event in sorted(events, key=lambda event: event["eventTime"])]
+        """The reasons of all events about an object, in the same order."""
+        return list(self.events(kind, name))
 
     def told(self, kind, name, reason):
         """Waits until the last event about an object has this reason: they are written beside everything else."""

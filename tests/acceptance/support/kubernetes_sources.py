@@ -2,7 +2,8 @@
 
 from support.waiting import eventually
 
-WITHIN = 20.0
+# Less than the pause after which an environment looks again that waits for another one.
+WITHIN = 40.0
 
 
 class Followed:

@@ -1,6 +1,7 @@
 """A target database seen past the product, alike for every dialect."""
 
 import sqlite3
+from contextlib import contextmanager
 
 
 class SqliteTarget:
@@ -63,3 +64,13 @@ class PostgresTarget:
         """The names of the user's tables."""
         rows = self.rows("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
         return {name for (name,) in rows}
+
+    @contextmanager
+    def held(self, table):
+        """Meanwhile nobody else writes to a table: whoever is about to waits for its lock."""
+        with self.cluster.connect(self.name) as connection:
+            connection.execute(f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE")
+            try:
+                yield
+            finally:
+                connection.execute("ROLLBACK")

@@ -43,7 +43,7 @@ impl Address {
             problem: problem.to_owned(),
         };
         if text.chars().any(|c| c.is_control() || c == ' ') {
-            return Err(wrong("it holds a blank or a control character"));
+            return Err(wrong("a blank or a control character is in it"));
         }
         if !text.contains("://") {
             return scp(text).ok_or_else(|| wrong("it is no URL and no `HOST:PATH`"));

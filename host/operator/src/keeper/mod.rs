@@ -279,7 +279,7 @@ impl Keeper {
         let source = match &spec.source_ref {
             None => Source::Known,
             Some(of) => match self.operator.source(&of.name) {
-                None => Source::Missing(format!("there is no GitSource `{}`", of.name)),
+                None => Source::Missing(self.operator.no_source(&of.name)),
                 Some(source) => match source.selection() {
                     Ok(_) => Source::Known,
                     Err(why) => Source::Unread(format!("the GitSource `{}`: {why}", of.name)),

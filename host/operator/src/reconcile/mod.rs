@@ -10,6 +10,7 @@ mod migrations;
 mod question;
 mod say;
 mod status;
+mod stray;
 
 pub use environment::{Action, Known, Observed, Source, Waiting, step};
 pub use job::{Asked, End, FINAL_EXITS, Next, REFUSED_EXIT, Seen, end, going, next};
@@ -20,3 +21,4 @@ pub use say::{is_retried, say};
 #[cfg(test)]
 pub use status::Unseen;
 pub use status::{Found, Last, Wrote, environment_status, is_news};
+pub use stray::{NO_ENVIRONMENT, Place, astray, astray_status, missing, strayed, waiting_status};

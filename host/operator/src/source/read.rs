@@ -139,7 +139,8 @@ fn remote(operator: &Operator, of: &git_source::GitSource) -> Result<Remote, Unr
             "`path` is a folder of one machine, and the operator has none",
         ));
     };
-    let address = Address::parse(url).map_err(Unread::wrong)?;
+    let address =
+        Address::parse(url).map_err(|error| Unread::of(&ProjectError::Remote(error).into()))?;
     let location = RemoteLocation {
         address,
         reference: of.reference.clone(),
