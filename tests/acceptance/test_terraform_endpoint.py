@@ -431,7 +431,8 @@ def test_a_run_that_is_stopped_or_cut_short_is_gone_on_with(server, terraform, r
         "SELECT i FROM c")
     repository()
     started = terraform.start("apply", "-auto-approve", "-no-color")
-    eventually(lambda: server.environment()["phase"] == "applying", "it begins", 60)
+    begun = "SELECT 1 FROM pragma_table_info('people') WHERE name = 'touched'"
+    eventually(lambda: there.rows(begun), "it begins", 60)
     os.killpg(started.pid, signal.SIGKILL)
     terraform.end(started, code=-9)
     # The server does what it was told, and the next apply finds it done.
