@@ -261,6 +261,9 @@ def test_what_is_to_be_done_can_be_read(terraform, shop, dev):
         + 'output "plan" { value = data.whimbrel_plan.shop }\noutput "status" { value = data.whimbrel_status.shop }\n',
         provider="",
     )
+    # Whoever looks at the plan sees the statements.
+    said = terraform.run("plan", "-no-color").said
+    assert "CREATE TABLE people" in said and "shop/0002-orders" in said
     terraform.apply()
     plan, status = terraform.outputs()["plan"], terraform.outputs()["status"]
     assert plan["stand"] == "pending" and plan["pending"] == ["shop/0001-people", "shop/0002-orders"]
