@@ -10,7 +10,7 @@ import pytest
 from support.canary import Canary
 from support.evidence import SUITE
 from support.git_server import certificate
-from support.target import SqliteTarget
+from support.target import PostgresTarget, SqliteTarget
 from support.terraform import WHIMBREL, Terraform
 from support.waiting import eventually
 
@@ -21,7 +21,13 @@ URL = "SHOP_URL"
 
 
 @pytest.fixture
-def repository(project, tmp_path):
+def dialect(request):
+    """What databases are of, unless a test asks for the other."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def repository(project, dialect, tmp_path):
     """A bare repository with two migrations; its environment `dev` has the database that a variable names."""
     folder = tmp_path / "shop.git"
 
@@ -34,8 +40,13 @@ def repository(project, tmp_path):
             project.git("remote", "add", "elsewhere", str(folder))
         return commit
 
+    database = {"url": f"secret://env/{URL}"}
+    if dialect == "postgres":
+        # Which the cluster has put there for everybody.
+        database["password"] = "secret://env/SHOP_DATABASE_PASSWORD"
+
     def policy(**changes):
-        project.environment("dev", {"shop": {"url": f"secret://env/{URL}"}}, policy=changes, branch="main")
+        project.environment("dev", {"shop": database}, policy=changes, branch="main")
 
     push.folder, push.policy = folder, policy
     # A server applies nothing by itself then.
@@ -46,15 +57,24 @@ def repository(project, tmp_path):
 
 
 @pytest.fixture
-def there(sqlite):
+def there(request, dialect):
     """The server's database."""
-    return sqlite
+    return request.getfixturevalue(dialect)
 
 
 @pytest.fixture
-def here(project):
+def here(request, project, dialect):
     """An equal database of whoever works by itself."""
+    if dialect == "postgres":
+        return PostgresTarget(request.getfixturevalue("cluster"))
     return SqliteTarget(project, "here")
+
+
+def address(target):
+    """Where a database is, as a variable says it."""
+    if target.dialect == "sqlite":
+        return f"sqlite:{target.file}"
+    return f"postgres://by_variable@localhost/{target.name}?host={target.cluster.folder}"
 
 
 @pytest.fixture
@@ -64,7 +84,7 @@ def server(serve, repository, there, tmp_path):
     repository()
     server = serve(
         "--project", repository.folder, "--token", f"grace=secret://file/{tmp_path}/token",
-        token=TOKEN, **{URL: f"sqlite:{there.file}"},
+        token=TOKEN, **{URL: address(there)},
     )
     server.phase("waiting")
     return server
@@ -85,7 +105,7 @@ def terraform(binary, server, tmp_path):
 def alone(binary, whimbrel, repository, here, tmp_path):
     """Terraform whose provider does the work by itself."""
     terraform = Terraform(tmp_path / "here", binary, WHIMBREL)
-    terraform.variables[URL] = f"sqlite:{here.file}"
+    terraform.variables[URL] = address(here)
     return terraform
 
 
@@ -124,6 +144,7 @@ def approved(whimbrel, alone, repository):
     )
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"], indirect=True)
 def test_results_are_those_of_a_provider_that_works_alone(
     server, terraform, alone, whimbrel, repository, project, there, here,
 ):
@@ -346,7 +367,7 @@ def test_a_resource_moves_to_a_server_and_back(server, terraform, alone, whimbre
     assert terraform.state()[ADDRESS]["id"] == "dev" and terraform.actions() == {}
 
 
-def test_a_wrong_token_opens_nothing_and_is_told_nowhere(server, terraform, there):
+def test_a_wrong_token_opens_nothing_and_is_told_nowhere(server, terraform, there, tmp_path):
     wrong = Canary.hatch("a wrong token of an endpoint", plain=True).value
     terraform.variables["SERVER_TOKEN"] = wrong
     terraform.write(environment(), provider=endpoint(server))
@@ -358,6 +379,9 @@ def test_a_wrong_token_opens_nothing_and_is_told_nowhere(server, terraform, ther
     del terraform.variables["SERVER_TOKEN"]
     terraform.write(environment(), provider=endpoint(server))
     assert "SERVER_TOKEN" in terraform.run("plan", "-no-color", code=1).err
+    # It may be where the server has it, too.
+    terraform.write(environment(), provider=endpoint(server, token=f"secret://file/{tmp_path}/token"))
+    assert change(terraform.plan())["after"]["applied"] == 2
     # A token itself would be in the plan. This one is let out: Terraform shows the line that is wrong.
     written = Canary.hatch("a token that is written down", plain=True, loose=True).value
     terraform.write(environment(), provider=endpoint(server, token=written))
@@ -431,7 +455,8 @@ def test_a_run_that_is_stopped_or_cut_short_is_gone_on_with(server, terraform, r
         "SELECT i FROM c")
     repository()
     started = terraform.start("apply", "-auto-approve", "-no-color")
-    eventually(lambda: server.environment()["phase"] == "applying", "it begins", 60)
+    begun = "SELECT 1 FROM pragma_table_info('people') WHERE name = 'touched'"
+    eventually(lambda: there.rows(begun), "it begins", 60)
     os.killpg(started.pid, signal.SIGKILL)
     terraform.end(started, code=-9)
     # The server does what it was told, and the next apply finds it done.

@@ -142,6 +142,7 @@ def test_a_password_is_in_no_state(terraform, cluster, postgres):
 
 def test_an_interrupt_ends_a_look_at_a_database_that_does_not_answer(terraform):
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
         url = f"postgres://127.0.0.1:{silent.getsockname()[1]}/shop"
         terraform.write(
             'resource "whimbrel_migration" "people" {\n  environment = "dev"\n  name = "0001-people"\n'
@@ -236,4 +237,9 @@ def test_a_plan_asks_nothing_of_tables_that_are_not_there(terraform, cluster, po
     assert len(terraform.actions()) == 30
     with log.open("rb") as written:
         written.seek(before)
-        assert b"ERROR" not in written.read()
+        here = [line for line in written.read().splitlines() if f" in {postgres.name}: ".encode() in line]
+    # That there are lines of this database, the next one shows.
+    assert [line for line in here if b"ERROR" in line] == []
+    with pytest.raises(psycopg.Error):
+        postgres.execute("SELECT 1 FROM nowhere")
+    assert f" in {postgres.name}: ERROR".encode() in log.read_bytes()[before:]

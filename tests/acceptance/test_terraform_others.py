@@ -1,5 +1,7 @@
 """Terraform is not alone: another Terraform, a server, whoever changes passwords, and what it keeps of all that."""
 
+import os
+import signal
 import zipfile
 
 import pytest
@@ -8,6 +10,7 @@ from support.evidence import SUITE
 from support.terraform import WHIMBREL, Terraform
 from support.waiting import eventually
 from test_terraform import ADDRESS, environment
+from test_terraform_migrations import migration
 
 SLOW = "WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 400000) INSERT INTO people SELECT i FROM c"
 
@@ -50,6 +53,45 @@ def test_two_applies_at_once(terraform, other, project, dev):
         assert each.actions() == {}
 
 
+def test_two_applies_of_single_migrations_at_once(terraform, other, target):
+    fill = migration(target, "0002-fill", up=SLOW, called="fill", more="  depends_on = [whimbrel_migration.people]")
+    for each in (terraform, other):
+        each.write(migration(target) + fill, provider="")
+    started = [each.start("apply", "-auto-approve", "-no-color") for each in (terraform, other)]
+    for each, one in zip((terraform, other), started, strict=True):
+        each.end(one)
+    assert counted(target) == [("0001-people", 1), ("0002-fill", 1)]
+    assert target.rows("SELECT count(*) FROM people") == [(400000,)]
+    for each in (terraform, other):
+        assert each.actions() == {} and len(each.state()) == 2
+
+
+def test_a_single_migration_that_was_killed_is_applied_by_the_next_apply(terraform, postgres):
+    postgres.execute("CREATE TABLE gate ()")
+    terraform.write(migration(postgres, up="CREATE TABLE people (id bigint); LOCK TABLE gate"), provider="")
+    with postgres.cluster.connect(postgres.name) as holding, holding.transaction():
+        holding.execute("LOCK TABLE gate IN ACCESS EXCLUSIVE MODE")
+        started = terraform.start("apply", "-auto-approve", "-no-color")
+        eventually(lambda: postgres.waits("LOCK TABLE gate"), "the migration waits")
+        os.killpg(started.pid, signal.SIGKILL)
+        terraform.end(started, code=-9)
+    # A killed terraform leaves its own lock behind.
+    terraform.apply("-lock=false")
+    assert postgres.tables() == {"people", "gate"} and counted(postgres) == [("0001-people", 1)]
+    assert terraform.actions() == {}
+
+
+def test_migrations_of_terraform_keep_a_project_out(terraform, other, project, dev):
+    terraform.write(migration(dev), provider="")
+    terraform.apply()
+    project.table("0002-orders")
+    project.commit()
+    other.write(environment(project), provider="")
+    for refused in (other.run("plan", "-no-color", code=1), other.apply(code=1)):
+        assert "belongs to environment `dev` of project `terraform`" in refused.err
+    assert dev.tables() == {"people"}
+
+
 def test_beside_a_server(terraform, serve, project, sqlite):
     project.table("0001-people")
     project.environment("dev", {"shop": sqlite.url}, branch="main")
@@ -86,14 +128,18 @@ def test_a_password_that_is_changed_between_plan_and_apply(terraform, project, c
         "password": {"secret": "file", "path": str(password)},
     }})
     project.commit()
-    terraform.write(environment(project), provider="")
+    terraform.write(environment(project, more='  on_destroy = "revert"'), provider="")
     terraform.plan()
     change(Canary.hatch("the second password of rotating", plain=True).value)
     terraform.run("apply", "-no-color", terraform.folder / "plan")
     assert postgres.tables() == {"people"}
     change(Canary.hatch("the third password of rotating", plain=True).value)
     assert terraform.actions() == {}
-    terraform.destroy()
+    # Also between what is looked at for the end and the end.
+    terraform.run("plan", "-destroy", "-no-color", f"-out={terraform.folder / 'end'}")
+    change(Canary.hatch("the fourth password of rotating", plain=True).value)
+    terraform.run("apply", "-no-color", terraform.folder / "end")
+    assert postgres.tables() == set()
 
 
 def kept_by(terraform):
@@ -109,10 +155,11 @@ def kept_by(terraform):
 
 
 def test_what_is_said_in_terraform_counts_and_passwords_are_kept_nowhere(terraform, project, cluster, postgres):
-    secret = Canary.hatch("a password that is written only", plain=True).value
+    first, secret = (
+        Canary.hatch(f"the {which} password that is written only", plain=True).value for which in ("first", "second"))
     with cluster.connect(postgres.name) as connection:
         connection.execute("DROP ROLE IF EXISTS written")
-        connection.execute(f"CREATE ROLE written LOGIN SUPERUSER PASSWORD '{secret}'")
+        connection.execute(f"CREATE ROLE written LOGIN SUPERUSER PASSWORD '{first}'")
     project.migration("0001-table", "CREATE TABLE ${table} (id bigint PRIMARY KEY)")
     project.environment("dev", {"shop": "sqlite:var/other.db"}, parameters={"table": "unsaid"})
     project.commit()
@@ -125,17 +172,65 @@ def test_what_is_said_in_terraform_counts_and_passwords_are_kept_nowhere(terrafo
         '  database {\n    environment = "dev"\n    name = "shop"\n    password = var.password\n  }\n'
     )
     variable = 'variable "password" {\n  ephemeral = true\n}\n'
-    terraform.variables["TF_VAR_password"] = secret
+    terraform.variables["TF_VAR_password"] = first
     terraform.write(environment(project, more=own) + variable, provider=provider)
     terraform.plan()
+    # It is another one by the time that it is used.
+    terraform.variables["TF_VAR_password"] = secret
+    with cluster.connect(postgres.name) as connection:
+        connection.execute(f"ALTER ROLE written PASSWORD '{secret}'")
     terraform.run("apply", "-no-color", terraform.folder / "plan")
     assert postgres.tables() == {"said"}
     assert terraform.actions() == {}
     seen = list(kept_by(terraform))
     assert any(b"password_wo_version" in text for _, text in seen)
-    assert [name for name, text in seen if secret.encode() in text] == []
+    assert [name for name, text in seen if first.encode() in text or secret.encode() in text] == []
     # A password that is in the state is refused before anything is kept.
     wrong = Canary.hatch("a wrong password of Terraform", plain=True).value
     terraform.variables["TF_VAR_password"] = wrong
     refused = terraform.run("plan", "-no-color", code=1)
     assert "password authentication failed" in refused.err and wrong not in refused.said
+
+
+@pytest.mark.parametrize("by", ["the resource", "the provider"])
+def test_an_address_may_be_a_reference_and_is_kept_as_one(terraform, project, tmp_path, by):
+    project.environment("dev", {"shop": "sqlite:var/other.db"})
+    project.table("0001-people")
+    project.commit()
+    made = 'resource "whimbrel_migration" "sales" {\n  environment = "reporting"\n  name = "0001-sales"\n' \
+           '  up = "CREATE TABLE sales (id bigint)"\n%s}\n'
+    said = {name: f'    url = "secret://env/AT_{name.upper()}"\n' for name in ("shop", "reporting")}
+    if by == "the resource":
+        text, provider = environment(project, more=f"  databases = {{ shop = {{\n{said['shop']}  }} }}"), ""
+        text += made % said["reporting"]
+    else:
+        text, provider = environment(project) + made % "", "".join(
+            f'  database {{\n    environment = "{environment}"\n    name = "{name}"\n{url}  }}\n'
+            for environment, name, url in (("dev", "shop", said["shop"]), ("reporting", "main", said["reporting"])))
+    files = {name: tmp_path / f"{name}-elsewhere.db" for name in said}
+    terraform.variables |= {f"AT_{name.upper()}": f"sqlite://{file}" for name, file in files.items()}
+    terraform.write(text, provider=provider)
+    terraform.plan()
+    terraform.run("apply", "-no-color", terraform.folder / "plan")
+    assert all(file.exists() for file in files.values()) and terraform.actions() == {}
+    assert (terraform.state()[ADDRESS]["applied"], len(terraform.state())) == (1, 2)
+    seen = list(kept_by(terraform))
+    assert any(b"secret://env/AT_SHOP" in text for _, text in seen)
+    assert [name for name, text in seen if b"-elsewhere.db" in text] == []
+
+
+def test_an_address_that_holds_a_password_is_refused_before_it_is_in_a_state(terraform, project, cluster, postgres):
+    secret = Canary.hatch("a password in an address", plain=True).value
+    project.environment("dev", {"shop": postgres.url})
+    project.table("0001-people")
+    project.commit()
+    terraform.variables["TF_VAR_address"] = f"postgres://ada:{secret}@localhost/{postgres.name}?host={cluster.folder}"
+    variable = 'variable "address" {\n  sensitive = true\n}\n'
+    single = 'resource "whimbrel_migration" "one" {\n  environment = "dev"\n  name = "0001-people"\n  up = "SELECT 1"\n' \
+             "  url = var.address\n}\n"
+    for text in (environment(project, more="  databases = { shop = { url = var.address } }"), single):
+        terraform.write(text + variable, provider="")
+        # Without a file of the plan: what a variable is, Terraform itself writes there, also of a plan that failed.
+        for refused in (terraform.run("plan", "-no-color", code=1), terraform.apply(code=1)):
+            assert "a URL can't hold a password" in refused.err and secret not in refused.said
+        assert [name for name, text in kept_by(terraform) if secret.encode() in text] == []

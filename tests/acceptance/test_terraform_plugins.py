@@ -153,6 +153,18 @@ def test_a_state_that_no_version_can_read(terraform, sqlite):
     assert sqlite.tables() == set()
 
 
+def test_a_component_has_the_engine_and_words_and_nothing_else(whimbrel, project):
+    project.commit()
+    for component in ("terraform", guest_file("lookup_table")):
+        seen = whimbrel.json("plugin", "inspect", component)
+        # Types do nothing.
+        imports = {name.partition("@")[0] for name in seen["imports"]} - {"whimbrel:types/types"}
+        # Of what it may have, it has what it uses.
+        assert {"whimbrel:resources/engine"} <= imports
+        assert imports <= {"whimbrel:resources/engine", "whimbrel:observe/log", "whimbrel:observe/call"}
+        assert (seen["worlds"], seen["needs"]) == (["resource-provider"], [])
+
+
 def test_both_kinds_in_one_apply(terraform, sqlite):
     load(terraform, "lookup_table")
     migration = (

@@ -112,16 +112,19 @@ resource "idle_thing" "two" {
   name     = "second"
   text     = "${idle_thing.one.id} ${idle_thing.one.generation}"
   anything = idle_thing.one.generation
-  labels   = { one = idle_thing.one.id }
+  labels   = { one = idle_thing.one.id, two = "number ${idle_thing.one.generation}" }
 }
 """
     terraform.write(thing() + other)
     changes = {change["address"]: change["change"] for change in terraform.plan()["resource_changes"]}
     unknown = changes["idle_thing.two"]["after_unknown"]
     assert (unknown["text"], unknown["anything"], unknown["labels"]["one"], unknown["id"]) == (True,) * 4
+    # Of this one Terraform tells how it begins, too.
+    assert unknown["labels"]["two"] is True
     terraform.apply()
     assert terraform.kept("second")["text"] == "first 1"
     assert terraform.state()["idle_thing.two"]["anything"] == 1
+    assert terraform.state()["idle_thing.two"]["labels"] == {"one": "first", "two": "number 1"}
     # What changes with the first is unknown again, and what doesn't is known.
     terraform.write(thing(text="changed") + other)
     changes = {change["address"]: change["change"] for change in terraform.plan()["resource_changes"]}

@@ -107,7 +107,13 @@ def test_the_examples_of_the_pages_are_applied(terraform, project, cluster, post
     assert outputs["backend"] == "vault" and "CREATE TABLE people" in outputs["plan"]
     terraform.apply()
     assert terraform.actions() == {}
-    imported = (EXAMPLES / "resources/whimbrel_environment/import.sh").read_text().splitlines()[-1].split()
-    terraform.run("state", "rm", "whimbrel_environment.shop")
-    terraform.run(*[word.replace("https://git.example.org/acme/shop.git", str(project.folder)) for word in imported[1:]])
+    kept = terraform.state()
+    for kind in ("whimbrel_environment", "whimbrel_migration"):
+        imported = (EXAMPLES / f"resources/{kind}/import.sh").read_text().splitlines()[-1]
+        for literal, here in said.items():
+            imported = imported.replace(literal, here)
+        _, *words = imported.split()
+        terraform.run("state", "rm", words[1])
+        terraform.run(*words)
+    assert terraform.state().keys() == kept.keys()
     assert terraform.state()["whimbrel_environment.shop"]["applied"] == 1

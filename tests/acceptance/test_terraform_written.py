@@ -214,8 +214,9 @@ def test_a_server_grants_no_more_than_its_document_says(terraform, writing, sqli
         assert f"`{part}` can't be said to a server" in said and f"{part} =" in said, said
     said = refused(migration(more='  parameters = { schema = "other" }'))
     assert "parameter `schema` is the server's to say" in said and "parameters =" in said
-    said = refused(migration(more='  database = "stock"'))
-    assert "has no database `stock`" in said and "database " in said
+    for name, instead in (("stock", "there is `main`"), ("mian", "did you mean `main`?")):
+        said = refused(migration(more=f'  database = "{name}"'))
+        assert f"has no database `{name}`" in said and "database " in said and instead in said, said
     said = refused(migration().replace('"dev"', '"prod"'))
     assert "takes no migrations for `prod`" in said and "alias" in said and "environment =" in said
     said = refused(migration(), endpoint(server) + 'project = "network"\n')
@@ -239,10 +240,15 @@ def test_whose_a_database_is_the_server_says(terraform, serve, document, whimbre
     sqlite.file.unlink()
     terraform.apply()
     assert sqlite.rows("SELECT project, environment FROM whimbrel_owner") == [("network", "dev")]
+    # Who says it says the same, as without a server.
+    for name, code in (("network", 0), ("billing", 1)):
+        text = migration("0002-orders", "orders") + migration("0003-carts", "carts", called="carts")
+        terraform.write(text, provider=f'endpoint = "http://{server.place}"\nproject = "{name}"')
+        ended = terraform.run("plan", "-no-color", code=code)
+        assert "belongs to project `network` of the server, not to `billing`" in ended.err or not code
+        terraform.apply(code=code)
+    assert sqlite.tables() == {"orders", "carts"}
     server.end()
-
-
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%LOCK TABLE gate%'"
 
 
 def test_an_order_is_waited_for_as_long_as_it_takes_and_given_once(terraform, writing, postgres):
@@ -258,7 +264,7 @@ def test_an_order_is_waited_for_as_long_as_it_takes_and_given_once(terraform, wr
     with postgres.cluster.connect(postgres.name) as other, other.transaction():
         other.execute("LOCK TABLE gate IN ACCESS EXCLUSIVE MODE")
         started = terraform.start("apply", "-auto-approve", "-no-color")
-        eventually(lambda: postgres.rows(WAITING), "the migration waits")
+        eventually(lambda: postgres.waits("LOCK TABLE gate"), "the migration waits")
         # Longer than an answer is waited for, also by Terraform, which came first.
         assert order(202) == {"environment": "dev", "migration": "0001-people"}
     terraform.end(started)
@@ -279,7 +285,7 @@ def test_an_ending_server_lets_a_migration_come_to_its_end(terraform, writing, p
     with postgres.cluster.connect(postgres.name) as other, other.transaction():
         other.execute("LOCK TABLE gate IN ACCESS EXCLUSIVE MODE")
         started = terraform.start("apply", "-auto-approve", "-no-color")
-        eventually(lambda: postgres.rows(WAITING), "the migration waits")
+        eventually(lambda: postgres.waits("LOCK TABLE gate"), "the migration waits")
         os.killpg(started.pid, signal.SIGKILL)
         terraform.end(started, code=-9)
         server.running.terminate()

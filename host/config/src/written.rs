@@ -8,21 +8,22 @@ use whimbrel_core::digest::Digest;
 
 use crate::tree::{Entry, EntryKind, SourceError, SourceTree, check_path};
 
-/// Texts by path. Clones share them. What was written once has the same identity when it is written again, so that a
+/// Files by path. Clones share them. What was written once has the same identity when it is written again, so that a
 /// cache knows it.
 #[derive(Clone, Default)]
 pub struct WrittenTree(Arc<BTreeMap<String, Written>>);
 
 struct Written {
-    text: String,
+    bytes: Vec<u8>,
     identity: String,
 }
 
-impl FromIterator<(String, String)> for WrittenTree {
-    fn from_iter<T: IntoIterator<Item = (String, String)>>(files: T) -> Self {
-        let files = files.into_iter().map(|(path, text)| {
-            let identity = Digest::of(text.as_bytes()).to_string();
-            (path, Written { text, identity })
+impl<B: Into<Vec<u8>>> FromIterator<(String, B)> for WrittenTree {
+    fn from_iter<T: IntoIterator<Item = (String, B)>>(files: T) -> Self {
+        let files = files.into_iter().map(|(path, bytes)| {
+            let bytes = bytes.into();
+            let identity = Digest::of(&bytes).to_string();
+            (path, Written { bytes, identity })
         });
         Self(Arc::new(files.collect()))
     }
@@ -48,7 +49,7 @@ impl SourceTree for WrittenTree {
         for (rest, written) in self.below(folder) {
             let (name, kind, size) = match rest.split_once('/') {
                 Some((name, _)) => (name, EntryKind::Folder, 0),
-                None => (rest, EntryKind::File, written.text.len() as u64),
+                None => (rest, EntryKind::File, written.bytes.len() as u64),
             };
             let name = name.to_owned();
             entries.insert(name.clone(), Entry { name, kind, size });
@@ -63,13 +64,13 @@ impl SourceTree for WrittenTree {
         check_path(path)?;
         let written = self.0.get(path);
         let written = written.ok_or_else(|| SourceError::Missing(path.to_owned()))?;
-        if written.text.len() as u64 > limit {
+        if written.bytes.len() as u64 > limit {
             return Err(SourceError::TooLarge {
                 path: path.to_owned(),
                 limit,
             });
         }
-        Ok(written.text.clone().into_bytes())
+        Ok(written.bytes.clone())
     }
 
     fn identity(&self, path: &str) -> Option<String> {

@@ -1,4 +1,25 @@
-//! The nearest valid name to one that was mistyped.
+//! What to say about a name that there isn't: the nearest one, or those that there are.
+
+/// What to do about a name that isn't there: the one that was probably meant, else those that there are. Nothing where there
+/// are none.
+#[must_use]
+pub fn instead<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    if let Some(name) = nearest(word, candidates.clone()) {
+        return Some(format!("did you mean `{name}`?"));
+    }
+    let names: Vec<String> = candidates
+        .into_iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("there is {one}")),
+        several => Some(format!("there are {}", several.join(", "))),
+    }
+}
 
 /// The candidate most similar to a word, if one is similar enough to be what was meant.
 #[must_use]
@@ -21,7 +42,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{instead, nearest};
 
     #[test]
     fn finds_what_was_meant() {
@@ -30,6 +51,21 @@ mod tests {
         assert_eq!(nearest("chekcs", names), Some("checks"));
         assert_eq!(nearest("dependson", names), Some("dependsOn"));
         assert_eq!(nearest("depends", names), Some("dependsOn"));
+    }
+
+    #[test]
+    fn names_what_there_is_where_nothing_is_near() {
+        let said = |word, names: &[&str]| instead(word, names.iter().copied());
+        assert_eq!(
+            said("mian", &["main", "stock"]).unwrap(),
+            "did you mean `main`?"
+        );
+        assert_eq!(
+            said("shop", &["main", "stock"]).unwrap(),
+            "there are `main`, `stock`"
+        );
+        assert_eq!(said("shop", &["main"]).unwrap(), "there is `main`");
+        assert_eq!(said("shop", &[]), None);
     }
 
     #[test]

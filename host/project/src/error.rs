@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use whimbrel_config::Problems;
+use whimbrel_core::environment::Environment;
 use whimbrel_core::fault::{Fault, Retry};
 use whimbrel_core::name::{DatabaseName, EnvironmentName, TargetName};
+use whimbrel_core::suggestion::instead;
 use whimbrel_database::history::HistoryError;
 use whimbrel_database::{DatabaseError, EndpointError};
 use whimbrel_git::{GitError, RemoteError, SignatureError};
@@ -72,8 +74,6 @@ pub enum ProjectError {
         name: String,
         /// The ones that there are.
         known: Vec<EnvironmentName>,
-        /// The most similar one.
-        nearest: Option<String>,
     },
     /// There is no such database.
     #[error("the environment `{environment}` has no database called `{name}`")]
@@ -82,8 +82,8 @@ pub enum ProjectError {
         environment: EnvironmentName,
         /// What was asked for.
         name: DatabaseName,
-        /// The most similar one.
-        nearest: Option<String>,
+        /// The ones that there are.
+        known: Vec<DatabaseName>,
     },
     /// There is no such target.
     #[error("the environment `{environment}` has no target {target}")]
@@ -143,14 +143,19 @@ impl ProjectError {
         }
     }
 
+    /// An environment has no such database.
+    #[must_use]
+    pub fn unknown_database(environment: &Environment, name: &DatabaseName) -> Self {
+        Self::UnknownDatabase {
+            environment: environment.name.clone(),
+            name: name.clone(),
+            known: environment.databases.keys().cloned().collect(),
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let meant = |nearest: &Option<String>| {
-            nearest
-                .as_ref()
-                .map(|name| format!("did you mean `{name}`?"))
-        };
         match self {
             Self::Remote(error) => error.hint(),
             Self::Access(fault) => fault.hint.clone(),
@@ -165,15 +170,13 @@ impl ProjectError {
             Self::NoRepository { .. } => {
                 Some("leave the revision out, or run `git init` and commit".to_owned())
             }
-            Self::UnknownEnvironment { known, nearest, .. } => meant(nearest).or_else(|| {
-                let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-                Some(if names.is_empty() {
-                    "the project defines none that isn't abstract".to_owned()
-                } else {
-                    format!("there are {}", names.join(", "))
-                })
-            }),
-            Self::UnknownDatabase { nearest, .. } => meant(nearest),
+            Self::UnknownEnvironment { name, known, .. } => {
+                instead(name, known.iter().map(EnvironmentName::as_str))
+                    .or_else(|| Some("the project defines none that isn't abstract".to_owned()))
+            }
+            Self::UnknownDatabase { name, known, .. } => {
+                instead(name.as_str(), known.iter().map(DatabaseName::as_str))
+            }
             Self::ControlDefinitions { .. } => Some(
                 "they are read from there, not from what is here; `--control-ref REF` reads them elsewhere"
                     .to_owned(),

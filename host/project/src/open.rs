@@ -12,7 +12,6 @@ use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 use whimbrel_core::order;
 use whimbrel_core::plan::DesiredMigration;
 use whimbrel_core::project::Project;
-use whimbrel_core::suggestion::nearest;
 use whimbrel_git::{Authorship, Repository, SigningKey};
 
 use crate::control::Control;
@@ -231,8 +230,6 @@ pub(crate) fn environment_of<'a>(
         .ok_or_else(|| ProjectError::UnknownEnvironment {
             name: name.to_owned(),
             known: environments.keys().cloned().collect(),
-            nearest: nearest(name, environments.keys().map(EnvironmentName::as_str))
-                .map(str::to_owned),
         })
 }
 

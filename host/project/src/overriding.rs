@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use whimbrel_core::environment::{DatabaseSpec, Environment, ValueSource};
 use whimbrel_core::name::DatabaseName;
-use whimbrel_core::suggestion::nearest;
 
 use crate::{Opening, ProjectError};
 
@@ -57,15 +56,7 @@ impl Override {
                 Some(database) => said.apply(database),
                 None => {
                     let Some(url) = said.url.clone() else {
-                        return Err(ProjectError::UnknownDatabase {
-                            environment: environment.name.clone(),
-                            name: name.clone(),
-                            nearest: nearest(
-                                name.as_str(),
-                                environment.databases.keys().map(DatabaseName::as_str),
-                            )
-                            .map(str::to_owned),
-                        });
+                        return Err(ProjectError::unknown_database(environment, name));
                     };
                     let mut database = DatabaseSpec {
                         url,

@@ -6,7 +6,6 @@ use std::path::Path;
 use whimbrel_core::environment::{DatabaseSpec, Environment, ForEach};
 use whimbrel_core::name::{DatabaseName, TargetName};
 use whimbrel_core::statement::Dialect;
-use whimbrel_core::suggestion::nearest;
 use whimbrel_core::template::Values;
 use whimbrel_database::{Command, Endpoint, Session, SessionSettings};
 use whimbrel_secrets::Resolver;
@@ -285,18 +284,8 @@ impl Targets {
     }
 
     fn spec(&self, database: &DatabaseName) -> Result<&DatabaseSpec, ProjectError> {
-        let databases = &self.environment.databases;
-        databases
-            .get(database)
-            .ok_or_else(|| ProjectError::UnknownDatabase {
-                environment: self.environment.name.clone(),
-                name: database.clone(),
-                nearest: nearest(
-                    database.as_str(),
-                    databases.keys().map(DatabaseName::as_str),
-                )
-                .map(str::to_owned),
-            })
+        let spec = self.environment.databases.get(database);
+        spec.ok_or_else(|| ProjectError::unknown_database(&self.environment, database))
     }
 }
 

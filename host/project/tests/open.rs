@@ -130,7 +130,7 @@ fn what_is_not_there_is_said_with_a_hint() {
     let error = project.environment("dve").unwrap_err();
     assert_eq!(error.hint().unwrap(), "did you mean `dev`?");
     let error = project.environment("production").unwrap_err();
-    assert_eq!(error.hint().unwrap(), "there are `dev`");
+    assert_eq!(error.hint().unwrap(), "there is `dev`");
     assert!(!error.is_temporary());
 
     let folder = tempfile::tempdir().unwrap();

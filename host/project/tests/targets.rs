@@ -133,6 +133,8 @@ async fn an_unknown_database_is_suggested() {
     let shop = Shop::new();
     let error = list(&shop, &["shpo"]).await.unwrap_err();
     assert_eq!(error.hint().unwrap(), "did you mean `shop`?");
+    let error = list(&shop, &["stock"]).await.unwrap_err();
+    assert_eq!(error.hint().unwrap(), "there is `shop`");
 }
 
 #[tokio::test]

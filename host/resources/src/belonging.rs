@@ -23,29 +23,23 @@ impl Belonging {
         Self(Some(project))
     }
 
-    /// Reads `project` of the provider.
+    /// Reads `project` of the provider; none if it isn't said.
     ///
     /// # Errors
-    /// It is no name, or a server is asked, which knows its projects.
-    pub fn read(config: &Value) -> Answer<Self> {
+    /// It is no name.
+    pub fn read(config: &Value) -> Answer<Option<Self>> {
         let null = Value::Null;
         let said = config.get("project").unwrap_or(&null);
-        let endpoint = config.get("endpoint").unwrap_or(&null);
-        let wrong = |summary: &str, detail: String| {
+        let wrong = |detail: String| {
+            let summary = "No name of a project";
             Err(vec![Diagnostic::error(summary, detail).at("/project")])
         };
-        if said.is_null() {
-            return Ok(Self::default());
-        }
-        if !endpoint.is_null() {
-            let detail = "The server at `endpoint` says what its projects are called, also what migrations belong to that are written for it.".to_owned();
-            return wrong("A project for nobody", detail);
-        }
         match said.as_str().map(str::parse) {
-            _ if said.is_unknown() => Ok(Self(None)),
-            Some(Ok(name)) => Ok(Self(Some(name))),
-            Some(Err(error)) => wrong("No name of a project", format!("It is wrong: {error}.")),
-            None => wrong("No name of a project", "It is no text.".to_owned()),
+            _ if said.is_null() => Ok(None),
+            _ if said.is_unknown() => Ok(Some(Self(None))),
+            Some(Ok(name)) => Ok(Some(Self(Some(name)))),
+            Some(Err(error)) => wrong(format!("It is wrong: {error}.")),
+            None => wrong("It is no text.".to_owned()),
         }
     }
 
@@ -66,11 +60,13 @@ mod tests {
     use super::Belonging;
     use whimbrel_terraform::Value;
 
-    fn read(project: Value, endpoint: Value) -> Result<String, String> {
-        let config = Value::object([("project", project), ("endpoint", endpoint)]);
+    fn read(project: Value) -> Result<Option<String>, String> {
+        let config = Value::object([("project", project)]);
         let belonging = Belonging::read(&config).map_err(|all| format!("{all:?}"))?;
-        let project = belonging.project().map_err(|fault| fault.message)?;
-        Ok(project.to_string())
+        let project = belonging.as_ref().map(Belonging::project).transpose();
+        Ok(project
+            .map_err(|fault| fault.message)?
+            .map(ToString::to_string))
     }
 
     fn text(text: &str) -> Value {
@@ -79,16 +75,14 @@ mod tests {
 
     #[test]
     fn it_is_said_or_terraform() {
-        assert_eq!(read(Value::Null, Value::Null).unwrap(), "terraform");
-        assert_eq!(read(text("network"), Value::Null).unwrap(), "network");
-        let unknown = read(Value::Unknown, Value::Null).unwrap_err();
+        assert_eq!(read(Value::Null).unwrap(), None);
+        assert_eq!(
+            Belonging::default().project().unwrap().as_str(),
+            "terraform"
+        );
+        assert_eq!(read(text("network")).unwrap().unwrap(), "network");
+        let unknown = read(Value::Unknown).unwrap_err();
         assert!(unknown.contains("isn't known yet"), "{unknown}");
-        for (project, endpoint) in [
-            (text("No Name"), Value::Null),
-            (text("network"), text("unix:/s")),
-        ] {
-            assert!(read(project, endpoint).unwrap_err().contains("/project"));
-        }
-        assert!(read(Value::Null, text("unix:/s")).is_ok());
+        assert!(read(text("No Name")).unwrap_err().contains("/project"));
     }
 }

@@ -171,9 +171,10 @@ impl Provider for Resources {
             plugin.configure(&own).await.map_err(said)?;
         }
         let scrubber = self.engine.context.scrubber().clone();
+        let belonging = Belonging::read(&config)?;
         let settled = Settled {
-            there: There::new(Endpoint::read(&config)?, scrubber),
-            belonging: Belonging::read(&config)?,
+            there: There::new(Endpoint::read(&config)?, belonging.clone(), scrubber),
+            belonging: belonging.unwrap_or_default(),
             config,
         };
         let configured = self.configured.write();

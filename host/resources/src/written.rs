@@ -9,6 +9,7 @@ use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::lineage::AbsentRule;
 use whimbrel_core::name::{EnvironmentName, ProjectName};
 use whimbrel_core::policy::ApplyRule;
+use whimbrel_core::suggestion::instead;
 use whimbrel_engine::{Audience, Context, Selection};
 use whimbrel_plugin::ResourceEngine;
 use whimbrel_project::{Control, Place, Verification};
@@ -81,14 +82,17 @@ impl EnvironmentDocument {
             }
         }
         for migration in migrations {
-            let name = &migration.database;
-            let database = environment.databases.get(name);
-            if database.is_none_or(|database| database.for_each.is_some()) {
+            let name = migration.database.as_str();
+            let databases = environment.databases.iter();
+            let single = databases.filter(|(_, database)| database.for_each.is_none());
+            let known = single.map(|(known, _)| known.as_str());
+            if !known.clone().any(|known| known == name) {
                 let environment = &environment.name;
                 let message =
                     format!("`{environment}` of the server has no database `{name}` for this");
                 return Err(Fault {
                     pointer: Some("/database".to_owned()),
+                    hint: instead(name, known),
                     ..Fault::new(FaultClass::Invalid, "written.database", message)
                 });
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use whimbrel_core::fault::{Fault, FaultClass};
+use whimbrel_core::name::ProjectName;
 use whimbrel_engine::Audience;
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
 use whimbrel_signal::{Bus, Scrubber};
@@ -24,13 +25,32 @@ pub trait Writing: Send + Sync {
 
 /// An environment whose migrations clients write.
 #[derive(Clone)]
-pub struct Written(Arc<dyn Writing>);
+pub struct Written {
+    project: ProjectName,
+    writing: Arc<dyn Writing>,
+}
 
 impl Written {
-    /// One with this engine.
+    /// One of this project with this engine.
     #[must_use]
-    pub fn new(writing: Arc<dyn Writing>) -> Self {
-        Self(writing)
+    pub fn new(project: ProjectName, writing: Arc<dyn Writing>) -> Self {
+        Self { project, writing }
+    }
+
+    /// Refuses who means another project.
+    pub(crate) fn require(&self, environment: &str, said: &str) -> Result<(), Fault> {
+        let project = &self.project;
+        if project.as_str() == said {
+            return Ok(());
+        }
+        let message = format!(
+            "what clients write for `{environment}` belongs to project `{project}` of the server, not to `{said}`"
+        );
+        Err(
+            Fault::new(FaultClass::Denied, "written.project", message).with_hint(format!(
+                "leave `project` out, or write `project = \"{project}\"`"
+            )),
+        )
     }
 
     /// Answers a question on behalf of somebody.
@@ -81,7 +101,7 @@ impl Written {
             listeners: Arc::clone(&server.listeners),
             scrubber: server.context.scrubber().clone(),
         };
-        self.0.engine(by, Arc::new(hearing))
+        self.writing.engine(by, Arc::new(hearing))
     }
 }
 

@@ -53,7 +53,9 @@ class Cluster:
         self._run("initdb", "--pgdata", self._data, "--username", self.user, "--auth", "scram-sha-256", "--pwfile",
                   password, "--encoding", "UTF8", "--no-sync", "--locale", "C")
         self._run("pg_ctl", "start", "--wait", "--silent", "--pgdata", self._data, "--log", self.folder / "log",
-                  "--options", f"-c listen_addresses='' -k {self.folder} -c max_connections=200 -c fsync=off")
+                  "--options", f"-c listen_addresses='' -k {self.folder} -c max_connections=200 -c fsync=off "
+                  # A line says in which database, since there are many.
+                  "-c log_line_prefix='%m [%p] in %d: '")
         self._users()
 
     def _file(self, name, content):

@@ -60,6 +60,11 @@ class PostgresTarget:
         with self.cluster.connect(self.name) as connection:
             connection.execute(sql)
 
+    def waits(self, text):
+        """Whether a statement with this text waits for a lock."""
+        return self.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() "
+                         f"AND query ILIKE '%{text}%'") != []
+
     def tables(self):
         """The names of the user's tables."""
         rows = self.rows("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")

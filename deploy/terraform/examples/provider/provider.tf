@@ -12,4 +12,10 @@ provider "whimbrel" {
     username    = "migrator"
     password    = "secret://env/SHOP_PASSWORD"
   }
+  database {
+    environment = "reporting"
+    name        = "main"
+    username    = "migrator"
+    password    = "secret://env/REPORTING_PASSWORD"
+  }
 }

@@ -107,6 +107,13 @@ fn mistakes_on_the_command_line_end_with_64_and_advice() {
     }
     let ended = project.run(&["plan", "--environment", "dew"]);
     assert!(ended.err.contains("hint: did you mean `dev`?"), "{ended}");
+    for (name, hint) in [
+        ("mian", "hint: did you mean `main`?"),
+        ("stock", "hint: there is `main`"),
+    ] {
+        let ended = project.run(&["plan", "--database", name]);
+        assert!(ended.err.contains(hint), "{ended}");
+    }
 }
 
 #[test]

@@ -5,39 +5,47 @@
 
 use std::collections::BTreeMap;
 
-use whimbrel_config::{Entry, EntryKind, LoadOptions, SourceError, SourceTree, check_path};
+use whimbrel_config::{Entry, LoadOptions, SourceError, SourceTree, WrittenTree};
 
-/// Files by path; folders are what their paths say.
+/// Files by path, as a case adds to them; folders are what their paths say.
 #[derive(Clone, Default)]
 pub struct MemoryTree {
     files: BTreeMap<String, Vec<u8>>,
+    tree: WrittenTree,
+}
+
+impl From<BTreeMap<String, Vec<u8>>> for MemoryTree {
+    fn from(files: BTreeMap<String, Vec<u8>>) -> Self {
+        let tree = files.clone().into_iter().collect();
+        Self { files, tree }
+    }
 }
 
 impl MemoryTree {
     /// Files written one after the other, each after a line `=== PATH`.
     pub fn parse(text: &str) -> Self {
-        let mut tree = Self::default();
+        let mut files = BTreeMap::<String, Vec<u8>>::new();
         let mut path = String::new();
         for line in text.split_inclusive('\n') {
             match line.strip_prefix("=== ") {
                 Some(name) => {
                     path = name.trim_end().to_owned();
-                    tree.files.insert(path.clone(), Vec::new());
+                    files.insert(path.clone(), Vec::new());
                 }
                 None => {
-                    if let Some(file) = tree.files.get_mut(&path) {
+                    if let Some(file) = files.get_mut(&path) {
                         file.extend_from_slice(line.as_bytes());
                     }
                 }
             }
         }
-        tree
+        files.into()
     }
 
     /// The same, with a file written or replaced.
     pub fn with(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.to_owned(), text.as_ref().to_vec());
-        self
+        self.files.into()
     }
 
     /// The same, with the files of another tree; an empty one takes a file away.
@@ -49,44 +57,17 @@ impl MemoryTree {
                 self.files.insert(path, bytes);
             }
         }
-        self
+        self.files.into()
     }
 }
 
 impl SourceTree for MemoryTree {
     fn entries(&self, folder: &str) -> Result<Vec<Entry>, SourceError> {
-        check_path(folder)?;
-        let prefix = format!("{folder}/");
-        let mut entries = BTreeMap::new();
-        for (path, bytes) in &self.files {
-            let Some(rest) = path.strip_prefix(&prefix) else {
-                continue;
-            };
-            let (name, kind) = match rest.split_once('/') {
-                Some((name, _)) => (name, EntryKind::Folder),
-                None => (rest, EntryKind::File),
-            };
-            let size = bytes.len() as u64;
-            let name = name.to_owned();
-            entries.insert(name.clone(), Entry { name, kind, size });
-        }
-        if entries.is_empty() {
-            return Err(SourceError::Missing(folder.to_owned()));
-        }
-        Ok(entries.into_values().collect())
+        self.tree.entries(folder)
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
-        check_path(path)?;
-        let bytes = self.files.get(path).cloned();
-        let bytes = bytes.ok_or_else(|| SourceError::Missing(path.to_owned()))?;
-        if bytes.len() as u64 > limit {
-            return Err(SourceError::TooLarge {
-                path: path.to_owned(),
-                limit,
-            });
-        }
-        Ok(bytes)
+        self.tree.read(path, limit)
     }
 }
 

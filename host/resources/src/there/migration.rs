@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use whimbrel_core::fault::{Fault, FaultClass};
-use whimbrel_core::name::{DatabaseName, MigrationName};
+use whimbrel_core::name::{DatabaseName, MigrationName, ProjectName};
 use whimbrel_plugin::EngineQuestion;
 use whimbrel_server::client::escaped;
 
@@ -18,7 +18,7 @@ pub enum Said<'r> {
     Name(&'r MigrationName, &'r DatabaseName),
 }
 
-/// Answers.
+/// Answers. What it belongs to, the server knows; a project that is said has to be that.
 ///
 /// # Errors
 /// It can't be answered, or what was ordered wasn't done.
@@ -26,6 +26,7 @@ pub async fn answer(
     server: &Server,
     question: EngineQuestion,
     terms: &Terms,
+    project: Option<&ProjectName>,
     said: Said<'_>,
 ) -> Result<Json, Fault> {
     require_own_database(terms)?;
@@ -43,6 +44,9 @@ pub async fn answer(
         }) = said
         {
             fields.insert("down".to_owned(), json!(down));
+        }
+        if let Some(project) = project {
+            fields.insert("project".to_owned(), json!(project));
         }
         fields.insert("parameters".to_owned(), json!(terms.parameters));
         let confirmed = terms.allow_destructive;

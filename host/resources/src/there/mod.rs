@@ -20,6 +20,7 @@ use whimbrel_secrets::Resolver;
 use whimbrel_server::client::{Client, Place};
 use whimbrel_signal::Scrubber;
 
+use crate::belonging::Belonging;
 use crate::endpoint::Endpoint;
 use crate::failure::of_class;
 use crate::request::Request;
@@ -30,6 +31,8 @@ use server::Server;
 #[derive(Clone)]
 pub struct There {
     at: Option<(Place, Option<SecretReference>)>,
+    /// What migrations that are written in Terraform belong to, where that is said.
+    belonging: Option<Belonging>,
     resolver: Resolver,
     looked: Arc<Mutex<Vec<(String, Instant)>>>,
 }
@@ -37,7 +40,11 @@ pub struct There {
 impl There {
     /// The server that is meant; none if this process does the work.
     #[must_use]
-    pub fn new(endpoint: Endpoint, scrubber: Scrubber) -> Option<Self> {
+    pub fn new(
+        endpoint: Endpoint,
+        belonging: Option<Belonging>,
+        scrubber: Scrubber,
+    ) -> Option<Self> {
         let at = match endpoint {
             Endpoint::Here => return None,
             Endpoint::Unknown => None,
@@ -45,6 +52,7 @@ impl There {
         };
         Some(Self {
             at,
+            belonging,
             resolver: Resolver::new(Path::new("."), scrubber),
             looked: Arc::default(),
         })
@@ -85,17 +93,15 @@ impl There {
             environment: request.terms().environment.to_string(),
             looked: Arc::clone(&self.looked),
         };
-        match request {
+        let (terms, said) = match request {
             Request::Project(terms, asked) => {
-                project::answer(&server, question, terms, asked).await
+                return project::answer(&server, question, terms, asked).await;
             }
-            Request::Migration(terms, migration) => {
-                migration::answer(&server, question, terms, Said::Whole(migration)).await
-            }
-            Request::Recorded(terms, name, database) => {
-                migration::answer(&server, question, terms, Said::Name(name, database)).await
-            }
-        }
+            Request::Migration(terms, migration) => (terms, Said::Whole(migration)),
+            Request::Recorded(terms, name, database) => (terms, Said::Name(name, database)),
+        };
+        let project = self.belonging.as_ref().map(Belonging::project);
+        migration::answer(&server, question, terms, project.transpose()?, said).await
     }
 
     async fn token(&self, reference: &SecretReference) -> Result<secrecy::SecretString, Fault> {

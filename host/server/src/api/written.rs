@@ -28,6 +28,9 @@ use crate::written::{Written, told};
 struct Body {
     name: String,
     database: String,
+    /// What the client takes it to belong to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     up: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +81,9 @@ pub(super) async fn look(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let written = find(&server, &environment)?;
-    let request = read::<Body>(&headers, body)?.request(&environment);
+    let body = read::<Body>(&headers, body)?;
+    require(&server, &written, &environment, &body)?;
+    let request = body.request(&environment);
     let answer = written.look(&server, question, request, &caller.name).await;
     answered(&server, answer)
 }
@@ -94,6 +99,7 @@ pub(super) async fn order(
 ) -> Result<Response, Problem> {
     let written = find(&server, &environment)?;
     let body = read::<Body>(&headers, body)?;
+    require(&server, &written, &environment, &body)?;
     let key = key(&server, &headers, &caller)?;
     let key = key.ok_or_else(|| {
         Problem::bad("an order about a migration that is written here needs an `Idempotency-Key`")
@@ -126,12 +132,25 @@ fn find(server: &Server, name: &str) -> Result<Written, Problem> {
     })
 }
 
+fn require(
+    server: &Server,
+    written: &Written,
+    environment: &str,
+    body: &Body,
+) -> Result<(), Problem> {
+    let Some(said) = &body.project else {
+        return Ok(());
+    };
+    let required = written.require(environment, said);
+    required.map_err(|fault| problem(server, &fault))
+}
+
 fn answered(server: &Server, answer: Result<Json, Fault>) -> Result<Response, Problem> {
-    match answer {
-        Ok(document) => Ok(said(server, &document.to_string())),
-        Err(fault) => {
-            let problem = Problem::of_fault(&fault, told(&fault, server.context.scrubber()));
-            Err(problem.scrubbed(server.context.scrubber()))
-        }
-    }
+    let document = answer.map_err(|fault| problem(server, &fault))?;
+    Ok(said(server, &document.to_string()))
+}
+
+fn problem(server: &Server, fault: &Fault) -> Problem {
+    let scrubber = server.context.scrubber();
+    Problem::of_fault(fault, told(fault, scrubber)).scrubbed(scrubber)
 }

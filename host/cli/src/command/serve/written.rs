@@ -34,7 +34,8 @@ pub(super) fn read(
             fault.hint.into_iter().fold(error, CliError::hint)
         };
         let name = document.name(project).map_err(wrong)?.to_string();
-        let written = Written::new(writing(context.clone(), project.clone(), document));
+        let writing = writing(context.clone(), project.clone(), document);
+        let written = Written::new(project.clone(), writing);
         if all.insert(name.clone(), written).is_some() {
             return Err(CliError::usage(format!(
                 "two environments that clients write are called `{name}`"
