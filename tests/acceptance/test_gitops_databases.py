@@ -1,5 +1,7 @@
 """A push concerns the databases whose definitions it changes: for it alone, no other one is asked."""
 
+import json
+
 import pytest
 from support.git_host import push
 from support.waiting import eventually
@@ -75,6 +77,36 @@ def test_what_counts_for_all_databases_asks_all(hosted, two, cluster, postgres):
         server.ring("shop")
         two.stands(server, commit)
     assert postgres.tables() == {"accounts", "entries"}
+    hosted.end(server)
+
+
+def test_a_value_that_changed_elsewhere_asks_all(hosted, two, cluster, postgres, tmp_path):
+    state = tmp_path / "terraform.tfstate"
+
+    def say(color):
+        outputs = {"color": {"value": color, "type": "string"}}
+        state.write_text(json.dumps({"version": 4, "terraform_version": "1.11.0", "serial": 1, "lineage": "shop",
+                                     "outputs": outputs, "resources": []}))
+
+    def change(text):
+        """A commit that changes no definition."""
+        hosted.project.write("README.md", text)
+        return two.push(server)
+
+    say("red")
+    grants = {"files": [str(tmp_path)]}
+    hosted.project.declare(plugins={"terraform-state": {"builtin": "terraform-state", "grants": grants}})
+    two.declare(parameters={"color": {"secret": "terraform", "path": "color"}}, secrets={
+        "terraform": {"plugin": "terraform-state", "with": {"from": {"local": {"path": str(state)}}}}})
+    hosted.publish("Colors")
+    server = hosted.serve()
+    with cluster.without(postgres.name):
+        two.stands(server, change("A shop."))
+        say("blue")
+        commit = change("A blue shop.")
+        server.phase("retrying")
+    server.ring("shop")
+    two.stands(server, commit)
     hosted.end(server)
 
 

@@ -44,7 +44,7 @@ def test_of_a_database(serve, project, declared):
     for database in ("shop", "crm"):
         measured(project, database)
     server = serve()
-    server.phase("failed")
+    run = server.phase("failed")["lastRun"]
     for database in ("shop", "crm"):
         assert of(server, "database", database) == OF_A_DATABASE
     project.environment("dev", {"shop": shop})
@@ -52,7 +52,10 @@ def test_of_a_database(serve, project, declared):
         project.remove(f"migrations/000{number}-crm.yaml")
     server.ring()
     eventually(lambda: not of(server, "database", "crm"), "nothing is left of `crm`")
-    assert of(server, "database", "shop") == OF_A_DATABASE
+    # Without `crm` it is another plan, which is run: while its migration runs again, that hasn't failed.
+    eventually(lambda: server.environment()["lastRun"] != run, "what is left runs again")
+    server.phase("failed")
+    assert of(server, "database", "shop") == OF_A_DATABASE and not of(server, "database", "crm")
     # It is shown again when it is there again, whatever its history says.
     project.environment("dev", {"shop": shop, "crm": crm})
     server.ring()

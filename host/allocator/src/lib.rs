@@ -4,11 +4,14 @@
 //! allocator's. A service lives for weeks, mostly at rest. One allocator serves both when it is told which of them it is in
 //! (docs/benchmarks.md).
 
+mod code;
+
 use std::cell::Cell;
 use std::ffi::c_long;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub use code::let_go as let_go_of_code;
 pub use mimalloc::MiMalloc as Allocator;
 
 /// `mi_option_purge_delay` of mimalloc's `mi_option_t` (include/mimalloc.h of version 3), in milliseconds.
@@ -68,9 +71,15 @@ fn small_pages() {
 #[cfg(not(target_os = "linux"))]
 fn small_pages() {}
 
+/// Whether this process is a service.
+#[must_use]
+pub fn is_service() -> bool {
+    IS_SERVICE.load(Ordering::Relaxed)
+}
+
 /// A thread goes to rest: in a service it gives back what it owns and others have freed since. Nobody else can.
 pub fn rest() {
-    if !IS_SERVICE.load(Ordering::Relaxed) {
+    if !is_service() {
         return;
     }
     let now = Instant::now();
@@ -83,8 +92,9 @@ pub fn rest() {
     });
 }
 
+/// The thread that calls it gives back what it owns and others have freed, however often it has looked of late.
 #[allow(unsafe_code)]
-fn collect() {
+pub fn collect() {
     // SAFETY: takes a flag, and looks only at the heap of the thread that calls it and at shared arenas under their locks.
     unsafe { libmimalloc_sys::mi_collect(true) }
 }

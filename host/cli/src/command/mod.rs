@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod approve;
+mod at_rest;
 mod baseline;
 mod completions;
 mod crds;
@@ -165,7 +166,11 @@ fn until_told(
         .build()
         .map_err(|error| CliError::failed(format!("the runtime can't be started: {error}")))?;
     let result = runtime.block_on(async {
-        let result = work.await;
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            never = at_rest::give_back(), if whimbrel_allocator::is_service() => match never {},
+        };
         output.closing().close().await;
         result
     });
