@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.aws import REGION
+from support.aws import REGION, PodIdentityAgent
 from support.canary import Canary
 from support.product import FAILED, RETRY
 
@@ -27,19 +27,20 @@ class Shop:
         key = reader["secret_access_key"]
         Canary.known("a secret access key", key)
 
-    def environment(self, path=None, **more):
+    def environment(self, path=None, credentials="environment", files=(), reach=(), **more):
         """An environment whose credentials are in the secret."""
         certificate = self.project.write("certificates/aws.pem", self.proxy.certificate.read_text())
         self.project.declare(plugins={"aws-secrets-manager": {"builtin": "aws-secrets-manager", "grants": {
             "clock": True, "environment": list(self.known),
-            "http": [{"to": "config:/endpoint", "ca": {"file": str(certificate)}}],
+            "files": [str(folder) for folder in files],
+            "http": [{"to": "config:/endpoint", "ca": {"file": str(certificate)}}] + [{"to": place} for place in reach],
         }}})
         reference = {"secret": "aws", "path": path or self.secret} | more
         url = f"postgres://localhost/{self.database}?host={self.cluster.folder}"
         self.project.environment("dev", {"shop": {
             "url": url, "username": reference | {"key": "username"}, "password": reference | {"key": "password"},
         }}, secrets={"aws": {"plugin": "aws-secrets-manager", "with": {
-            "region": REGION, "endpoint": self.proxy.address, "credentials": "environment",
+            "region": REGION, "endpoint": self.proxy.address, "credentials": credentials,
         }}})
         self.project.table("0001-people")
 
@@ -84,3 +85,40 @@ def test_throttled_and_broken_answers_are_tried_again(whimbrel, shop):
         shop.proxy.inject("/", fault, times=1)
     whimbrel.run("apply", "--environment", "dev", **shop.known)
     assert shop.tables() == 1
+
+
+def test_the_role_of_a_service_account(whimbrel, shop, aws, tmp_path):
+    """IRSA, with the variables that EKS sets in a pod."""
+    role = aws.role(f"account_{shop.database}", "secretsmanager:*")
+    token = tmp_path / "token"
+    token.write_text("a.token.of-elsewhere")
+    shop.known = {"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": str(token)}
+    source = {"webIdentity": {"endpoint": shop.proxy.address}}
+    shop.environment(credentials=source, files=[tmp_path])
+    aws.leave_unchecked(1)
+    whimbrel.run("apply", "--environment", "dev", **shop.known)
+    assert shop.tables() == 1
+    # The role, and the secret by its signature.
+    assert [seen["status"] for seen in shop.proxy.seen()] == [200, 200]
+
+
+def test_the_identity_of_a_pod(whimbrel, shop, aws, tmp_path):
+    """EKS Pod Identity, with the variables that its webhook sets."""
+    with PodIdentityAgent(aws.assumed(f"pod_{shop.database}", "secretsmanager:*")) as agent:
+        token = tmp_path / "token"
+        token.write_text(agent.token)
+        shop.known = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.address}/v1/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
+        }
+        shop.environment(credentials={"podIdentity": {}}, files=[tmp_path], reach=[f"{agent.address}/*"])
+        whimbrel.run("apply", "--environment", "dev", **shop.known)
+        assert shop.tables() == 1
+        assert agent.asked == [True]
+        # A token that the agent doesn't know opens nothing, and the secret isn't asked for.
+        before = len(shop.proxy.seen())
+        token.write_text(Canary.hatch("the token of another pod", plain=True).value)
+        ended = whimbrel.run("status", "--environment", "dev", code=None, **shop.known)
+        assert ended.code in (FAILED, RETRY)
+        assert "Pod Identity" in ended.said
+        assert len(shop.proxy.seen()) == before

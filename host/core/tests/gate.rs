@@ -39,20 +39,9 @@ fn change(name: &str, destructive: &[&str]) -> Change {
             locks: Vec::new(),
         }),
     };
-    let prepared = Prepared {
-        name: name.parse().unwrap(),
-        checksum: Checksum::w1(&json!(name)),
-        definition: json!({}),
-        parameters: BTreeMap::new(),
-        plugins: BTreeMap::new(),
-        depends_on: Vec::new(),
-        up: vec![operation.clone()],
-        down: Vec::new(),
-        irreversible: Vec::new(),
-        before: Vec::new(),
-        after: Vec::new(),
-        metrics: Vec::new(),
-    };
+    let checksum = Checksum::w1(&json!(name));
+    let mut prepared = Prepared::new(name.parse().unwrap(), checksum, json!({}));
+    prepared.up.push(operation.clone());
     Change {
         migration: prepared.name.clone(),
         checksum: prepared.checksum.clone(),

@@ -191,20 +191,7 @@ mod tests {
                 done: false,
                 operation,
             }],
-            prepared: Arc::new(Prepared {
-                name: name.parse().unwrap(),
-                checksum,
-                definition: json!({}),
-                parameters: BTreeMap::new(),
-                plugins: BTreeMap::new(),
-                depends_on: Vec::new(),
-                up: Vec::new(),
-                down: Vec::new(),
-                irreversible: Vec::new(),
-                before: Vec::new(),
-                after: Vec::new(),
-                metrics: Vec::new(),
-            }),
+            prepared: Arc::new(Prepared::new(name.parse().unwrap(), checksum, json!({}))),
         }
     }
 

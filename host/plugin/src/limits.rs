@@ -66,6 +66,8 @@ limits! {
         "How long a call that was asked to stop may go on: one batch, not more.";
     pooled_calls: u32 = 128,
         "Calls of small guests at once in one process; further ones wait. Each reserves addresses, not memory.";
+    pooled_ahead: u32 = 8,
+        "Instances that wait for a call in one process, beside those: made while another call waits for a server.";
     hostcall_bytes: usize = 32 << 20,
         "Bytes that cross from the guest in one call: a statement with its parameters, rows to insert.";
     result_bytes: usize = 16 << 20,

@@ -5,8 +5,9 @@
 //! addresses, not memory, but some machines allow few).
 
 use std::str::FromStr;
+use std::sync::Arc;
 
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -62,6 +63,8 @@ pub struct Room {
     linker: Linker<State>,
     ticker: Ticker,
     places: Semaphore,
+    /// Places beside those, for instances that wait for a call.
+    ahead: Arc<Semaphore>,
 }
 
 impl Room {
@@ -79,15 +82,17 @@ impl Room {
         };
         let (engine, linker) = open().map_err(|error| format!("{error:#}"))?;
         let ticker = Ticker::start(&engine, limits.tick).map_err(|error| error.to_string())?;
-        let places = match kind {
-            Kind::Pooled => Semaphore::new(limits.pooled_calls as usize),
-            Kind::OnDemand => Semaphore::new(Semaphore::MAX_PERMITS),
+        let (places, ahead) = match kind {
+            Kind::Pooled => (limits.pooled_calls as usize, limits.pooled_ahead as usize),
+            // None is made ahead: it would keep a big runtime's memory.
+            Kind::OnDemand => (Semaphore::MAX_PERMITS, 0),
         };
         Ok(Self {
             engine,
             linker,
             ticker,
-            places,
+            places: Semaphore::new(places),
+            ahead: Arc::new(Semaphore::new(ahead)),
         })
     }
 
@@ -110,6 +115,11 @@ impl Room {
     /// Never: rooms aren't closed.
     pub async fn enter(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.places.acquire().await
+    }
+
+    /// A place for an instance that waits for its call, if one is left.
+    pub fn ahead(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.ahead).try_acquire_owned().ok()
     }
 
     /// Ticks until the guard is dropped.
@@ -143,7 +153,7 @@ pub fn engine(kind: Kind, limits: &Limits) -> wasmtime::Result<Engine> {
 }
 
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
-    let calls = limits.pooled_calls;
+    let calls = limits.pooled_calls + limits.pooled_ahead;
     let kept = if sees_written_pages() {
         KEPT_OF_WRITTEN
     } else {

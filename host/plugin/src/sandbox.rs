@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 use whimbrel_core::digest::Digest;
@@ -276,6 +276,40 @@ impl Sandbox {
         })
     }
 
+    /// A place for an instance that waits for a call, if one is left, and ticks while it is made.
+    pub(crate) fn ahead(&self, plugin: &Plugin) -> Option<(Ticking<'_>, OwnedSemaphorePermit)> {
+        let room = self.room(plugin.kind()).ok()?;
+        let permit = room.ahead()?;
+        Some((room.tick(), permit))
+    }
+
+    fn state(&self, plugin: &Plugin, scope: Scope, limit: Duration) -> State {
+        State::new(
+            plugin.name().to_string(),
+            scope,
+            plugin.grants().clone(),
+            self.limits(),
+            plugin.memory(),
+            limit,
+            self.0.settings.meter.as_ref(),
+        )
+    }
+
+    /// Begins a call in a store that was made before it.
+    pub(crate) fn begin(
+        &self,
+        store: &mut Store<State>,
+        plugin: &Plugin,
+        scope: Scope,
+        limit: Duration,
+    ) {
+        let made = std::mem::replace(store.data_mut(), self.state(plugin, scope, limit));
+        // What its instance has counts from its beginning.
+        store.data_mut().ceiling = made.ceiling;
+        store.set_hostcall_fuel(self.limits().hostcall_bytes);
+        store.set_epoch_deadline(1);
+    }
+
     /// A store for one call.
     pub(crate) fn store(
         &self,
@@ -284,15 +318,7 @@ impl Sandbox {
         limit: Duration,
     ) -> Result<Store<State>, PluginError> {
         let limits = self.limits();
-        let state = State::new(
-            plugin.name().to_string(),
-            scope,
-            plugin.grants().clone(),
-            limits,
-            plugin.memory(),
-            limit,
-            self.0.settings.meter.as_ref(),
-        );
+        let state = self.state(plugin, scope, limit);
         let mut store = Store::new(self.room(plugin.kind())?.engine(), state);
         store.limiter(|state| &mut state.ceiling);
         store.set_hostcall_fuel(limits.hostcall_bytes);

@@ -1,6 +1,5 @@
 //! Makes a migration ready for a target: parameters filled in, statements split and classified, plugins asked.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use whimbrel_config::with_problem;
@@ -41,20 +40,8 @@ impl Preparer {
             message: format!("{}: {error}", migration.name),
             hint: "write the number as text".to_owned(),
         })?;
-        let mut prepared = Prepared {
-            name: migration.name.clone(),
-            checksum,
-            definition,
-            parameters: BTreeMap::new(),
-            plugins: BTreeMap::new(),
-            depends_on: migration.depends_on.clone(),
-            up: Vec::new(),
-            down: Vec::new(),
-            irreversible: Vec::new(),
-            before: Vec::new(),
-            after: Vec::new(),
-            metrics: Vec::new(),
-        };
+        let mut prepared = Prepared::new(migration.name.clone(), checksum, definition);
+        prepared.depends_on.clone_from(&migration.depends_on);
         let mut downs = Vec::new();
         for (index, step) in migration.steps.iter().enumerate() {
             let place = Place {

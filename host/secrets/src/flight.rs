@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use whimbrel_core::environment::SecretReference;
@@ -56,6 +56,15 @@ pub(crate) enum Boarding {
 pub(crate) struct Flight {
     pub(crate) number: u64,
     outcome: watch::Receiver<Option<Outcome>>,
+}
+
+/// For how long a secret is still of use.
+fn left(secret: &Secret) -> Duration {
+    let end = secret.expires.map(Duration::from_millis);
+    let end = end.and_then(|end| UNIX_EPOCH.checked_add(end));
+    end.map_or(Duration::MAX, |end| {
+        end.duration_since(SystemTime::now()).unwrap_or_default()
+    })
 }
 
 impl Flights {
@@ -121,7 +130,7 @@ impl Flights {
         let kept = reading
             .filter(|reading| reading.secret.version.is_some() && reading.secret.lease.is_none());
         if let Some(reading) = kept {
-            let until = now + self.limits.cache_time;
+            let until = now + self.limits.cache_time.min(left(&reading.secret));
             let entry = Entry::Kept(Arc::clone(reading), until);
             state.entries.insert(what.clone(), entry);
             self.make_room(&mut state, now);

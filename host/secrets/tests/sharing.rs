@@ -7,10 +7,12 @@ mod support;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use support::{Asked, Store, conflict, reference, settle, store, unavailable};
+use support::{Asked, ENDS_AFTER, Store, conflict, reference, settle, store, unavailable};
 use tokio::sync::watch;
 use whimbrel_core::fault::{Fault, FaultClass, Retry};
 use whimbrel_secrets::{Condition, Limits, Readings, Resolver};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 async fn value(readings: &Readings, text: &str) -> String {
     let value = readings.resolve(&reference(text)).await.unwrap();
@@ -72,6 +74,21 @@ async fn what_has_a_version_is_kept_for_a_minute_and_the_rest_is_not() {
         let first = again(&resolver, text).await;
         assert_ne!(again(&resolver, text).await, first, "{text}");
     }
+}
+
+#[tokio::test]
+async fn what_ends_is_kept_no_longer_than_it_is_of_use() {
+    let (store, clock, resolver) = store(Store::default());
+    let (first, lasting) = (
+        again(&resolver, "secret://store/kv-ends").await,
+        again(&resolver, "secret://store/kv").await,
+    );
+    clock.advance(ENDS_AFTER - SECOND).await;
+    assert_eq!(again(&resolver, "secret://store/kv-ends").await, first);
+    clock.advance(SECOND * 2).await;
+    assert_ne!(again(&resolver, "secret://store/kv-ends").await, first);
+    assert_eq!(again(&resolver, "secret://store/kv").await, lasting);
+    assert_eq!(store.reads(), 3);
 }
 
 #[tokio::test]

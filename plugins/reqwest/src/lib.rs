@@ -54,48 +54,64 @@ impl std::error::Error for Error {}
 
 thread_local! {
     /// The headers of the last response. `rustify` drops those of a refusal, and `Retry-After` is one of them.
-    static LAST: RefCell<http::HeaderMap> = RefCell::default();
+    static LAST: RefCell<Vec<(String, String)>> = RefCell::default();
 }
 
 /// A header of the last response, which `rustify` doesn't hand on when the status is an error's. Not in reqwest.
 #[must_use]
 pub fn last_header(name: &str) -> Option<String> {
-    LAST.with_borrow(|headers| Some(headers.get(name)?.to_str().ok()?.to_owned()))
+    LAST.with_borrow(|headers| {
+        let mut found = headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.clone())
+    })
 }
 
 /// A request.
 #[derive(Debug)]
-pub struct Request {
-    inner: http::Request<Vec<u8>>,
-    url: url::Url,
-}
+pub struct Request(http::Request<Vec<u8>>);
 
 impl Request {
-    /// Where it goes.
+    /// Where it goes. In reqwest a `Url`: here nobody needs to read it once more.
     #[must_use]
-    pub const fn url(&self) -> &url::Url {
-        &self.url
+    pub fn url(&self) -> &http::Uri {
+        self.0.uri()
     }
 
     /// What it asks for.
     #[must_use]
     pub fn method(&self) -> &http::Method {
-        self.inner.method()
+        self.0.method()
     }
 }
 
 impl TryFrom<http::Request<Vec<u8>>> for Request {
     type Error = Error;
 
-    fn try_from(inner: http::Request<Vec<u8>>) -> Result<Self> {
-        let mut url = url::Url::parse(&inner.uri().to_string())
-            .map_err(|error| Error::malformed("the URL makes no sense", &error))?;
-        // `rustify` ends a URL whose parameters are all absent with a question mark.
-        if url.query() == Some("") {
-            url.set_query(None);
+    fn try_from(mut request: http::Request<Vec<u8>>) -> Result<Self> {
+        let uri = request.uri_mut();
+        if uri.scheme().is_none() || uri.authority().is_none() {
+            return Err(Error::malformed(
+                "the URL makes no sense",
+                &"it has no host",
+            ));
         }
-        Ok(Self { inner, url })
+        // `rustify` ends a URL whose parameters are all absent with a question mark.
+        if uri.query() == Some("") {
+            let mut parts = std::mem::take(uri).into_parts();
+            parts.path_and_query = match parts.path_and_query {
+                Some(path) => Some(path.path().parse().map_err(senseless)?),
+                None => None,
+            };
+            *uri = http::Uri::from_parts(parts).map_err(senseless)?;
+        }
+        Ok(Self(request))
     }
+}
+
+fn senseless(error: impl fmt::Display) -> Error {
+    Error::malformed("the URL makes no sense", &error)
 }
 
 /// A response of any status.
@@ -137,7 +153,7 @@ impl Client {
     #[allow(clippy::unused_async, reason = "reqwest's is async")]
     pub async fn execute(&self, request: Request) -> Result<Response> {
         LAST.take();
-        let (parts, body) = request.inner.into_parts();
+        let (parts, body) = request.0.into_parts();
         let mut headers = Vec::with_capacity(parts.headers.len());
         for (name, value) in &parts.headers {
             let value = value
@@ -147,20 +163,20 @@ impl Client {
         }
         let answer = whimbrel_sdk::http::send(&whimbrel_sdk::http::Request {
             method: parts.method.to_string(),
-            url: request.url.to_string(),
+            url: parts.uri.to_string(),
             headers,
             body: (!body.is_empty()).then_some(body),
             timeout_ms: None,
         })
         .map_err(Error)?;
         let mut response = http::Response::builder().status(answer.status);
-        for (name, value) in answer.headers {
+        for (name, value) in &answer.headers {
             response = response.header(name, value);
         }
         let response = response
             .body(answer.body)
             .map_err(|error| Error::malformed("the response makes no sense", &error))?;
-        LAST.set(response.headers().clone());
+        LAST.set(answer.headers);
         Ok(Response(response))
     }
 }

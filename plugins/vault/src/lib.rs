@@ -68,4 +68,9 @@ impl SecretStore for Vault {
     }
 }
 
+/// Each call has an instance of its own, whose memory ends with it.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static HEAP: whimbrel_sdk::heap::Heap = whimbrel_sdk::heap::Heap::new();
+
 whimbrel_sdk::export_store!(Vault, needs: ["http", "clock"], uses: ["files"]);

@@ -97,6 +97,8 @@ pub mod environment;
 mod export;
 mod fault;
 pub mod files;
+#[cfg(target_arch = "wasm32")]
+pub mod heap;
 pub mod http;
 pub mod log;
 pub mod metrics;

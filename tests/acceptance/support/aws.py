@@ -5,7 +5,9 @@ import json
 import shutil
 import subprocess
 import tempfile
+import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from support.canary import Canary
@@ -83,12 +85,79 @@ class Aws:
             raise RuntimeError(f"{service}.{operation}: {answer['error']}")
         return answer["answer"]
 
+    def leave_unchecked(self, calls):
+        """Lets so many calls pass without a signature: moto wants one even of AssumeRoleWithWebIdentity, which has none."""
+        request = urllib.request.Request(
+            f"{self.endpoint}/moto-api/reset-auth", str(calls).encode(), {"content-type": "text/plain"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+
+    def role(self, name, action):
+        """Makes a role that anybody may assume and that may do this, and gives its ARN."""
+        may = {"Effect": "Allow", "Principal": {"Federated": "*", "AWS": "*"},
+               "Action": ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole"]}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+        arn = self.call("iam", "create_role", RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        self.call("iam", "put_role_policy", RoleName=name, PolicyName="all", PolicyDocument=policy(action))
+        return arn
+
+    def assumed(self, name, action):
+        """What a workload is given that has such a role."""
+        role = self.role(name, action)
+        given = self.call("sts", "assume_role", RoleArn=role, RoleSessionName="workload")["Credentials"]
+        Canary.known(f"the access key of {name}", given["SecretAccessKey"])
+        Canary.known(f"the session token of {name}", given["SessionToken"])
+        return given
+
     def user(self, name, action):
         """Makes a user who may do this, and gives an access key of theirs."""
-        statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         self.call("iam", "create_user", UserName=name)
-        self.call("iam", "put_user_policy", UserName=name, PolicyName="all", PolicyDocument=policy)
+        self.call("iam", "put_user_policy", UserName=name, PolicyName="all", PolicyDocument=policy(action))
         key = self.call("iam", "create_access_key", UserName=name)["AccessKey"]
         Canary.known(f"the access key of {name}", key["SecretAccessKey"])
         return {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
+
+
+def policy(action):
+    """A policy that allows this."""
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+class PodIdentityAgent:
+    """Answers as the agent of EKS Pod Identity does: whoever shows the pod's token is given these credentials."""
+
+    def __init__(self, given):
+        self.token = Canary.hatch("the token of a pod", plain=True).value
+        self.asked = []
+        document = json.dumps({
+            "AccessKeyId": given["AccessKeyId"], "SecretAccessKey": given["SecretAccessKey"],
+            "Token": given["SessionToken"], "Expiration": "2099-01-01T00:00:00Z",
+        }).encode()
+        agent = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                known = self.path == "/v1/credentials" and self.headers["authorization"] == agent.token
+                agent.asked.append(known)
+                body = document if known else b""
+                self.send_response(200 if known else 401)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()

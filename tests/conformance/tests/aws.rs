@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use whimbrel_aws_server::{AwsServer, Credentials, Metadata, REGION};
 use whimbrel_conformance::{Doing, Kept, Setup, Step, Subject, component, value};
 use whimbrel_core::fault::FaultClass::Denied;
@@ -87,18 +87,8 @@ async fn aws_secrets_manager_is_a_secret_backend_by_the_login_of_a_machine() {
     let secret =
         json!({ "Name": name, "SecretString": json!({ "password": "of a machine" }).to_string() });
     server.call("secretsmanager", "create_secret", &secret);
-    let role = server.role(&AwsServer::unique("machine"), "secretsmanager:*");
-    let assume = json!({ "RoleArn": role, "RoleSessionName": "machine" });
-    let assumed = server.call("sts", "assume_role", &assume);
-    let of = |name: &str| {
-        let text = assumed.pointer(&format!("/Credentials/{name}"));
-        text.and_then(Json::as_str).unwrap().to_owned()
-    };
-    let metadata = Metadata::start(Credentials {
-        access_key_id: of("AccessKeyId"),
-        secret_access_key: of("SecretAccessKey"),
-        session_token: Some(of("SessionToken")),
-    });
+    let (_, credentials) = server.assumed(&AwsServer::unique("machine"), "secretsmanager:*");
+    let metadata = Metadata::start(credentials);
     // Before the machine's metadata service only: what is asked of Secrets Manager fails elsewhere.
     let proxy = FaultyProxy::start(&metadata.endpoint(), None);
     let setup = Setup {

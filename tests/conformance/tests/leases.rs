@@ -3,16 +3,21 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
 use whimbrel_conformance::{Setup, component, value};
 use whimbrel_core::environment::SecretReference;
 use whimbrel_core::fault::FaultClass::{Denied, Unsupported};
 use whimbrel_kubernetes_server::KubernetesServer;
 use whimbrel_plugin::SecretStore;
-use whimbrel_secrets::{Backend as _, LeaseId, Renewal};
+use whimbrel_postgres_server::PostgresServer;
+use whimbrel_secrets::{Backend as _, LeaseId, Renewal, Resolver};
+use whimbrel_signal::Scrubber;
 use whimbrel_vault_server::VaultServer;
 
 /// When a certificate was revoked, in seconds since the Unix epoch; 0 if it wasn't.
@@ -74,6 +79,32 @@ async fn certificates(server: &VaultServer) -> String {
         server.call(&path, Some(&body)).await.unwrap();
     }
     mount
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_rotated_is_never_given_again() {
+    let server = VaultServer::shared().await;
+    let postgres = PostgresServer::start_with_passwords();
+    postgres.psql("postgres", "CREATE ROLE owner LOGIN PASSWORD 'first'");
+    let database = server.database(&postgres, "postgres").await;
+    database.static_role("owner", "owner", "1h").await;
+    let path = format!("{}/static-creds/owner", database.mount);
+    let token = json!({ "token": server.root_token() });
+    let store = logged_in(server, &token).await;
+    let resolver = Resolver::new(Path::new("/"), Scrubber::default());
+    let resolver = resolver.with_backend("vault", Arc::new(store));
+    let reference: SecretReference = format!("secret://vault/{path}#password").parse().unwrap();
+    let mut known = BTreeSet::new();
+    for _ in 0..3 {
+        let password = resolver.resolve(&reference).await.unwrap();
+        let answer = server.call(&path, None).await.unwrap();
+        let now = answer.pointer("/data/password").and_then(Json::as_str);
+        assert_eq!(Some(password.expose_secret()), now);
+        known.insert(password.expose_secret().to_owned());
+        let rotate = format!("{}/rotate-role/owner", database.mount);
+        server.call(&rotate, Some(&json!({}))).await.unwrap();
+    }
+    assert_eq!(known.len(), 3, "each rotation makes another one");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,18 +143,8 @@ async fn aws_lets_in_workloads_of_every_kind() {
     let secret =
         json!({ "Name": "shop", "SecretString": json!({ "password": PASSWORD }).to_string() });
     server.call("secretsmanager", "create_secret", &secret);
-    let role = server.role("shop", "secretsmanager:*");
-    let assume = json!({ "RoleArn": role, "RoleSessionName": "workload" });
-    let assumed = server.call("sts", "assume_role", &assume);
-    let of = |name: &str| {
-        let text = assumed.pointer(&format!("/Credentials/{name}"));
-        text.and_then(Json::as_str).unwrap().to_owned()
-    };
-    let metadata = Metadata::start(Credentials {
-        access_key_id: of("AccessKeyId"),
-        secret_access_key: of("SecretAccessKey"),
-        session_token: Some(of("SessionToken")),
-    });
+    let (role, credentials) = server.assumed("shop", "secretsmanager:*");
+    let metadata = Metadata::start(credentials);
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
     fs::write(folder.path().join("pod"), &metadata.pod_token).unwrap();

@@ -41,6 +41,27 @@ pub struct Prepared {
     pub metrics: Vec<MetricQuery>,
 }
 
+impl Prepared {
+    /// One that does nothing yet.
+    #[must_use]
+    pub const fn new(name: MigrationName, checksum: Checksum, definition: Json) -> Self {
+        Self {
+            name,
+            checksum,
+            definition,
+            parameters: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            depends_on: Vec::new(),
+            up: Vec::new(),
+            down: Vec::new(),
+            irreversible: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            metrics: Vec::new(),
+        }
+    }
+}
+
 /// One statement, or one plugin step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

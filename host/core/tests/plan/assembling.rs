@@ -50,18 +50,9 @@ fn plugin(step: usize) -> Operation {
 
 fn prepared(text: &str, up: Vec<Operation>, down: Vec<Operation>) -> Prepared {
     Prepared {
-        name: name(text),
-        checksum: Checksum::w1(&json!(text)),
-        definition: json!({}),
-        parameters: BTreeMap::new(),
-        plugins: BTreeMap::new(),
-        depends_on: Vec::new(),
         up,
         down,
-        irreversible: Vec::new(),
-        before: Vec::new(),
-        after: Vec::new(),
-        metrics: Vec::new(),
+        ..Prepared::new(name(text), Checksum::w1(&json!(text)), json!({}))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A plugin's `with:`: its references resolved anew for each call, and its shape checked.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value as Json;
 use whimbrel_core::environment::SecretReference;
@@ -19,13 +19,21 @@ pub struct Configuration {
     /// The references in it, each with its place.
     references: Vec<(String, SecretReference)>,
     materials: Arc<dyn Materials>,
+    /// The whole of it where it refers to nothing.
+    plain: OnceLock<Arc<Resolved>>,
 }
 
 /// What stands for a value that is kept elsewhere.
 const REFERRED: &str = "a value that is kept elsewhere";
 
 /// A `with:` with every secret in its place. Wiped when it is dropped.
-pub struct Resolved(Json);
+pub struct Resolved {
+    document: Wiped,
+    text: Zeroizing<String>,
+}
+
+/// A document whose texts are wiped when it is dropped.
+struct Wiped(Json);
 
 impl Configuration {
     pub fn new(with: Json, materials: Arc<dyn Materials>) -> Self {
@@ -37,12 +45,17 @@ impl Configuration {
             references: references(&with),
             with,
             materials,
+            plain: OnceLock::new(),
         }
     }
 
     /// The configuration with its secrets as they are now.
-    pub async fn resolved(&self) -> Result<Resolved, Fault> {
-        let mut resolved = Resolved(self.with.clone());
+    pub async fn resolved(&self) -> Result<Arc<Resolved>, Fault> {
+        if self.references.is_empty() {
+            let plain = || Arc::new(Resolved::new(Wiped(self.with.clone())));
+            return Ok(Arc::clone(self.plain.get_or_init(plain)));
+        }
+        let mut document = Wiped(self.with.clone());
         for (pointer, reference) in &self.references {
             let material = Material::Secret(reference.clone());
             let value = self.materials.read(&material).await;
@@ -56,11 +69,11 @@ impl Configuration {
                 fault.pointer = Some(pointer.clone());
                 fault
             })?;
-            if let Some(place) = resolved.0.pointer_mut(pointer) {
+            if let Some(place) = document.0.pointer_mut(pointer) {
                 *place = Json::String(text.to_owned());
             }
         }
-        Ok(resolved)
+        Ok(Arc::new(Resolved::new(document)))
     }
 
     /// What is wrong with it by the plugin's schema, before anything secret is read. A reference stands for any value: what
@@ -84,18 +97,27 @@ impl Configuration {
 }
 
 impl Resolved {
+    fn new(document: Wiped) -> Self {
+        let text = Zeroizing::new(document.0.to_string());
+        Self { document, text }
+    }
+
     /// What egress destinations point into.
     pub const fn json(&self) -> &Json {
-        &self.0
+        &self.document.0
     }
 
     /// As the guest gets it.
-    pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(self.0.to_string())
+    #[allow(
+        clippy::missing_const_for_fn,
+        reason = "it borrows through a type that has no constant way in"
+    )]
+    pub fn text(&self) -> &String {
+        &self.text
     }
 }
 
-impl Drop for Resolved {
+impl Drop for Wiped {
     fn drop(&mut self) {
         wipe(&mut self.0);
     }

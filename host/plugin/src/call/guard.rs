@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout_at};
 use wasmtime::component::InstancePre;
 use wasmtime::{Error, Store};
@@ -20,7 +21,7 @@ use crate::plugin::Plugin;
 use crate::trap::{self, TrapReport};
 
 /// What the dry instantiation is called in errors.
-const START: &str = "start";
+pub const START: &str = "start";
 
 /// How a call ended that did not end by itself.
 enum Cut {
@@ -35,8 +36,26 @@ type Ended<T> =
 /// The guest's code of a call: instantiates it in this store and calls one function.
 pub type Guest<'a, T> = BoxFuture<'a, Result<Result<T, types::Fault>, Error>>;
 
+/// A store whose instance was made before its call, and its place until the call has one.
+pub struct Made {
+    pub store: Store<State>,
+    pub place: OwnedSemaphorePermit,
+}
+
 /// Runs a guest's code under guard.
 pub async fn guarded<T: Send>(
+    plugin: &Plugin,
+    scope: Scope,
+    limit: Duration,
+    stop: &StopFlag,
+    guest: impl for<'a> FnOnce(&'a mut Store<State>) -> Guest<'a, T>,
+) -> Result<T, PluginError> {
+    guarded_in(None, plugin, scope, limit, stop, guest).await
+}
+
+/// The same in a store that was made before.
+pub async fn guarded_in<T: Send>(
+    made: Option<Made>,
     plugin: &Plugin,
     scope: Scope,
     limit: Duration,
@@ -48,7 +67,14 @@ pub async fn guarded<T: Send>(
     let begun = Instant::now();
     // Before the store, so that it is given up after it: the store's end frees what the place stands for.
     let _place = sandbox.place(plugin).await?;
-    let mut store = sandbox.store(plugin, scope, limit)?;
+    let mut store = match made {
+        Some(Made { mut store, place }) => {
+            drop(place);
+            sandbox.begin(&mut store, plugin, scope, limit);
+            store
+        }
+        None => sandbox.store(plugin, scope, limit)?,
+    };
     let desk = store.data().desk();
     let engine = store.data().engine();
     let ended = {

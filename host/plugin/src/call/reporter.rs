@@ -181,8 +181,6 @@ impl Reporter {
             .egress
             .outgoing(config.json())
             .map_err(|fault| self.clean(fault))?;
-        let text = config.text();
-        drop(config);
         let mut call = Call::new("", &format!("git/{}/{function}", self.name));
         call.log = Arc::clone(&self.log);
         let scope = Scope::requests(function, call, outgoing);
@@ -194,8 +192,8 @@ impl Reporter {
             Box::pin(async move {
                 let exports = reporter.instantiate_async(&mut *store).await?;
                 let configure = exports.whimbrel_git_reporter();
-                let configured = configure.call_configure(&mut *store, &text).await?;
-                drop(text);
+                let configured = configure.call_configure(&mut *store, config.text()).await?;
+                drop(config);
                 if let Err(fault) = configured {
                     return Ok(Err(fault));
                 }

@@ -7,13 +7,14 @@ mod address;
 mod connect;
 mod exchange;
 mod material;
+mod near;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use serde_json::Value as Json;
 use url::Url;
 use whimbrel_core::destination::{Destination, DestinationError, Place, Reach};
@@ -28,6 +29,7 @@ pub use material::{Materials, NoMaterials};
 use crate::limits::Limits;
 use connect::Connector;
 use material::TlsMaterial;
+use near::{Near, beside};
 
 /// The least that the HTTP library takes as a limit of an answer's head.
 const LEAST_BUFFER: usize = 8 << 10;
@@ -40,6 +42,15 @@ pub struct Egress {
     materials: Arc<dyn Materials>,
     names: Arc<dyn Names>,
     limits: Limits,
+    known: Mutex<Known>,
+}
+
+/// The places of the last configuration, which most calls have in common.
+#[derive(Default)]
+struct Known {
+    /// What it says where each `to:` points.
+    addresses: Vec<Option<String>>,
+    places: Arc<[Option<Place>]>,
 }
 
 struct Route {
@@ -52,7 +63,7 @@ struct Route {
 #[derive(Clone)]
 pub struct Outgoing {
     egress: Arc<Egress>,
-    places: Vec<Option<Place>>,
+    places: Arc<[Option<Place>]>,
 }
 
 impl Egress {
@@ -85,6 +96,7 @@ impl Egress {
             materials,
             names,
             limits: limits.clone(),
+            known: Mutex::default(),
         })
     }
 
@@ -93,7 +105,38 @@ impl Egress {
     /// # Errors
     /// What the configuration has where a `to:` points is no address. Nothing there means that nothing is granted.
     pub fn outgoing(self: &Arc<Self>, config: &Json) -> Result<Outgoing, Fault> {
-        let place = |route: &Route| match route.destination.place(config) {
+        let addresses = self.routes.iter().map(|route| route.address(config));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known
+            .addresses
+            .iter()
+            .map(Option::as_deref)
+            .eq(addresses.clone())
+        {
+            let places = self.routes.iter().map(|route| route.place(config));
+            *known = Known {
+                places: places.collect::<Result<_, _>>()?,
+                addresses: addresses.map(|it| it.map(str::to_owned)).collect(),
+            };
+        }
+        Ok(Outgoing {
+            places: Arc::clone(&known.places),
+            egress: Arc::clone(self),
+        })
+    }
+}
+
+impl Route {
+    /// What the configuration says of where it leads.
+    fn address<'a>(&self, config: &'a Json) -> Option<&'a str> {
+        match &self.destination {
+            Destination::Configured(pointer) => config.pointer(pointer)?.as_str(),
+            Destination::Place(_) => None,
+        }
+    }
+
+    fn place(&self, config: &Json) -> Result<Option<Place>, Fault> {
+        match self.destination.place(config) {
             Ok(place) => Ok(Some(place)),
             Err(DestinationError::Pointer(_)) => Ok(None),
             Err(error @ DestinationError::Address(_)) => {
@@ -102,16 +145,12 @@ impl Egress {
                     "http.address",
                     format!("the configuration has no address there: {error}"),
                 );
-                if let Destination::Configured(pointer) = &route.destination {
+                if let Destination::Configured(pointer) = &self.destination {
                     fault.pointer = Some(pointer.clone());
                 }
                 Err(fault)
             }
-        };
-        Ok(Outgoing {
-            places: self.routes.iter().map(place).collect::<Result<_, _>>()?,
-            egress: Arc::clone(self),
-        })
+        }
     }
 }
 
@@ -135,13 +174,13 @@ impl Outgoing {
             let response = client.request(request).await;
             exchange::answer(response.map_err(|error| exchange::failed(&error))?, limits).await
         };
-        tokio::time::timeout(limit, whole)
+        tokio::time::timeout(limit, beside(whole))
             .await
             .unwrap_or_else(|_| Err(exchange::timed_out(&url, limit)))
     }
 
     fn route(&self, url: &Url) -> Result<(&Route, Reach), Fault> {
-        let routes = self.egress.routes.iter().zip(&self.places);
+        let routes = self.egress.routes.iter().zip(&*self.places);
         for (route, place) in routes {
             if let Some(place) = place
                 && place.allows(url)
@@ -170,7 +209,7 @@ impl Egress {
         {
             return Ok(client.clone());
         }
-        let client = Client::builder(TokioExecutor::new())
+        let client = Client::builder(Near)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(self.limits.http_idle)

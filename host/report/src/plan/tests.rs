@@ -1,7 +1,5 @@
 //! Plans as people, programs and reviewers see them.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 use whimbrel_core::checksum::Checksum;
 use whimbrel_core::digest::Digest;
@@ -55,20 +53,7 @@ fn change(name: &str, actions: Vec<(&str, OperationAction)>) -> Change {
         resumed: false,
         out_of_order: false,
         operations,
-        prepared: std::sync::Arc::new(Prepared {
-            name: name.parse().unwrap(),
-            checksum,
-            definition: json!({}),
-            parameters: BTreeMap::new(),
-            plugins: BTreeMap::new(),
-            depends_on: Vec::new(),
-            up: Vec::new(),
-            down: Vec::new(),
-            irreversible: Vec::new(),
-            before: Vec::new(),
-            after: Vec::new(),
-            metrics: Vec::new(),
-        }),
+        prepared: std::sync::Arc::new(Prepared::new(name.parse().unwrap(), checksum, json!({}))),
     }
 }
 

@@ -108,18 +108,15 @@ pub fn check(query: &str, equals: serde_json::Value) -> Check {
 
 pub fn prepare(migration: &Migration, dialect: Dialect) -> Prepared {
     let mut prepared = Prepared {
-        name: migration.name.clone(),
-        checksum: migration.checksum().unwrap(),
-        definition: migration.canonical().unwrap(),
-        parameters: BTreeMap::new(),
-        plugins: BTreeMap::new(),
         depends_on: migration.depends_on.clone(),
-        up: Vec::new(),
-        down: Vec::new(),
-        irreversible: Vec::new(),
         before: migration.checks.before.clone(),
         after: migration.checks.after.clone(),
         metrics: migration.metrics.clone(),
+        ..Prepared::new(
+            migration.name.clone(),
+            migration.checksum().unwrap(),
+            migration.canonical().unwrap(),
+        )
     };
     let mut downs = Vec::new();
     for (step, item) in migration.steps.iter().enumerate() {

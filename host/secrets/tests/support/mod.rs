@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use secrecy::SecretSlice;
@@ -15,6 +15,9 @@ use whimbrel_core::environment::SecretReference;
 use whimbrel_core::fault::{Fault, FaultClass, Retry};
 use whimbrel_secrets::{Backend, Clock, Lease, LeaseId, Renewal, Resolver, Secret, Shape};
 use whimbrel_signal::Scrubber;
+
+/// For how long a secret that ends is of use.
+pub const ENDS_AFTER: Duration = Duration::from_secs(10);
 
 pub fn reference(text: &str) -> SecretReference {
     text.parse().unwrap()
@@ -84,7 +87,14 @@ pub enum Asked {
     Close,
 }
 
-/// A store. What isn't said otherwise: `kv…` is a secret with a version, `plain…` one without, `creds…` is lent for
+/// When secrets that end do: ten seconds from now, in milliseconds since the Unix epoch.
+fn soon() -> u64 {
+    let end = SystemTime::now() + ENDS_AFTER;
+    let end = end.duration_since(UNIX_EPOCH).unwrap().as_millis();
+    end.try_into().unwrap()
+}
+
+/// A store. What isn't said otherwise: `kv…` is a secret with a version, which ends in ten seconds if its path does, `plain…` one without, `creds…` is lent for
 /// 30 s to a new user each time, anything else isn't there.
 #[derive(Default)]
 pub struct Store {
@@ -181,7 +191,12 @@ impl Backend for Store {
         let path = reference.path.as_str();
         let value = format!("value-{number}-of-{path}").into_bytes();
         if path.starts_with("kv") {
-            return Ok(Secret::of_value(value).with_version(number.to_string()));
+            let secret = Secret::of_value(value).with_version(number.to_string());
+            return Ok(if path.ends_with("ends") {
+                secret.with_expires(soon())
+            } else {
+                secret
+            });
         }
         if path.starts_with("plain") {
             return Ok(Secret::of_value(value));

@@ -153,6 +153,28 @@ impl AwsServer {
         arn.expect("a role").to_owned()
     }
 
+    /// Makes a role that may do this, assumes it, and gives its ARN and what a workload that has it is given.
+    ///
+    /// # Panics
+    ///
+    /// The server refuses.
+    #[must_use]
+    pub fn assumed(&self, name: &str, action: &str) -> (String, Credentials) {
+        let role = self.role(name, action);
+        let assume = json!({ "RoleArn": role, "RoleSessionName": "workload" });
+        let assumed = self.call("sts", "assume_role", &assume);
+        let text = |name: &str| {
+            let text = assumed.pointer(&format!("/Credentials/{name}"));
+            text.and_then(Json::as_str).expect("credentials").to_owned()
+        };
+        let credentials = Credentials {
+            access_key_id: text("AccessKeyId"),
+            secret_access_key: text("SecretAccessKey"),
+            session_token: Some(text("SessionToken")),
+        };
+        (role, credentials)
+    }
+
     /// Calls an operation as the administrator, by boto3's names; bytes are `{"base64": …}`. Gives the answer.
     ///
     /// # Panics

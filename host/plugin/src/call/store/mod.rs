@@ -2,12 +2,16 @@
 //!
 //! Each call gets a store of its own in which `configure` runs first, so that nothing a guest remembers outlives the
 //! answer: its memory is gone with the store, also after a trap or a timeout. What must outlive it, the login, the host
-//! keeps. What a call reveals goes straight into types that wipe themselves, and is known to the scrubber first.
+//! keeps. What a call reveals goes straight into types that wipe themselves, and is known to the scrubber first. The store
+//! of the next call is made while one waits for a server.
 
+mod ahead;
 mod answer;
 mod bound;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +27,7 @@ use crate::bindings::store::Store as Exports;
 use crate::bindings::store::exports::whimbrel::secrets::backend as wit;
 use crate::call::config::Configuration;
 use crate::call::fault::{fault, mismatched};
-use crate::call::guard::{Guest, guarded};
+use crate::call::guard::{Guest, guarded, guarded_in};
 use crate::call::{Call, LogSink, StopFlag, traced};
 use crate::egress::{Egress, Materials};
 use crate::error::PluginError;
@@ -31,6 +35,7 @@ use crate::instance::{Scope, State};
 use crate::plugin::Plugin;
 use crate::schema::Mismatch;
 use crate::session::{Session, Under, Visit};
+use ahead::Ahead;
 use answer::Answers;
 use bound::Bound;
 
@@ -55,6 +60,7 @@ pub struct SecretStore {
     with: Configuration,
     egress: Arc<Egress>,
     session: Arc<Session>,
+    ahead: Ahead,
     bound: Bound,
     scrubber: Scrubber,
     log: LogSink,
@@ -80,6 +86,7 @@ impl SecretStore {
                 .imports()
                 .iter()
                 .any(|import| import.starts_with(SESSION)),
+            ahead: Ahead::new(&plugin),
             plugin,
             name: settings.name,
             with: Configuration::new(settings.with, settings.materials),
@@ -153,8 +160,6 @@ impl SecretStore {
             .egress
             .outgoing(config.json())
             .map_err(|fault| self.clean(fault))?;
-        let text = config.text();
-        drop(config);
         // One call logs in, others wait for its login instead of leaving their own behind.
         let entrance = if self.keeps_session && function != "close" {
             self.session.enter().await
@@ -170,19 +175,31 @@ impl SecretStore {
         let limit = self.plugin.sandbox().limits().store_timeout;
         let store = self.plugin.store().map_err(|error| fault(&error))?.clone();
         let stop = StopFlag::new();
-        let answer = guarded(&self.plugin, scope, limit, &stop, move |target| {
+        let (made, exports) = self.ahead.take().unzip();
+        let answer = guarded_in(made, &self.plugin, scope, limit, &stop, move |target| {
             Box::pin(async move {
-                let exports = store.instantiate_async(&mut *target).await?;
+                let exports = match exports {
+                    Some(exports) => exports,
+                    None => store.instantiate_async(&mut *target).await?,
+                };
                 let backend = exports.whimbrel_secrets_backend();
-                let configured = backend.call_configure(&mut *target, &text).await?;
-                drop(text);
+                let configured = backend.call_configure(&mut *target, config.text()).await?;
+                drop(config);
                 if let Err(fault) = configured {
                     return Ok(Err(fault));
                 }
                 guest(exports, target).await
             })
         });
-        let answer = answer.await;
+        let mut answer = pin!(answer);
+        let answer = match futures::poll!(answer.as_mut()) {
+            Poll::Ready(answer) => answer,
+            // It waits for a server, mostly.
+            Poll::Pending => {
+                self.ahead.make(&self.plugin).await;
+                answer.await
+            }
+        };
         if entrance.is_some() {
             self.session.left(answer.is_err());
         }

@@ -1,0 +1,63 @@
+//! Instances that are made while another call waits: nobody can tell them from those that are made for their call.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use serde_json::{Value as Json, json};
+use support::store::{Setup, Store};
+use whimbrel_plugin::Limits;
+
+/// A call that waits for the host, while which the next one's instance is made.
+async fn wait(store: &Store) {
+    store.read("sleep", json!({ "n": 5 })).await.unwrap();
+}
+
+#[tokio::test]
+async fn they_begin_with_nothing_and_may_no_more_than_others() {
+    let limits = Limits {
+        memory_bytes: 8 << 20,
+        ..Limits::default()
+    };
+    let store = Setup::new().limits(limits).store().await;
+    let first = store.read("memory", Json::Null).await.err().unwrap();
+    for _ in 0..2 {
+        wait(&store).await;
+        let later = store.read("memory", Json::Null).await.err().unwrap();
+        assert_eq!(later.message, first.message);
+        wait(&store).await;
+        let found = store.value("stain", json!({ "n": 2 })).await.unwrap();
+        assert_eq!(found, "[0,131072]");
+        wait(&store).await;
+        assert_eq!(store.value("reads", Json::Null).await.unwrap(), "1");
+        wait(&store).await;
+        let call = store.value("call", Json::Null).await.unwrap();
+        assert!(call.contains("secrets/bad/read"), "{call}");
+        wait(&store).await;
+        store.read("log", json!({ "text": "heard" })).await.unwrap();
+    }
+    assert_eq!(store.log().matches("heard").count(), 2);
+}
+
+#[tokio::test]
+async fn those_that_wait_take_nobodys_place() {
+    let limits = Limits {
+        pooled_calls: 1,
+        pooled_ahead: 1,
+        ..Limits::default()
+    };
+    let setup = Setup::new().limits(limits);
+    let plugin = setup.plugin().await;
+    let stores: Vec<Store> = (0..4)
+        .map(|_| Store::of(plugin.clone(), setup.clone()))
+        .collect();
+    for _ in 0..2 {
+        for store in &stores {
+            wait(store).await;
+        }
+        for store in &stores {
+            let read = store.value("value", json!({ "value": "alive" })).await;
+            assert_eq!(read.unwrap(), "alive");
+        }
+    }
+}
