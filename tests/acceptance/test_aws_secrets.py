@@ -102,10 +102,10 @@ def test_the_role_of_a_service_account(whimbrel, shop, aws, tmp_path):
     assert [seen["status"] for seen in shop.proxy.seen()] == [200, 200]
 
 
-def test_the_identity_of_a_pod(whimbrel, shop, aws, tmp_path):
+def test_the_identity_of_a_pod(whimbrel, shop, aws, evidence, tmp_path):
     """EKS Pod Identity, with the variables that its webhook sets."""
     with PodIdentityAgent(aws.assumed(f"pod_{shop.database}", "secretsmanager:*")) as agent:
-        token = tmp_path / "token"
+        token = evidence.given(tmp_path / "token")
         token.write_text(agent.token)
         shop.known = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.address}/v1/credentials",
