@@ -136,10 +136,11 @@ fn build(workspace: &Workspace) -> Result<Programs> {
     })
 }
 
-/// How many processes share the acceptance suite, each with servers of its own.
+/// How many processes share the acceptance suite, each with servers of its own: one more than there are processors, since most of
+/// its time each waits.
 fn processes() -> String {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    processors.min(MOST_PROCESSES).to_string()
+    (processors + 1).min(MOST_PROCESSES).to_string()
 }
 
 fn acceptance(workspace: &Workspace, python: &Path, programs: &Programs) -> Result {
@@ -148,7 +149,7 @@ fn acceptance(workspace: &Workspace, python: &Path, programs: &Programs) -> Resu
     let ran = Call::new(python)
         .args(["-m", "pytest", "--json-report"])
         .arg(format!("--json-report-file={RESULTS}"))
-        // Most of its time it waits; tests of time have the machine for themselves (`support/workers.py`).
+        // Tests of time have the machine for themselves (`support/workers.py`).
         .args(["--numprocesses", &processes(), "--dist", "loadfile"])
         .arg("--no-loadscope-reorder")
         .env("WHIMBREL_BIN", &programs.product)
