@@ -159,6 +159,19 @@ mod tests {
         }
     }
 
+    fn applied(now: Timestamp) -> MigrationStatus {
+        let yes = [Said::new(
+            ConditionType::Succeeded,
+            ConditionStatus::True,
+            "Applied",
+            "",
+        )];
+        MigrationStatus {
+            conditions: conditions(&[], &yes, 1, now),
+            ..MigrationStatus::default()
+        }
+    }
+
     #[test]
     fn what_an_environment_runs_is_not_astray() {
         let followed = Place {
@@ -203,20 +216,12 @@ mod tests {
         let first = astray_status(None, "why", 1, now).unwrap();
         assert_eq!(astray_status(Some(&first), "why", 1, now), None);
         assert!(astray_status(Some(&first), "another why", 1, now).is_some());
-        let yes = [Said::new(
-            ConditionType::Succeeded,
-            ConditionStatus::True,
-            "Applied",
-            "",
-        )];
-        let applied = MigrationStatus {
-            conditions: conditions(&[], &yes, 1, now),
-            ..MigrationStatus::default()
-        };
+        let applied = applied(now);
         assert_eq!(astray_status(Some(&applied), "why", 1, now), None);
         // What it asks for now isn't applied.
         assert!(astray_status(Some(&applied), "why", 2, now).is_some());
     }
+
     #[test]
     fn what_nobody_has_looked_at_waits_for_its_environment() {
         let now = Timestamp::UNIX_EPOCH;
@@ -229,16 +234,7 @@ mod tests {
         assert!(main(&other).message.ends_with("InvalidDefinition"));
         let stray = astray_status(None, "why", 1, now).unwrap();
         assert!(waiting_status(Some(&stray), "Suspended", 1, now).is_some());
-        let yes = [Said::new(
-            ConditionType::Succeeded,
-            ConditionStatus::True,
-            "Applied",
-            "",
-        )];
-        let applied = MigrationStatus {
-            conditions: conditions(&[], &yes, 1, now),
-            ..MigrationStatus::default()
-        };
+        let applied = applied(now);
         assert_eq!(waiting_status(Some(&applied), "Suspended", 1, now), None);
         assert!(waiting_status(Some(&applied), "Suspended", 2, now).is_some());
     }
