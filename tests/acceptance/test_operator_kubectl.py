@@ -100,6 +100,25 @@ def test_a_refusal_says_what_is_wrong(kubectl, operate, sqlite):
         kubectl.apply(document("Environment", "typo", databases={"shop": {"url": "sqlite:x.db"}}, polcy={}))
 
 
+def test_what_nobody_lets_go_any_more_is_let_go_by_hand(kubectl, namespace, operate, sqlite):
+    """As where the operator, or its Role, went first."""
+    operator = operate()
+    migration = document("Migration", "0001-people", environmentRef={"name": "dev"}, steps=TABLE, deletionPolicy="Revert")
+    kubectl.apply(environment(sqlite, destructive="Allow"), migration)
+    kubectl.wait("wmig/0001-people", "Succeeded")
+    kubectl.wait("wenv/dev", "Ready")
+    operator.kill()
+    kubectl.run("delete", "wenv/dev", "wmig/0001-people", "--wait=false")
+    for what in ("wmig/0001-people", "wenv/dev"):
+        kubectl.run("patch", what, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+        kubectl.run("wait", "--for=delete", what, "--timeout=30s")
+    # Whoever comes later finds nothing to take back.
+    operate()
+    kubectl.apply(environment(sqlite))
+    kubectl.wait("wenv/dev", "Ready")
+    assert sqlite.tables() == {"people"}
+
+
 @pytest.mark.parametrize(("field", "words"), [
     ("gitsource.spec.auth", ["GROUP:      whimbrel.dev", "KIND:       GitSource", "FIELD: auth"]),
     ("environment.spec.policy.window", ["FIELD: window <string>"]),
