@@ -4,11 +4,16 @@
 //! allocator's. A service lives for weeks, mostly at rest. One allocator serves both when it is told which of them it is in
 //! (docs/benchmarks.md).
 
+#[cfg(target_os = "linux")]
+mod code;
+
 use std::cell::Cell;
 use std::ffi::c_long;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+pub use code::let_go as let_go_of_code;
 pub use mimalloc::MiMalloc as Allocator;
 
 /// `mi_option_purge_delay` of mimalloc's `mi_option_t` (include/mimalloc.h of version 3), in milliseconds.
@@ -68,9 +73,19 @@ fn small_pages() {
 #[cfg(not(target_os = "linux"))]
 fn small_pages() {}
 
+/// Nothing, where nobody has asked yet how that is done.
+#[cfg(not(target_os = "linux"))]
+pub fn let_go_of_code() {}
+
+/// Whether this process is a service.
+#[must_use]
+pub fn is_service() -> bool {
+    IS_SERVICE.load(Ordering::Relaxed)
+}
+
 /// A thread goes to rest: in a service it gives back what it owns and others have freed since. Nobody else can.
 pub fn rest() {
-    if !IS_SERVICE.load(Ordering::Relaxed) {
+    if !is_service() {
         return;
     }
     let now = Instant::now();

@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod approve;
+mod at_rest;
 mod baseline;
 mod completions;
 mod crds;
@@ -144,13 +145,22 @@ fn wait_for(
     output: &Output,
     work: impl Future<Output = Result<Exit, CliError>>,
 ) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime
         .enable_all()
-        .on_thread_park(whimbrel_allocator::rest)
+        .on_thread_park(whimbrel_allocator::rest);
+    if whimbrel_allocator::is_service() {
+        runtime.thread_keep_alive(at_rest::SPARE);
+    }
+    let runtime = runtime
         .build()
         .map_err(|error| CliError::failed(format!("the runtime can't be started: {error}")))?;
     let result = runtime.block_on(async {
-        let result = work.await;
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            never = at_rest::let_go(), if whimbrel_allocator::is_service() => match never {},
+        };
         output.closing().close().await;
         result
     });
