@@ -296,14 +296,23 @@ def test_two_servers_do_it_once(serve, project, postgres):
 
 def test_it_ends_when_what_is_in_flight_has_ended(serve, project, postgres):
     project.environment("dev", {"shop": postgres.url})
-    project.migration("0001-people", "CREATE TABLE people AS SELECT 1 AS id FROM pg_sleep(2)")
+    postgres.execute("CREATE TABLE gate (id int)")
+    project.migration("0001-people", "CREATE TABLE people AS SELECT id FROM gate")
     project.migration("0002-pets", PETS)
     project.commit()
-    server = serve()
-    server.phase("applying")
-    eventually(lambda: _sleeping(postgres), "the statement runs")
-    server.end()
-    assert postgres.tables() == {"people"}
+    with postgres.cluster.connect(postgres.name) as keeper:
+        keeper.execute("BEGIN; LOCK TABLE gate")
+        server = serve()
+        server.phase("applying")
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        eventually(lambda: postgres.rows(waiting), "the statement runs")
+        server.sweep()
+        server.running.terminate()
+        eventually(lambda: "ending at the next safe point" in server.running.said(), "it is to end")
+        assert server.running.process.poll() is None and postgres.rows(waiting)
+        keeper.execute("ROLLBACK")
+    server.running.end()
+    assert postgres.tables() == {"gate", "people"}
 
 
 def test_what_outlasts_the_grace_is_cancelled(serve, project, postgres):

@@ -4,6 +4,7 @@
 //! allocator's. A service lives for weeks, mostly at rest. One allocator serves both when it is told which of them it is in
 //! (docs/benchmarks.md).
 
+#[cfg(target_os = "linux")]
 mod code;
 
 use std::cell::Cell;
@@ -11,6 +12,7 @@ use std::ffi::c_long;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
 pub use code::let_go as let_go_of_code;
 pub use mimalloc::MiMalloc as Allocator;
 
@@ -71,6 +73,10 @@ fn small_pages() {
 #[cfg(not(target_os = "linux"))]
 fn small_pages() {}
 
+/// Nothing, where nobody has asked yet how that is done.
+#[cfg(not(target_os = "linux"))]
+pub fn let_go_of_code() {}
+
 /// Whether this process is a service.
 #[must_use]
 pub fn is_service() -> bool {
@@ -92,9 +98,8 @@ pub fn rest() {
     });
 }
 
-/// The thread that calls it gives back what it owns and others have freed, however often it has looked of late.
 #[allow(unsafe_code)]
-pub fn collect() {
+fn collect() {
     // SAFETY: takes a flag, and looks only at the heap of the thread that calls it and at shared arenas under their locks.
     unsafe { libmimalloc_sys::mi_collect(true) }
 }

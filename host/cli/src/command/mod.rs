@@ -160,16 +160,21 @@ fn until_told(
     output: &Output,
     work: impl Future<Output = Result<Exit, CliError>>,
 ) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime
         .enable_all()
-        .on_thread_park(whimbrel_allocator::rest)
+        .on_thread_park(whimbrel_allocator::rest);
+    if whimbrel_allocator::is_service() {
+        runtime.thread_keep_alive(at_rest::SPARE);
+    }
+    let runtime = runtime
         .build()
         .map_err(|error| CliError::failed(format!("the runtime can't be started: {error}")))?;
     let result = runtime.block_on(async {
         let result = tokio::select! {
             biased;
             result = work => result,
-            never = at_rest::give_back(), if whimbrel_allocator::is_service() => match never {},
+            never = at_rest::let_go(), if whimbrel_allocator::is_service() => match never {},
         };
         output.closing().close().await;
         result
