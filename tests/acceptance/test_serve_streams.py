@@ -100,7 +100,10 @@ def test_there_are_so_many_streams_and_no_more(held):
 def test_a_reader_that_falls_behind_is_told(held, tmp_path):
     # A socket holds less than a port of what isn't read.
     place = f"unix:{tmp_path}/whimbrel.sock"
-    server, run, keeper = held(fill(1, LONG), sql="SELECT * FROM people WHERE id = 1 FOR UPDATE", listen=place)
+    # Enough to fall behind, and no more: a reader that is silent for ten seconds isn't told anything.
+    step = fill(1, LONG)
+    step["with"]["where"] = "id <= 650"
+    server, run, keeper = held(step, sql="SELECT * FROM people WHERE id = 1 FOR UPDATE", listen=place)
     stream = server.stream(run)
     keeper.execute("ROLLBACK")
     server.phase("current")
