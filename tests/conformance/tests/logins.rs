@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use vaultrs::kv2;
-use whimbrel_aws_server::{AwsServer, Credentials, Metadata, REGION};
+use whimbrel_aws_server::{AwsServer, Metadata, REGION};
 use whimbrel_conformance::{Setup, component, value};
 use whimbrel_core::environment::SecretReference;
 use whimbrel_core::fault::FaultClass;
