@@ -287,10 +287,14 @@ mod tests {
         runtime.block_on(async {
             beside(async { Near.execute(async move { drop(one) }) }).await;
             assert_eq!(Arc::strong_count(&held), 2);
-            // Woken by nothing but the clock, which ends with the runtime.
+            // Woken by nothing but the clock, which ends with the runtime, and held by what it waits for itself.
             beside(async {
                 Near.execute(async move {
-                    tokio::time::sleep(Duration::from_secs(600)).await;
+                    let (_own, mut never) = mpsc::unbounded_channel::<()>();
+                    tokio::select! {
+                        _ = never.recv() => {}
+                        () = tokio::time::sleep(Duration::from_secs(600)) => {}
+                    }
                     drop(other);
                 });
             })
