@@ -163,7 +163,7 @@ mod tests {
 
     async fn resolved(with: serde_json::Value) -> Result<String, Fault> {
         let configuration = Configuration::new(with, Arc::new(Named));
-        Ok(configuration.resolved().await?.text().to_string())
+        Ok(configuration.resolved().await?.text().clone())
     }
 
     #[tokio::test]

@@ -219,9 +219,10 @@ mod tests {
     fn what_a_request_wakes_runs_in_its_thread_and_what_others_wake_on_the_runtime() {
         runtime().block_on(async {
             let task = answering();
-            // Until it waits for a question.
             let worker = ask(&task).await;
             assert_ne!(worker, thread::current().id());
+            // The only worker is done with it, which may look for a further question after it has answered.
+            tokio::spawn(async {}).await.unwrap();
             for _ in 0..100 {
                 assert_eq!(beside(ask(&task)).await, thread::current().id());
             }
@@ -286,10 +287,14 @@ mod tests {
         runtime.block_on(async {
             beside(async { Near.execute(async move { drop(one) }) }).await;
             assert_eq!(Arc::strong_count(&held), 2);
-            // Woken by nothing but the clock, which ends with the runtime.
+            // Woken by nothing but the clock, which ends with the runtime, and held by what it waits for itself.
             beside(async {
                 Near.execute(async move {
-                    tokio::time::sleep(Duration::from_secs(600)).await;
+                    let (_own, mut never) = mpsc::unbounded_channel::<()>();
+                    tokio::select! {
+                        _ = never.recv() => {}
+                        () = tokio::time::sleep(Duration::from_secs(600)) => {}
+                    }
                     drop(other);
                 });
             })
