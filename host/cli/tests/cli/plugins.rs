@@ -41,7 +41,7 @@ fn a_component_shows_what_it_wants() {
         .json();
     assert!(json["size"].as_u64().unwrap() > 1_000);
     let ended = project.run(&["plugin", "inspect", "backfil"]);
-    assert_eq!(ended.code, 1, "{ended}");
+    assert_eq!(ended.code, 64, "{ended}");
     assert!(ended.err.contains("did you mean `backfill`?"), "{ended}");
     project.write("junk.wasm", "no component");
     let ended = project.run(&["plugin", "inspect", "junk.wasm"]);
