@@ -36,7 +36,9 @@ pub fn run(workspace: &Workspace) -> Result {
 
     println!("\n=== Rust tests");
     let rust = instrumented(workspace, Reach::Rust)
-        .args(["test", "--workspace", "--features", FEATURES])
+        // One failure says nothing of the crates after it.
+        .args(["test", "--workspace", "--no-fail-fast", "--features"])
+        .arg(FEATURES)
         .env("WHIMBREL_REQUIRE_REAL", "1")
         .within(workspace.root())
         .show_and_run();
@@ -44,7 +46,7 @@ pub fn run(workspace: &Workspace) -> Result {
     println!("\n=== plugins' own tests");
     let guests = workspace.guests().into_iter().try_for_each(|folder| {
         Call::cargo()
-            .args(["test", "--workspace"])
+            .args(["test", "--workspace", "--no-fail-fast"])
             .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
             .within(folder)
             .show_and_run()
