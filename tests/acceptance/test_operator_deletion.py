@@ -133,7 +133,7 @@ def test_what_can_t_be_reverted_is_let_go_in_time_and_stays(namespace, three, sq
         said = namespace.until("Migration", "0002-orders", "Stalled", reason="Reverting")
         assert "data would be lost" in said["status"]["conditions"][0]["message"]
     gone(namespace, "0002-orders")
-    assert time.monotonic() - before > 7
+    assert 7 < time.monotonic() - before < 20
     namespace.told("Migration", "0002-orders", "NotReverted")
     if why == "away":
         sqlite.file.rmdir()
@@ -152,7 +152,7 @@ def test_who_thinks_again_has_it_let_go_at_once(namespace, three, sqlite):
     namespace.delete("Migration", "0002-orders")
     namespace.until("Migration", "0002-orders", "Stalled", reason="Reverting")
     namespace.patch("Migration", "0002-orders", {"spec": {"deletionPolicy": "Keep"}})
-    gone(namespace, "0002-orders")
+    gone(namespace, "0002-orders", within=5)
     works(namespace, sqlite)
     assert "orders" in sqlite.tables()
 
@@ -181,7 +181,7 @@ def test_the_end_of_an_environment_reverts_nothing(namespace, three, sqlite, fir
         namespace.patch("Environment", "dev", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": "now"}}})
         eventually(lambda: namespace.get("Environment", "dev")["status"].get("lastHandledRequest") == "now", "it has looked")
         namespace.delete("Environment", "dev")
-    gone(namespace, *NAMES)
+    gone(namespace, *NAMES, within=15)
     eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go")
     time.sleep(5)
     assert sqlite.tables() == {"people", "orders", "items"}

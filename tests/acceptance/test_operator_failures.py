@@ -172,7 +172,7 @@ def test_a_watch_that_hears_nothing_is_a_reason_to_start_again(namespace, kubern
         last.update(now)
         return True
     for _ in range(5):
-        eventually(heard, "every watch is renewed")
+        eventually(heard, "every watch is renewed", within=15)
         assert operator.get("/healthz") == (200, "ok\n")
     kubernetes.freeze()
     try:
@@ -191,7 +191,7 @@ def test_an_environment_is_deleted_in_the_middle_of_a_run(namespace, operate, fi
     operate()
     in_the_middle(filling)
     namespace.delete("Environment", "dev")
-    eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go", within=40)
+    eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go", within=20)
     committed = touched(filling)
     assert 0 < committed < ROWS and committed % 100 == 0
     time.sleep(1)
@@ -227,7 +227,7 @@ def test_a_database_that_is_away_holds_no_object_up(namespace, operate, cluster,
     namespace.apply("Environment", "dev", {"databases": {"shop": {"url": url}}, "policy": {"apply": "Auto"}})
     namespace.until("Environment", "dev", "Reconciling", reason="Unavailable")
     namespace.delete("Environment", "dev")
-    eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go", within=40)
+    eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go", within=20)
 
 
 def test_an_orchestrators_end_comes_to_a_safe_point(namespace, operate, filling):

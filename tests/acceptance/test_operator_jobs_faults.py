@@ -21,7 +21,7 @@ def test_an_end_that_nobody_tells_of_is_found_out(api, namespace, operate_as_pod
     operate_as_pod("--resync", "3s")
     namespace.apply("Environment", "dev", dev(sqlite))
     namespace.apply("Migration", "0001-people", of("dev", *TABLE))
-    namespace.until("Environment", "dev", "Ready", reason="Current")
+    namespace.until("Environment", "dev", "Ready", reason="Current", within=30)
     assert lost.hit and sqlite.tables() == {"people"}
     assert len(namespace.list("Job")) == len(kubelet.pods) == 1
 
@@ -47,7 +47,7 @@ def test_a_pod_that_hangs_holds_no_object_up(namespace, operate_as_pod, kubelet,
     hanging = kubelet.first().running.process
     hanging.send_signal(signal.SIGSTOP)
     namespace.delete("Environment", "dev")
-    eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go", within=40)
+    eventually(lambda: namespace.get("Environment", "dev") is None, "it is let go", within=20)
     assert hanging.poll() is None
 
 

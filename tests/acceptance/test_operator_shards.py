@@ -209,7 +209,7 @@ def test_clocks_that_are_wrong_decide_nothing(namespace, fleet, environments):
         time.sleep(0.4)
     replicas.kill("one")
     namespace.patch("Lease", lease, {"spec": {"renewTime": "2100-01-01T00:00:00.000000Z"}})
-    eventually(lambda: replicas.holders() == ["other"], "it is followed")
+    eventually(lambda: replicas.holders() == ["other"], "it is followed", within=20)
     done_once(namespace, environments(1))
 
 
@@ -218,9 +218,11 @@ def test_a_replica_that_ends_hands_over_at_once(namespace, fleet, environments):
     replicas = fleet(4, lease="60s").start("one", "other")
     replicas.until_shared("one", "other", within=60)
     replicas.end("one")
-    replicas.until_shared("other", within=30)
+    begun = time.monotonic()
+    replicas.until_shared("other", within=15)
     targets = environments(4)
     done_once(namespace, targets)
+    assert time.monotonic() - begun < 40
     assert all(actors(target) == {"other"} for target in targets.values())
     # Whoever ends is not waited for.
     assert {lease["spec"].get("holderIdentity") for lease in namespace.list("Lease")} == {"other"}
@@ -234,7 +236,7 @@ def test_replicas_that_count_differently_wait_for_each_other(namespace, fleet, e
     time.sleep(3)
     assert after.holders() == [None] * 4
     before.end("one")
-    after.until_shared("other")
+    after.until_shared("other", within=15)
     done_once(namespace, environments(2))
 
 

@@ -2,8 +2,7 @@
 
 from support.waiting import eventually
 
-# Less than the pause after which an environment looks again that waits for another one.
-WITHIN = 40.0
+WITHIN = 20.0
 
 
 class Followed:
