@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use anstream::adapter::strip_str;
+use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use whimbrel_engine::Closing;
 use whimbrel_report::findings::Notes;
@@ -38,6 +40,17 @@ pub(crate) struct Output {
     /// What sends traces, where the environment names a collector.
     #[cfg(feature = "opentelemetry")]
     tracing: Option<Tracing>,
+}
+
+/// The text without colours, where the stream shows none. Taken away here and not by the stream, which hands on each piece
+/// between two control characters by itself: a system call for each line of a thousand.
+fn plain(stream: &impl RawStream, text: &str) -> Option<String> {
+    (AutoStream::choice(stream) == ColorChoice::Never).then(|| strip_str(text).to_string())
+}
+
+fn whole(mut stream: impl Write, text: &str) -> std::io::Result<()> {
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
 }
 
 /// A report that can't be written.
@@ -147,10 +160,11 @@ impl Output {
     /// Writes data to stdout. A pipe that was closed at the other end is nobody's fault; any other reason why it didn't arrive
     /// is kept for [`Self::lost`].
     pub(crate) fn data(&self, text: &str) {
-        let mut stream = anstream::stdout().lock();
-        let written = stream
-            .write_all(self.scrubber.scrub(text).as_bytes())
-            .and_then(|()| stream.flush());
+        let text = self.scrubber.scrub(text);
+        let written = match plain(&std::io::stdout(), &text) {
+            Some(plain) => whole(std::io::stdout().lock(), &plain),
+            None => whole(anstream::stdout().lock(), &text),
+        };
         if let Err(error) = written
             && error.kind() != ErrorKind::BrokenPipe
         {
@@ -214,9 +228,10 @@ impl Output {
     /// Writes to stderr.
     pub(crate) fn complain(&self, text: &str) {
         let text = self.scrubber.scrub(text);
-        let mut stream = anstream::stderr().lock();
-        let _ = stream.write_all(text.as_bytes());
-        let _ = stream.flush();
+        let _ = match plain(&std::io::stderr(), &text) {
+            Some(plain) => whole(std::io::stderr().lock(), &plain),
+            None => whole(anstream::stderr().lock(), &text),
+        };
         if let Some(tail) = self.tail.get() {
             tail.say(&text);
         }

@@ -159,8 +159,12 @@ fn check_rules(
     options: &LoadOptions,
     problems: &mut Vec<Problem>,
 ) {
+    if lint.rules.is_empty() {
+        return;
+    }
+    let known = (options.lint_rules)();
     for rule in lint.rules.keys() {
-        if options.lint_rules.contains(rule) {
+        if known.contains(rule) {
             continue;
         }
         let way = way!["spec", "lint", "rules", rule.as_str()];
@@ -173,7 +177,7 @@ fn check_rules(
             None => document
                 .key_problem(&way, format!("there is no rule `{rule}`"))
                 .expected("a rule's name, as `whimbrel lint` shows it in brackets")
-                .nearest(rule, options.lint_rules.iter().map(String::as_str)),
+                .nearest(rule, known.iter().map(String::as_str)),
         };
         problem.push(problems);
     }

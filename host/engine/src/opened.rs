@@ -136,6 +136,11 @@ impl Opened {
         })
     }
 
+    /// Drops it at the end of a program: see [`OpenProject::leave`].
+    pub fn leave(self) {
+        self.project.leave();
+    }
+
     /// The environment.
     pub fn environment(&self) -> &Environment {
         self.targets.environment()

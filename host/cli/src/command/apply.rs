@@ -43,6 +43,7 @@ async fn apply(
     let prepared = Prepared::new(&opened, Goal::Apply, passing).await?;
     let nothing = prepared.plan().is_empty();
     let exit = run_plan(&opened, prepared, arguments.plan.as_ref(), output).await?;
+    opened.leave();
     Ok(match exit {
         // Changes were pending, and now they are made.
         Exit::Success if arguments.detailed.detailed_exitcode && !nothing => Exit::Pending,

@@ -25,10 +25,12 @@ pub(crate) async fn run(
         Some(last) => CliError::from(last).exit(),
         None => Exit::Success,
     };
-    Ok(match exit {
+    let exit = match exit {
         Exit::Success if arguments.detailed.detailed_exitcode && is_pending(&view) => Exit::Pending,
         other => other,
-    })
+    };
+    opened.leave();
+    Ok(exit)
 }
 
 fn is_pending(view: &StatusView) -> bool {

@@ -80,9 +80,11 @@ pub fn base() -> MemoryTree {
 pub fn options() -> LoadOptions {
     LoadOptions {
         builtin_plugins: vec!["backfill".to_owned(), "vault".to_owned()],
-        lint_rules: vec![
-            "adding-required-field".to_owned(),
-            "renaming-column".to_owned(),
-        ],
+        lint_rules: || {
+            vec![
+                "adding-required-field".to_owned(),
+                "renaming-column".to_owned(),
+            ]
+        },
     }
 }
