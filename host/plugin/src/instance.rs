@@ -103,9 +103,8 @@ impl Scope {
         desk: Desk,
         outgoing: Option<Outgoing>,
     ) -> Self {
+        let log = call.log.clone();
         Self {
-            function,
-            log: call.log.clone(),
             working: Some(Working {
                 call,
                 database: Some((work, desk)),
@@ -113,9 +112,7 @@ impl Scope {
                 outgoing,
                 engine: None,
             }),
-            live: None,
-            lasting: None,
-            about: String::new(),
+            ..Self::pure(function, log)
         }
     }
 
@@ -141,6 +138,11 @@ impl Scope {
             lasting: Some(lasting),
             about: String::new(),
         }
+    }
+
+    /// Whether the call reveals secrets.
+    pub const fn reveals(&self) -> bool {
+        self.lasting.is_some()
     }
 
     /// A call that may ask the engine.

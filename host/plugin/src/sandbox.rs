@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 use whimbrel_core::digest::Digest;
@@ -67,7 +67,14 @@ struct Linked {
 /// A call's place in its room.
 pub(crate) struct Place<'a> {
     _ticking: Ticking<'a>,
-    _permit: SemaphorePermit<'a>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Place<'_> {
+    /// Ticks no more, and goes on to stand for what a store has taken.
+    pub(crate) fn rest(self) -> OwnedSemaphorePermit {
+        self.permit
+    }
 }
 
 /// Finds the functions of each world that a component is of.
@@ -271,7 +278,7 @@ impl Sandbox {
         let room = self.room(plugin.kind())?;
         let permit = room.enter().await;
         Ok(Place {
-            _permit: permit.map_err(|error| PluginError::Engine(error.to_string()))?,
+            permit: permit.map_err(|error| PluginError::Engine(error.to_string()))?,
             _ticking: room.tick(),
         })
     }
