@@ -57,6 +57,27 @@ def test_progress_on_a_terminal_is_drawn_and_off_it_written_in_lines(whimbrel, p
     assert dev.rows("SELECT count(*) FROM people WHERE n = 1") == [(2000,)]
 
 
+def in_writes(whimbrel, *arguments):
+    """Runs the product and gives what it wrote to stdout and stderr, write by write."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = subprocess.Popen([whimbrel.binary, *arguments], cwd=whimbrel.folder, env=environment(),
+                               stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+    theirs.close()
+    with ours:
+        writes = [write.decode() for write in iter(lambda: ours.recv(1 << 20), b"")]
+    whimbrel.evidence.keep(arguments, "".join(writes))
+    process.wait(timeout=60)
+    return writes
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["plan"], ["status", "--environment", "nowhere"]])
+def test_an_answer_is_written_at_once(whimbrel, project, dev, arguments):
+    for number in range(5):
+        project.table(f"000{number}-people{number}")
+    answers = [write for write in in_writes(whimbrel, *arguments) if not write.startswith("note:")]
+    assert [answer.count("\n") > 1 for answer in answers] == [True], answers
+
+
 def test_off_a_terminal_each_event_is_a_line(whimbrel, project, dev):
     project.table("0001-people")
     project.table("0002-orders")
