@@ -318,7 +318,7 @@ fn read_migrations(
     };
     let (migrations, checksums) = references::ordered(found, problems);
     Migrations {
-        migrations: migrations.into_iter().map(Arc::new).collect(),
+        migrations,
         checksums,
         notices,
     }

@@ -48,8 +48,8 @@ pub struct Text {
 /// What one entry of the folder gave.
 #[derive(Default)]
 pub struct Found {
-    /// The migration.
-    pub read: Option<Read>,
+    /// The migration. In a box, since it is half a kilobyte and handed from list to list.
+    pub read: Option<Box<Read>>,
     /// Files that it names.
     pub named: BTreeSet<String>,
     /// What is wrong.
@@ -76,20 +76,21 @@ pub fn plain(files: &Files<'_>, path: &str, known: &Known<'_>) -> Found {
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.strip_suffix(".sql").unwrap_or(name);
     if let Some(source) = source(files, path, &mut found.problems) {
-        found.read = sql_file::read(source, stem, &mut found.problems);
+        found.read = sql_file::read(source, stem, &mut found.problems).map(Box::new);
     }
     found.resolved(known)
 }
 
 /// Reads all migrations of a folder, and holds each against what it refers to, many at once. What is wrong is said in
 /// `problems`. None if there is no such folder.
+#[expect(clippy::vec_box, reason = "see `Found`")]
 pub fn read(
     files: &Files<'_>,
     folder: &str,
     known: &Known<'_>,
     problems: &mut Vec<Problem>,
     notices: &mut Vec<Notice>,
-) -> Option<Vec<Read>> {
+) -> Option<Vec<Box<Read>>> {
     let entries = match files.entries(folder) {
         Ok(entries) => entries?,
         Err(problem) => {
@@ -132,7 +133,8 @@ fn entry_of(files: &Files<'_>, folder: &str, entry: &Entry, found: &mut Found) {
     if let Some(problem) = unreadable(&path, entry.kind) {
         found.problems.push(problem);
     } else if entry.kind == EntryKind::Folder {
-        found.read = read_folder(files, &path, entry, &mut found.problems, &mut found.notices);
+        let read = read_folder(files, &path, entry, &mut found.problems, &mut found.notices);
+        found.read = read.map(Box::new);
     } else if let Some((stem, language)) = language(&entry.name) {
         let surroundings = Surroundings {
             files,
@@ -141,13 +143,14 @@ fn entry_of(files: &Files<'_>, folder: &str, entry: &Entry, found: &mut Found) {
             holder: "file",
         };
         if let Some(source) = source(files, &path, &mut found.problems) {
-            found.read = migration_document::read(
+            let read = migration_document::read(
                 source,
                 language,
                 &surroundings,
                 &mut found.named,
                 &mut found.problems,
             );
+            found.read = read.map(Box::new);
         }
     } else if !entry.name.ends_with(".md") {
         found.notices.push(not_read(path));
@@ -240,7 +243,8 @@ fn read_folder(
 }
 
 /// Sorted by name, each name once; a second one is a problem.
-fn unique(mut found: Vec<Read>, problems: &mut Vec<Problem>) -> Vec<Read> {
+#[expect(clippy::vec_box, reason = "see `Found`")]
+fn unique(mut found: Vec<Box<Read>>, problems: &mut Vec<Problem>) -> Vec<Box<Read>> {
     // Stable, so that the first one found stays.
     found.sort_by(|a, b| a.migration.name.cmp(&b.migration.name));
     found.dedup_by(|read, first| {

@@ -1,6 +1,7 @@
 //! What migrations say about each other, and about environments and plugins: is it there?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use whimbrel_core::checksum::Checksum;
 use whimbrel_core::definition::{Action, Migration};
@@ -67,14 +68,18 @@ impl<'a> Known<'a> {
 }
 
 /// Says what keeps migrations from having an order, and gives them by name.
-pub fn ordered(found: Vec<Read>, problems: &mut Vec<Problem>) -> (Vec<Migration>, Vec<Checksum>) {
+#[expect(clippy::vec_box, reason = "see `migrations::Found`")]
+pub fn ordered(
+    found: Vec<Box<Read>>,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Arc<Migration>>, Vec<Checksum>) {
     let complete = found.iter().all(|read| read.checksum.is_some());
     let mut documents = Vec::with_capacity(found.len());
     let mut migrations = Vec::with_capacity(found.len());
     let mut checksums = Vec::with_capacity(found.len());
     for read in found {
         documents.push(read.document);
-        migrations.push(read.migration);
+        migrations.push(Arc::new(read.migration));
         checksums.extend(read.checksum);
     }
     let errors = order::problems(&migrations);
