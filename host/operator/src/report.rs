@@ -65,7 +65,7 @@ pub async fn report(
     }
     let generation = meta.generation.unwrap_or_default();
     let request = annotation(meta, REQUESTED_AT);
-    let found = surveyed.map(|surveyed| found(surveyed));
+    let found = surveyed.map(found);
     let after = environment_status(&before, said, found, generation, request, now());
     if !is_news(object.status.as_ref(), wrote.environment.as_ref(), &after) {
         return written;
