@@ -19,9 +19,6 @@ from support.product import FAILED, OK, RETRY, Whimbrel, environment, eventually
 
 USER = "by_variable"
 
-# The forms that the product promises to take out, wherever they come from.
-PROMISED = [form for form in FORMS if form != "json in json"]
-
 
 @pytest.fixture
 def betrayed(project, postgres):
@@ -64,7 +61,7 @@ def seen(binary, project, betrayed):
     return run
 
 
-@pytest.mark.parametrize("form", PROMISED)
+@pytest.mark.parametrize("form", FORMS)
 def test_an_error_of_the_database_that_says_it(seen, project, form):
     project.migration("0001-people", f"SELECT betrayal.fail('{form}')")
     ended = seen("apply", "--environment", "dev", code=FAILED)
@@ -151,7 +148,7 @@ def test_killed_with_the_secret_in_its_hands(whimbrel, project, betrayed):
     whimbrel.run("apply", "--environment", "dev", code=FAILED)
 
 
-@pytest.mark.parametrize("form", PROMISED)
+@pytest.mark.parametrize("form", FORMS)
 def test_a_plugin_that_says_it_and_dies(seen, project, form):
     guest = project.folder / "plugins/hostile.wasm"
     guest.parent.mkdir()
@@ -218,7 +215,7 @@ def test_the_search_finds_every_form(tmp_path, form, evidence):
         planted.remove()
 
 
-@pytest.mark.parametrize("form", PROMISED)
+@pytest.mark.parametrize("form", FORMS)
 def test_the_search_finds_what_a_store_made_up(form):
     lent = "".join(random.choices(LENT_LETTERS, k=40))
     planted = Evidence()

@@ -97,6 +97,8 @@ def test_answers_and_events_of_a_server(traitor, project):
     server = Server(traitor.whimbrel)
     failed = server.phase("failed")
     events = server.events(failed["lastRun"])
+    run = server.get(f"/v1/runs/{failed['lastRun']}").json()
+    assert "hint" in run["outcome"]["targets"][0], run
     server.get("/v1/environments/dev/status")
     server.get("/v1/environments/dev/history")
     server.end()

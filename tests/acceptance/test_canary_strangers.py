@@ -43,6 +43,15 @@ def test_what_a_command_says(stranger, arguments):
     stranger.holds("00001")
 
 
+def test_a_report_of_a_command(stranger, tmp_path):
+    file = tmp_path / "reports/status.json"
+    file.parent.mkdir()
+    stranger.evidence.watch(file.parent)
+    stranger.whimbrel.run("status", "--environment", "dev", "--report", f"json={file}", code=None)
+    assert UNKNOWN in file.read_text()
+    stranger.holds("status.json")
+
+
 def test_answers_of_a_server(stranger, project):
     project.commit()
     server = Server(stranger.whimbrel)

@@ -73,6 +73,20 @@ def shown(github, commit, state="success", context=PLAN, within=30):
         raise AssertionError(f"{error}; the host has {github.said()}") from None
 
 
+def test_a_secret_of_the_server_that_a_plan_holds_is_not_shown(hosted, github, follows, proposal):
+    pasted = Canary.hatch("a secret that somebody pasted into a migration", plain=True, loose=True)
+    hosted.keep("new", pasted.value)
+    server = follows()
+    hosted.project.migration("0002-pets", f"CREATE TABLE pets (id bigint, word text DEFAULT '{pasted.value}')")
+    commit = proposal.push()
+    proposal.tell(server, "opened", commit)
+    assert shown(github, commit) == "1 change planned"
+    [comment] = eventually(lambda: github.ours(NUMBER), "it comments")
+    assert "word text DEFAULT '[redacted]'" in comment
+    assert pasted.value not in github.said()
+    hosted.end(server, github.token, pasted)
+
+
 def test_the_plan_is_shown_in_one_comment_that_is_kept_up_to_date(hosted, github, follows, proposal, sqlite):
     server = follows()
     # Somebody else's comment with our marker stays theirs.

@@ -214,6 +214,19 @@ def test_what_is_no_file_is_no_database(whimbrel, project, make, tmp_path):
         assert f"odd is {make.__name__.replace('_', ' ')} and no file" in ended.said, ended
 
 
+@pytest.mark.parametrize("make", [a_pipe, a_socket, a_directory, a_device], ids=lambda make: make.__name__)
+def test_what_is_no_file_is_no_project(whimbrel, project, make):
+    with contextlib.chdir(project.folder):
+        Path("whimbrel.yaml").unlink()
+        make(Path("whimbrel.yaml"))
+    what = "a symbolic link" if make is a_device else "no regular file"
+    for arguments in (["status"], ["lint"], ["--project", ".", "status"]):
+        ended = whimbrel.run(*arguments, code=None, timeout=30)
+        assert ended.code not in (OK, RETRY), ended
+        assert f"whimbrel.yaml: this is {what}" in ended.said, ended
+    assert "there is a" in whimbrel.run("init", code=FAILED, timeout=30).said
+
+
 def test_an_option_that_is_not_there_is_a_usage_error(whimbrel):
     whimbrel.run("plan", "--enviroment", "dev", code=USAGE)
 

@@ -4,6 +4,7 @@ mod documents;
 mod length;
 mod names;
 mod pure;
+mod streams;
 mod unfinished;
 mod weight;
 
@@ -31,6 +32,7 @@ const RULES: &[Rule] = &[
     length::check,
     names::check,
     pure::check,
+    streams::check,
     unfinished::check,
     weight::check,
     documents::check,

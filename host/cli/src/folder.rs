@@ -46,8 +46,9 @@ pub(crate) fn locate(said: Option<&str>) -> Result<Place, CliError> {
     }
 }
 
+/// Whatever is called so is meant to be it: what is no regular file is refused where it is read, not passed over.
 fn upwards(from: &Path) -> Option<PathBuf> {
     from.ancestors()
-        .find(|folder| folder.join(PROJECT_FILE).is_file())
+        .find(|folder| folder.join(PROJECT_FILE).symlink_metadata().is_ok())
         .map(Path::to_path_buf)
 }

@@ -105,7 +105,7 @@ fn failure(outcome: &OutcomeView, exit: Exit) -> CliError {
         }
         let error = CliError::failed(message).kind(exit);
         return match &target.hint {
-            Some(hint) => error.hint(hint),
+            Some(hint) => error.hint(&**hint),
             None => error,
         };
     }

@@ -21,11 +21,13 @@ use crate::references::Known;
 use crate::tree::{Entry, Identified, SourceTree};
 
 /// Migrations by what their files hold. Clones share it, and so may all environments of a process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DefinitionCache(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    /// The most bytes of one tree. What was read before counts, though nobody reads it again.
+    tree_size: u64,
     kept: Mutex<Kept>,
     /// Held by who parses. It does so on all processors, and a dozen environments that begin together want the same.
     parsing: Mutex<()>,
@@ -63,7 +65,23 @@ struct Parsed {
     bytes: u64,
 }
 
+impl Default for DefinitionCache {
+    fn default() -> Self {
+        Self::within(limits::TREE_SIZE)
+    }
+}
+
 impl DefinitionCache {
+    /// One whose trees have at most so many bytes.
+    fn within(tree_size: u64) -> Self {
+        Self(Arc::new(Shared {
+            tree_size,
+            kept: Mutex::default(),
+            parsing: Mutex::default(),
+            parsed: AtomicU64::default(),
+        }))
+    }
+
     /// How many entries of a folder of migrations were parsed since the process began, because they were new.
     #[must_use]
     pub fn parsed(&self) -> u64 {
@@ -126,7 +144,7 @@ impl DefinitionCache {
             .collect();
         let plain = reading.all(&plain)?;
         let all: Vec<Arc<Parsed>> = others.iter().chain(&plain).cloned().collect();
-        if all.iter().map(|parsed| parsed.bytes).sum::<u64>() > limits::TREE_SIZE {
+        if all.iter().map(|parsed| parsed.bytes).sum::<u64>() > self.0.tree_size {
             return None;
         }
         self.end(reading.now);
@@ -298,4 +316,46 @@ fn together(all: &[Arc<Parsed>]) -> Option<Migrations> {
             .flat_map(|parsed| parsed.notices.iter().cloned())
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DefinitionCache;
+    use crate::load::{LoadOptions, load_control};
+    use crate::written::WrittenTree;
+
+    const PROJECT: &str = "apiVersion: whimbrel.dev/v1alpha1\nkind: Project\nmetadata: { name: shop }\nspec:\n  defaults: { database: shop }\n";
+
+    const ENVIRONMENT: &str = "apiVersion: whimbrel.dev/v1alpha1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  databases:\n    shop: { url: \"sqlite:shop.db\" }\n";
+
+    const MIGRATION: &str = "-- whimbrel:up\nSELECT 1;\n";
+
+    fn tree(migrations: u8) -> WrittenTree {
+        let migrations =
+            (0..migrations).map(|number| (format!("migrations/{number:04}-one.sql"), MIGRATION));
+        let control = [
+            ("whimbrel.yaml", PROJECT),
+            ("environments/dev.yaml", ENVIRONMENT),
+        ];
+        let control = control.map(|(path, text)| (path.to_owned(), text));
+        migrations.chain(control).collect()
+    }
+
+    #[test]
+    fn what_was_read_before_counts_for_the_size_of_a_tree() {
+        let cache = DefinitionCache::within(2 * MIGRATION.len() as u64);
+        let read = |migrations| {
+            let tree = tree(migrations);
+            let control = load_control(&tree, &LoadOptions::default()).unwrap();
+            cache.migrations(&tree, &control, &LoadOptions::default())
+        };
+        for migrations in [1, 2] {
+            let read = read(migrations).unwrap();
+            assert_eq!(read.migrations.len(), usize::from(migrations));
+        }
+        // Each tree reads one file that is new, which by itself is small enough.
+        assert!(read(3).is_none());
+        assert_eq!(cache.parsed(), 3);
+        assert!(read(2).is_some());
+    }
 }

@@ -107,6 +107,10 @@ fn problem(path: &str, error: &SourceError) -> Problem {
         SourceError::Io { source, .. } => {
             Problem::whole(path, format!("this can't be read: {source}"))
         }
+        // What is no file by its kind may be a pipe or a device as well.
+        SourceError::Kind {
+            expected: "file", ..
+        } => Problem::whole(path, "this is no regular file").expected("a regular file"),
         SourceError::Kind { expected, .. } => {
             Problem::whole(path, format!("this is no {expected}")).expected(format!("a {expected}"))
         }

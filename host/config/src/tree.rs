@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, Metadata, OpenOptions};
 
 use crate::files::join;
 
@@ -177,7 +177,7 @@ impl FolderTree {
     fn refused(&self, path: &str, expected: &'static str, error: io::Error) -> SourceError {
         match self.root.symlink_metadata(path) {
             Ok(metadata) if metadata.is_symlink() => SourceError::Symlink(path.to_owned()),
-            Ok(metadata) if metadata.is_dir() != (expected == "folder") => SourceError::Kind {
+            Ok(metadata) if is_no(expected, &metadata) => SourceError::Kind {
                 path: path.to_owned(),
                 expected,
             },
@@ -253,6 +253,14 @@ impl SourceTree for FolderTree {
             return Err(too_large());
         }
         Ok(bytes)
+    }
+}
+
+/// A socket, for one, can't even be opened.
+fn is_no(expected: &str, metadata: &Metadata) -> bool {
+    match expected {
+        "folder" => !metadata.is_dir(),
+        _ => !metadata.is_file(),
     }
 }
 

@@ -103,6 +103,25 @@ fn a_pipe_is_not_opened() {
 
 #[cfg(unix)]
 #[test]
+fn only_a_regular_file_is_a_project() {
+    let folder = folder();
+    let project = folder.path().join("whimbrel.yaml");
+    let refused = |kind| shown(&format!("project-is-a-{kind}"), &problems_of(&folder));
+    fs::remove_file(&project).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&project).status();
+    assert!(made.unwrap().success());
+    refused("pipe");
+    fs::remove_file(&project).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(&project).unwrap();
+    refused("socket");
+    drop(socket);
+    fs::remove_file(&project).unwrap();
+    fs::create_dir(&project).unwrap();
+    refused("folder");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_name_that_is_no_text_is_shown_as_far_as_it_can_be() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = folder();

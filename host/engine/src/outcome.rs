@@ -42,24 +42,19 @@ impl Outcome {
     pub fn view(&self, scrubber: &Scrubber) -> OutcomeView {
         let report = self.report.as_ref();
         let ran = report.into_iter().flat_map(|report| &report.targets);
+        let ran = ran.map(|report| view(report, scrubber));
         let unread = self.unread.iter().map(|(target, error)| TargetOutcome {
             target: target.clone(),
             done: Vec::new(),
-            error: Some(unnamed(target, error)),
-            hint: error.hint(),
+            error: Some(scrubber.clean(unnamed(target, error))),
+            hint: error.hint().map(|hint| scrubber.clean(hint)),
             committed: None,
         });
-        let mut targets: Vec<_> = ran.map(view).chain(unread).collect();
-        for target in &mut targets {
-            for text in [&mut target.error, &mut target.hint, &mut target.committed] {
-                *text = text.take().map(|text| scrubber.scrub(&text));
-            }
-        }
         OutcomeView {
             environment: self.environment.clone(),
             run: report.map(|report| report.run.to_string()),
             plan: self.plan,
-            targets,
+            targets: ran.chain(unread).collect(),
             milliseconds: report.map_or(0, |report| report.milliseconds),
         }
     }
@@ -72,11 +67,10 @@ fn unnamed(target: &TargetName, error: &ProjectError) -> String {
     text.strip_prefix(&name).unwrap_or(&text).to_owned()
 }
 
-fn view(report: &TargetReport) -> TargetOutcome {
-    let committed = report.error.as_ref().and_then(|error| match error {
-        RunError::Migration { committed, .. } => {
-            Some(committed.clone()).filter(|text| !text.is_empty())
-        }
+fn view(report: &TargetReport, scrubber: &Scrubber) -> TargetOutcome {
+    let error = report.error.as_ref();
+    let committed = error.and_then(|error| match error {
+        RunError::Migration { committed, .. } => Some(committed).filter(|text| !text.is_empty()),
         _ => None,
     });
     let done = report.done.iter().map(|done| DoneView {
@@ -85,12 +79,13 @@ fn view(report: &TargetReport) -> TargetOutcome {
         milliseconds: done.milliseconds,
         rows: done.rows,
     });
+    let hint = error.and_then(RunError::hint);
     TargetOutcome {
         target: report.target.clone(),
         done: done.collect(),
-        error: report.error.as_ref().map(ToString::to_string),
-        hint: report.error.as_ref().and_then(RunError::hint),
-        committed,
+        error: error.map(|error| scrubber.clean(error)),
+        hint: hint.map(|hint| scrubber.clean(hint)),
+        committed: committed.map(|text| scrubber.clean(text)),
     }
 }
 

@@ -65,7 +65,7 @@ pub async fn report(
     }
     let generation = meta.generation.unwrap_or_default();
     let request = annotation(meta, REQUESTED_AT);
-    let found = surveyed.map(|surveyed| found(operator, surveyed));
+    let found = surveyed.map(found);
     let after = environment_status(&before, said, found, generation, request, now());
     if !is_news(object.status.as_ref(), wrote.environment.as_ref(), &after) {
         return written;
@@ -86,12 +86,8 @@ pub async fn report(
     written
 }
 
-fn found(operator: &Operator, surveyed: &Surveyed) -> Found {
-    let (mut databases, sums) = counts(&surveyed.targets);
-    for database in &mut databases {
-        let error = database.error.take();
-        database.error = error.map(|error| operator.context.scrubber().scrub(&error));
-    }
+fn found(surveyed: &Surveyed) -> Found {
+    let (databases, sums) = counts(&surveyed.targets);
     let revision = surveyed.opened.project.revision();
     Found {
         databases,
@@ -180,7 +176,7 @@ async fn followed(
             };
             let lines = lines.get(&(database, one.migration.clone()));
             let lines = lines.map(Vec::as_slice).unwrap_or_default();
-            match stands(operator, &found, lines, None, wrote) {
+            match stands(&found, lines, None, wrote) {
                 Some(after) => write(operator, &found, &after, false, wrote).await,
                 None => Ok(()),
             }
@@ -242,7 +238,7 @@ async fn own(
             let of = of.map(Vec::as_slice).unwrap_or_default();
             let is_reverting = reverting.iter().any(|other| other.as_str() == name);
             let said = is_reverting.then_some(reverts);
-            if let Some(after) = stands(operator, &migration, of, said, wrote) {
+            if let Some(after) = stands(&migration, of, said, wrote) {
                 changed.push((migration, after, is_reverting));
             }
         }
@@ -331,7 +327,6 @@ pub fn reverts(said: &[Said]) -> Vec<Said> {
 
 /// How one migration stands, or what else is to be said of it, for it to be written; none where it is already.
 fn stands(
-    operator: &Operator,
     migration: &Migration,
     lines: &[&MigrationLine],
     said: Option<&[Said]>,
@@ -343,9 +338,6 @@ fn stands(
     if let Some(said) = said {
         let known = before.map(|before| before.conditions.as_slice());
         after.conditions = conditions(known.unwrap_or_default(), said, generation, now());
-    }
-    for condition in &mut after.conditions {
-        condition.message = operator.context.scrubber().scrub(&condition.message);
     }
     let uid = migration.metadata.uid.as_deref().unwrap_or_default();
     let mut unseen = wrote.migrations();

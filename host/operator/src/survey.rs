@@ -205,6 +205,9 @@ pub async fn asked(
             error: Some(error.to_string()),
         });
     }
+    for text in targets.iter_mut().flat_map(errors) {
+        *text = context.scrubber().scrub(text);
+    }
     let held = prepared.gates.approvals.values().flatten();
     let surveyed = Surveyed {
         approvals: held.cloned().collect(),
@@ -216,6 +219,13 @@ pub async fn asked(
         closing,
     };
     Ok((known, surveyed))
+}
+
+/// What is told of a database, and what it has recorded itself: whoever recorded it may have known other secrets.
+fn errors(target: &mut TargetStatus) -> impl Iterator<Item = &mut String> {
+    let recorded = target.migrations.iter_mut();
+    let recorded = recorded.filter_map(|line| line.error.as_mut());
+    target.error.iter_mut().chain(recorded)
 }
 
 fn known(stand: Stand) -> Known {

@@ -42,8 +42,8 @@ mod trap;
 pub use builtin::{builtin, builtin_names};
 pub use call::{
     Call, CommitState, CommitStatus, GitEvent, Going, Level, LogSink, Outcome, Planned, Preview,
-    ProviderSettings, PullRequest, Push, Rejection, Reporter, ReporterSettings, ResourceProvider,
-    SecretStore, StopFlag, StoreSettings, Stored, Verified, WebhookReceiver, WebhookSettings,
+    PullRequest, Push, Rejection, Reporter, ReporterSettings, ResourceProvider, SecretStore,
+    StopFlag, StoreSettings, Stored, Verified, WebhookReceiver, WebhookSettings,
 };
 pub use compiler::{Compiler, compile};
 pub use database::{SqlError, StepDatabase};

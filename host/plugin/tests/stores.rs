@@ -319,6 +319,16 @@ async fn words_are_scrubbed_wherever_they_come_out() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_before_the_guest_is_asked_is_scrubbed_too() {
+    let with = json!({ "known-value": "secret://file/known-value" });
+    let store = Setup::new().with(with).store().await;
+    store.scrubber.register("known-value");
+    let fault = store.read("fault", Json::Null).await.err().unwrap();
+    assert_eq!(fault.pointer.as_deref(), Some("/[redacted]"), "{fault:?}");
+    assert!(!format!("{fault:?}").contains("known-value"), "{fault:?}");
+}
+
+#[tokio::test]
 async fn a_line_that_is_cut_off_shows_no_part_of_a_secret() {
     let limits = Limits {
         log_bytes: 16,

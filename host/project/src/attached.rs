@@ -10,8 +10,8 @@ use whimbrel_core::git_source::{ReportSpec, WebhookSpec};
 use whimbrel_core::name::{PluginName, SourceName};
 use whimbrel_core::project::{PluginSource, PluginSpec};
 use whimbrel_plugin::{
-    Grants, Plugin, PluginError, ProviderSettings, Reporter, ReporterSettings, ResourceProvider,
-    Sandbox, WebhookReceiver, WebhookSettings,
+    Grants, Plugin, PluginError, Reporter, ReporterSettings, ResourceProvider, Sandbox,
+    WebhookReceiver, WebhookSettings,
 };
 use whimbrel_signal::Scrubber;
 
@@ -72,7 +72,6 @@ pub async fn resource_provider(
     spec: &PluginSpec,
     base: &Path,
     sandbox: &Arc<Sandbox>,
-    scrubber: &Scrubber,
 ) -> Result<ResourceProvider, Fault> {
     let bytes = component(name, spec, base)?;
     let plugin = sandbox.admit(name, bytes, Grants::default()).await;
@@ -86,11 +85,7 @@ pub async fn resource_provider(
         }
         error => unfit(&error),
     })?;
-    let settings = ProviderSettings {
-        scrubber: scrubber.clone(),
-        log: None,
-    };
-    ResourceProvider::new(plugin, settings)
+    ResourceProvider::new(plugin)
 }
 
 async fn admitted(

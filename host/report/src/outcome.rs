@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use whimbrel_core::digest::Digest;
 use whimbrel_core::history::Direction;
 use whimbrel_core::name::{EnvironmentName, MigrationName, TargetName};
+use whimbrel_signal::Scrubbed;
 
 use crate::junit::{Case, Failure, suite};
 use crate::quantity::{duration, plural};
@@ -38,13 +39,13 @@ pub struct TargetOutcome {
     pub done: Vec<DoneView>,
     /// Why it ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<Scrubbed>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Scrubbed>,
     /// What had been committed of the migration that it ended in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub committed: Option<String>,
+    pub committed: Option<Scrubbed>,
 }
 
 /// One migration that was done.
@@ -120,9 +121,11 @@ impl OutcomeView {
                     file: None,
                     failures: vec![Failure {
                         kind: "failed".to_owned(),
-                        message: error.clone(),
-                        text: hint
-                            .map_or_else(|| error.clone(), |hint| format!("{error}\nhint: {hint}")),
+                        message: error.to_string(),
+                        text: hint.map_or_else(
+                            || error.to_string(),
+                            |hint| format!("{error}\nhint: {hint}"),
+                        ),
                     }],
                     output: Vec::new(),
                 });

@@ -1,14 +1,17 @@
 //! What time it is, so that tests needn't wait for it.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 
-/// A monotonic clock.
+/// How much time passes, and which it is on the wall: what a store says of an end is said by the latter.
 #[async_trait]
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Instant;
+
+    /// Now, as people say it.
+    fn wall(&self) -> SystemTime;
 
     /// Waits.
     async fn sleep(&self, time: Duration);
@@ -22,6 +25,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     async fn sleep(&self, time: Duration) {

@@ -58,12 +58,12 @@ pub(crate) struct Flight {
     outcome: watch::Receiver<Option<Outcome>>,
 }
 
-/// For how long a secret is still of use.
-fn left(secret: &Secret) -> Duration {
+/// For how long a secret is still of use by then.
+fn left(secret: &Secret, now: SystemTime) -> Duration {
     let end = secret.expires.map(Duration::from_millis);
     let end = end.and_then(|end| UNIX_EPOCH.checked_add(end));
     end.map_or(Duration::MAX, |end| {
-        end.duration_since(SystemTime::now()).unwrap_or_default()
+        end.duration_since(now).unwrap_or_default()
     })
 }
 
@@ -130,7 +130,8 @@ impl Flights {
         let kept = reading
             .filter(|reading| reading.secret.version.is_some() && reading.secret.lease.is_none());
         if let Some(reading) = kept {
-            let until = now + self.limits.cache_time.min(left(&reading.secret));
+            let left = left(&reading.secret, self.clock.wall());
+            let until = now + self.limits.cache_time.min(left);
             let entry = Entry::Kept(Arc::clone(reading), until);
             state.entries.insert(what.clone(), entry);
             self.make_room(&mut state, now);

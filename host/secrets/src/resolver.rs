@@ -285,10 +285,9 @@ impl Resolver {
         let _permit = slot.permits.acquire().await;
         let budget = self.limits.retry_budget;
         let answer = persist(&*self.clock, &self.limits, budget, question).await;
-        let answer = answer.map_err(|fault| self.scrubbed(fault));
         match &answer {
             Ok(_) => slot.pulse.answered(),
-            Err(fault) => slot.pulse.failed(fault),
+            Err(fault) => slot.pulse.failed(&self.scrubbed(fault.clone())),
         }
         answer
     }

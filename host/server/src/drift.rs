@@ -77,7 +77,6 @@ async fn one(
     }
     let patience: Duration = server.limits.drift_time;
     let compared = tokio::time::timeout(patience, compare(&desired.opened, target)).await;
-    let scrub = |text: &str| server.context.scrubber().scrub(text);
     let name = &environment.name;
     let Comparison {
         differences,
@@ -87,7 +86,6 @@ async fn one(
     } = match compared {
         Ok(Ok(comparison)) => comparison,
         Ok(Err(error)) => {
-            let error = scrub(&error.to_string());
             tracing::info!(environment = %name, %target, "it can't be compared: {error}");
             return None;
         }
@@ -101,7 +99,7 @@ async fn one(
         return None;
     }
     for one in &differences {
-        let message = scrub(&one.message);
+        let message = &one.message;
         tracing::warn!(environment = %name, %target, migration = %one.migration, kind = one.kind, "it isn't as it was applied: {message}");
     }
     server.measures.drifted(name, target, differences.len());

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot};
 use whimbrel_core::gate::Refusal;
+use whimbrel_signal::Scrubbed;
 
 use crate::audience::Stand;
 use crate::desired::Desired;
@@ -78,8 +79,8 @@ pub(crate) struct State {
     pub(crate) unread: Option<Unread>,
     pub(crate) plan: Option<PlanLine>,
     pub(crate) refusals: Vec<Refusal>,
-    pub(crate) error: Option<String>,
-    pub(crate) hint: Option<String>,
+    pub(crate) error: Option<Scrubbed>,
+    pub(crate) hint: Option<Scrubbed>,
     pub(crate) retry_at: Option<Timestamp>,
     pub(crate) last_run: Option<String>,
     pub(crate) checked_at: Option<Timestamp>,
@@ -90,7 +91,7 @@ pub(crate) struct State {
 #[derive(Clone, Debug)]
 pub(crate) struct Unread {
     pub(crate) freshness: Freshness,
-    pub(crate) error: String,
+    pub(crate) error: Scrubbed,
 }
 
 /// What is to be looked at.
@@ -138,7 +139,7 @@ pub(crate) struct EnvironmentView {
     desired_revision: Option<String>,
     sync_status: Freshness,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sync_error: Option<String>,
+    sync_error: Option<Scrubbed>,
     /// How old what is served is, while it is not fresh.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision_age_seconds: Option<u64>,
@@ -147,9 +148,9 @@ pub(crate) struct EnvironmentView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     gates: Vec<Refusal>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    error: Option<Scrubbed>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    hint: Option<Scrubbed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]

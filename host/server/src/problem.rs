@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::gate::Refusal;
 use whimbrel_engine::EngineError;
@@ -32,7 +32,37 @@ enum More {
     /// What the gates say.
     Gates(Vec<Refusal>),
     /// What the engine says of a migration that a client writes.
-    Fault(Json),
+    Fault(Fault),
+}
+
+impl More {
+    /// What is for people.
+    fn texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Gates(refusals) => texts_of(refusals).collect(),
+            Self::Fault(fault) => {
+                let texts = [
+                    Some(&mut fault.message),
+                    fault.pointer.as_mut(),
+                    fault.hint.as_mut(),
+                ];
+                texts.into_iter().flatten().collect()
+            }
+        }
+    }
+}
+
+fn texts_of(refusals: &mut [Refusal]) -> impl Iterator<Item = &mut String> {
+    let refusals = refusals.iter_mut();
+    refusals.flat_map(|refusal| [&mut refusal.message, &mut refusal.hint])
+}
+
+/// What the gates say, without secrets.
+pub(crate) fn clean(mut refusals: Vec<Refusal>, scrubber: &Scrubber) -> Vec<Refusal> {
+    for text in texts_of(&mut refusals) {
+        *text = scrubber.scrub(text);
+    }
+    refusals
 }
 
 impl Problem {
@@ -92,8 +122,8 @@ impl Problem {
         )
     }
 
-    /// What the engine says of a migration that a client writes; `told` is the same for programs.
-    pub(crate) fn of_fault(fault: &Fault, told: Json) -> Self {
+    /// What the engine says of a migration that a client writes, for programs as well.
+    pub(crate) fn of_fault(fault: &Fault) -> Self {
         let status = match fault.class {
             FaultClass::Invalid => StatusCode::BAD_REQUEST,
             FaultClass::Denied => StatusCode::FORBIDDEN,
@@ -105,7 +135,7 @@ impl Problem {
         };
         Self {
             hints: fault.hint.iter().cloned().collect(),
-            more: Some(Box::new(More::Fault(told))),
+            more: Some(Box::new(More::Fault(fault.clone()))),
             ..Self::new(status, "fault", "the engine says no", fault.message.clone())
         }
     }
@@ -177,6 +207,9 @@ impl Problem {
         for hint in &mut self.hints {
             *hint = scrubber.scrub(hint);
         }
+        for text in self.more.iter_mut().flat_map(|more| more.texts()) {
+            *text = scrubber.scrub(text);
+        }
         self
     }
 }
@@ -184,8 +217,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body: Json = json!(self);
-        let mut response = (status, body.to_string()).into_response();
+        let mut response = (status, json!(self).to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -195,5 +227,64 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use serde_json::json;
+    use whimbrel_core::fault::{Fault, FaultClass};
+    use whimbrel_core::gate::{Gate, Refusal};
+    use whimbrel_signal::Scrubber;
+
+    use super::{More, Problem};
+
+    fn scrubbed(problem: Problem) -> String {
+        let scrubber = Scrubber::default();
+        scrubber.register("hunter22");
+        json!(problem.scrubbed(&scrubber)).to_string()
+    }
+
+    #[test]
+    fn every_text_of_a_problem_is_without_secrets() {
+        let problem = Problem::bad("detail hunter22").hint("hint hunter22");
+        let said = scrubbed(problem);
+        assert!(
+            said.contains("detail [redacted]") && said.contains("hint [redacted]"),
+            "{said}"
+        );
+        assert!(!said.contains("hunter22"), "{said}");
+    }
+
+    #[test]
+    fn what_it_says_to_programs_is_without_secrets_too() {
+        let fault = Fault {
+            pointer: Some("/hunter22".to_owned()),
+            ..Fault::new(FaultClass::Invalid, "step.wrong", "message hunter22")
+                .with_hint("hint hunter22")
+        };
+        let said = scrubbed(Problem::of_fault(&fault));
+        let expected = json!({
+            "class": "invalid", "code": "step.wrong", "message": "message [redacted]", "pointer": "/[redacted]",
+            "hint": "hint [redacted]", "retry": "never",
+        });
+        assert!(said.contains(&expected.to_string()), "{said}");
+        assert!(!said.contains("hunter22"), "{said}");
+        let gates = vec![Refusal {
+            gate: Gate::Approval,
+            message: "message hunter22".to_owned(),
+            hint: "hint hunter22".to_owned(),
+        }];
+        let refused = Problem {
+            more: Some(Box::new(More::Gates(gates))),
+            ..Problem::new(StatusCode::CONFLICT, "refused", "no", "no")
+        };
+        let said = scrubbed(refused);
+        assert!(
+            said.contains("message [redacted]") && said.contains("hint [redacted]"),
+            "{said}"
+        );
+        assert!(!said.contains("hunter22"), "{said}");
     }
 }

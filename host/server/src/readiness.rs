@@ -2,12 +2,14 @@
 //! push, no pending approval and no database that is away for a while takes an application down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_engine::{EngineError, Opened, Wanted};
+use whimbrel_signal::Scrubbed;
 
 use crate::environment::Environment;
 use crate::limits::Limits;
@@ -30,7 +32,7 @@ pub(crate) enum Answer {
     /// It is there.
     Ready,
     /// It isn't, and why.
-    Missing(String),
+    Missing(Scrubbed),
 }
 
 /// What was found so far.
@@ -113,7 +115,7 @@ impl Readiness {
             }
             None if was_ready => (Answer::Ready, had),
             None => (
-                Answer::Missing("the definitions haven't been read yet".to_owned()),
+                Answer::Missing("the definitions haven't been read yet".into()),
                 had,
             ),
         };
@@ -150,11 +152,12 @@ async fn look(
     had: BTreeSet<TargetName>,
     was_ready: bool,
 ) -> (Answer, BTreeSet<TargetName>) {
+    let missing = |why: &dyn Display| Answer::Missing(opened.context.scrubber().clean(why));
     let wanted = match wanted(opened, need, &had) {
         Ok(wanted) => wanted,
         // Its definitions can't be read any more: that takes nothing away.
         Err(_) if was_ready => return (Answer::Ready, had),
-        Err(error) => return (Answer::Missing(error.to_string()), had),
+        Err(error) => return (missing(&error), had),
     };
     let names = opened.names();
     let all = names.into_iter().filter(|target| match &wanted {
@@ -173,16 +176,13 @@ async fn look(
                     .as_ref()
                     .and_then(|wanted| wanted.lacking(target, &history));
                 if let Some(name) = lacking {
-                    let missing = format!("{name} is not applied on {target}");
-                    return (Answer::Missing(missing), BTreeSet::new());
+                    let why = format!("{name} is not applied on {target}");
+                    return (missing(&why), BTreeSet::new());
                 }
             }
             // Away isn't gone.
             Err(_) if was_ready => {}
-            Err(error) => {
-                let scrubber = opened.context.scrubber();
-                return (Answer::Missing(scrubber.scrub(&error.to_string())), had);
-            }
+            Err(error) => return (missing(&error), had),
         }
     }
     (Answer::Ready, if had.is_empty() { asked } else { had })

@@ -12,6 +12,7 @@ use whimbrel_core::name::EnvironmentName;
 use whimbrel_engine::{EngineError, Selection, opening};
 use whimbrel_git::{Access, Fetched};
 use whimbrel_project::{Control, Place, ProjectError};
+use whimbrel_signal::Scrubbed;
 use whimbrel_signal::metric::FetchResult;
 
 use crate::environment::Reach;
@@ -45,8 +46,8 @@ pub(crate) struct Source {
 struct State {
     /// When it was looked at last with success.
     good: Option<(Instant, Timestamp)>,
-    error: Option<String>,
-    hint: Option<String>,
+    error: Option<Scrubbed>,
+    hint: Option<Scrubbed>,
     environments: BTreeSet<String>,
 }
 
@@ -76,9 +77,9 @@ pub(crate) struct SourceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     age_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    error: Option<Scrubbed>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    hint: Option<Scrubbed>,
     environments: BTreeSet<String>,
 }
 
@@ -119,7 +120,7 @@ impl Source {
     }
 
     /// Why it can't be read now.
-    pub(crate) fn error(&self) -> Option<String> {
+    pub(crate) fn error(&self) -> Option<Scrubbed> {
         self.lock().error.clone()
     }
 
@@ -276,13 +277,16 @@ async fn look(server: &Arc<Server>, source: &Arc<Source>) -> bool {
         }
         Ok(Err(error)) => {
             tracing::warn!(source = %source.name, %error, "the source can't be read");
+            let scrubber = server.context.scrubber();
+            let hint = error.hints().into_iter().next();
             let mut state = source.lock();
-            state.hint = error.hints().into_iter().next();
-            state.error = Some(server.context.scrubber().scrub(&error.to_string()));
+            state.hint = hint.map(|hint| scrubber.clean(hint));
+            state.error = Some(scrubber.clean(error));
             false
         }
         Err(error) => {
-            source.lock().error = Some(format!("looking at it ended abnormally: {error}"));
+            let said = format!("looking at it ended abnormally: {error}");
+            source.lock().error = Some(server.context.scrubber().clean(said));
             false
         }
     };

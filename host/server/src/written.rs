@@ -5,7 +5,7 @@ mod orders;
 
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::name::ProjectName;
 use whimbrel_engine::Audience;
@@ -126,16 +126,4 @@ impl Audience for Hearing {
     fn bus(&self) -> Bus {
         Bus::new((self.listeners)(), self.scrubber.clone())
     }
-}
-
-/// A fault as a problem tells it, without secrets.
-pub(crate) fn told(fault: &Fault, scrubber: &Scrubber) -> Json {
-    json!({
-        "class": fault.class,
-        "code": fault.code,
-        "message": scrubber.scrub(&fault.message),
-        "pointer": fault.pointer,
-        "hint": fault.hint.as_deref().map(|hint| scrubber.scrub(hint)),
-        "retry": fault.retry,
-    })
 }

@@ -10,4 +10,4 @@ pub mod metric;
 mod scrub;
 
 pub use event::{Bus, Progress, Signal, Sink};
-pub use scrub::{Concealed, ScrubbedWriter, Scrubber};
+pub use scrub::{Concealed, Scrubbed, ScrubbedWriter, Scrubber};

@@ -62,7 +62,7 @@ impl Diagnostic {
             Severity::Error => message::Severity::Error,
             Severity::Warning => message::Severity::Warning,
         };
-        let path = path(&self.pointer, kind);
+        let path = path(&scrubber.scrub(&self.pointer), kind);
         message::Diagnostic {
             severity: severity.into(),
             summary: scrubber.scrub(&self.summary),
@@ -186,10 +186,16 @@ mod tests {
     fn what_is_said_holds_no_known_secret() {
         let scrubber = Scrubber::default();
         scrubber.register("hunter22");
-        let said = Diagnostic::error("bad hunter22", "very hunter22").message(&kind(), &scrubber);
+        let said = Diagnostic::error("bad hunter22", "very hunter22").at("/labels/hunter22");
+        let said = said.message(&kind(), &scrubber);
         assert_eq!(
             (said.summary.as_str(), said.detail.as_str()),
             ("bad [redacted]", "very [redacted]")
+        );
+        let key = said.attribute.unwrap().steps.pop().unwrap().selector;
+        assert_eq!(
+            key,
+            Some(Selector::ElementKeyString("[redacted]".to_owned()))
         );
     }
 

@@ -24,7 +24,7 @@ pub(crate) async fn run(arguments: &TerraformProvider, output: &Output) -> Resul
     let context = context(output);
     let sandbox = context.sandbox()?;
     let file = arguments.plugins.as_deref();
-    let plugins = plugins::load(file, &sandbox, output.scrubber()).await;
+    let plugins = plugins::load(file, &sandbox).await;
     let places = Surroundings {
         output: output.clone(),
         cache: DefinitionCache::default(),

@@ -194,7 +194,6 @@ impl Keeper {
             end,
             message,
         } = ended;
-        let message = self.operator.context.scrubber().scrub(&message);
         tracing::info!(environment = %self.name, "{message}");
         match end {
             Some(End::Done) => self.attended.done = Some(digest.to_owned()),

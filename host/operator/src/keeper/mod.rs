@@ -274,7 +274,9 @@ impl Keeper {
         .await
     }
 
-    fn observe(&self, pass: &Pass, fates: &[(Arc<Migration>, Fate)]) -> Observed {
+    /// What is known is told from here on, and so is without secrets.
+    fn observe(&self, pass: &mut Pass, fates: &[(Arc<Migration>, Fate)]) -> Observed {
+        self.scrub(&mut pass.known);
         let spec = &pass.object.spec;
         let source = match &spec.source_ref {
             None => Source::Known,
@@ -347,7 +349,6 @@ impl Keeper {
                 pass.known = failed(&error);
             }
         }
-        self.scrub(&mut pass.known);
     }
 
     /// Records an approval in the databases, and says so in its status.
@@ -369,7 +370,6 @@ impl Keeper {
             }
             Err(error) => {
                 pass.known = failed(&error);
-                self.scrub(&mut pass.known);
                 Ok(())
             }
         }

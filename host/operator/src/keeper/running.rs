@@ -86,7 +86,6 @@ impl Keeper {
             Ok(None) => return,
             Err(error) => {
                 pass.known = failed(&error);
-                self.scrub(&mut pass.known);
                 return;
             }
         };
@@ -113,7 +112,7 @@ impl Keeper {
         let view = outcome.view(self.operator.context.scrubber());
         let failed = view.targets.iter().find(|target| target.error.is_some());
         let message = failed.map_or_else(String::new, |target| {
-            let error = target.error.clone().unwrap_or_default();
+            let error = target.error.as_deref().unwrap_or_default();
             let hint = target.hint.as_ref();
             let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
             format!("{}: {error}{hint}", target.target)

@@ -20,7 +20,7 @@ use whimbrel_signal::metric::Measurement;
 use crate::egress::{Materials, NoMaterials};
 
 pub use guard::dry_run;
-pub use provider::{Going, Planned, ProviderSettings, ResourceProvider, Stored};
+pub use provider::{Going, Planned, ResourceProvider, Stored};
 pub use reporter::{CommitState, CommitStatus, Reporter, ReporterSettings};
 pub use step::{Outcome, Preview};
 pub use store::{SecretStore, StoreSettings};

@@ -36,9 +36,9 @@ fn view() -> OutcomeView {
             TargetOutcome {
                 target: TargetName::single("analytics".parse().unwrap()),
                 done: Vec::new(),
-                error: Some("0001-a: step 1 failed: no such table".to_owned()),
-                hint: Some("mend it and apply again".to_owned()),
-                committed: Some("nothing".to_owned()),
+                error: Some("0001-a: step 1 failed: no such table".into()),
+                hint: Some("mend it and apply again".into()),
+                committed: Some("nothing".into()),
             },
         ],
         milliseconds: 61_000,

@@ -16,6 +16,9 @@ use whimbrel_core::fault::{Fault, FaultClass, Retry};
 use whimbrel_secrets::{Backend, Clock, Lease, LeaseId, Renewal, Resolver, Secret, Shape};
 use whimbrel_signal::Scrubber;
 
+/// What the wall says when a test's clock begins: no time that the machine's has ever shown.
+const WALL: Duration = Duration::from_secs(1 << 33);
+
 /// For how long a secret that ends is of use.
 pub const ENDS_AFTER: Duration = Duration::from_secs(10);
 
@@ -69,6 +72,10 @@ impl Clock for ManualClock {
         self.begun + *self.passed.borrow()
     }
 
+    fn wall(&self) -> SystemTime {
+        UNIX_EPOCH + WALL + *self.passed.borrow()
+    }
+
     async fn sleep(&self, time: Duration) {
         let until = *self.passed.borrow() + time;
         let mut passed = self.passed.subscribe();
@@ -87,11 +94,9 @@ pub enum Asked {
     Close,
 }
 
-/// When secrets that end do: ten seconds from now, in milliseconds since the Unix epoch.
+/// When secrets that end do: ten seconds after the test's clock began, in milliseconds since the Unix epoch.
 fn soon() -> u64 {
-    let end = SystemTime::now() + ENDS_AFTER;
-    let end = end.duration_since(UNIX_EPOCH).unwrap().as_millis();
-    end.try_into().unwrap()
+    (WALL + ENDS_AFTER).as_millis().try_into().unwrap()
 }
 
 /// A store. What isn't said otherwise: `kv…` is a secret with a version, which ends in ten seconds if its path does, `plain…` one without, `creds…` is lent for

@@ -72,7 +72,7 @@ pub(super) async fn ready(
     };
     match readiness::ask(&server, &environment, need).await {
         Answer::Ready => Ok(ready_now()),
-        Answer::Missing(why) => Err(Problem::unavailable(why)),
+        Answer::Missing(why) => Err(Problem::unavailable(&*why)),
     }
 }
 

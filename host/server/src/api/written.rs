@@ -20,7 +20,7 @@ use super::orders::{key, read};
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::tokens::Caller;
-use crate::written::{Written, told};
+use crate::written::Written;
 
 /// One migration, as whoever asks has it.
 #[derive(Deserialize, Serialize)]
@@ -151,6 +151,5 @@ fn answered(server: &Server, answer: Result<Json, Fault>) -> Result<Response, Pr
 }
 
 fn problem(server: &Server, fault: &Fault) -> Problem {
-    let scrubber = server.context.scrubber();
-    Problem::of_fault(fault, told(fault, scrubber)).scrubbed(scrubber)
+    Problem::of_fault(fault).scrubbed(server.context.scrubber())
 }

@@ -125,7 +125,7 @@ impl Hooks {
             Ok(verified) => verified,
             Err(rejection) => {
                 self.count(server, "", result_of(&rejection));
-                return Err(refusal(server, source, &rejection));
+                return Err(refusal(source, &rejection));
             }
         };
         let taken = self.act(source, &verified);
@@ -199,7 +199,7 @@ const fn result_of(rejection: &Rejection) -> WebhookResult {
     }
 }
 
-fn refusal(server: &Server, source: &Source, rejection: &Rejection) -> Refused {
+fn refusal(source: &Source, rejection: &Rejection) -> Refused {
     let detail = rejection.to_string();
     match rejection {
         Rejection::Unsigned | Rejection::BadSignature | Rejection::Stale => {
@@ -209,7 +209,6 @@ fn refusal(server: &Server, source: &Source, rejection: &Rejection) -> Refused {
         Rejection::Unknown | Rejection::Malformed(_) => Problem::bad(detail).into(),
         Rejection::TooBig => too_big().into(),
         Rejection::Failed(fault) => {
-            let fault = server.context.scrubber().scrub(&fault.to_string());
             tracing::warn!(source = %source.name, "a delivery can't be checked: {fault}");
             // What is wrong here is nobody's business elsewhere.
             Refused {

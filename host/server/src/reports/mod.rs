@@ -124,7 +124,6 @@ async fn keep_proposals(server: Arc<Server>, source: Arc<Source>) {
 
 /// Tries it again when the fault says so.
 fn later<T>(server: &Server, source: &Source, queue: &Queue<T>, entry: Entry<T>, fault: &Fault) {
-    let said = server.context.scrubber().scrub(&fault.to_string());
     let is_last = entry.attempts + 1 >= server.limits.report_attempts;
     let pause = match fault.retry {
         Retry::Never => None,
@@ -138,11 +137,11 @@ fn later<T>(server: &Server, source: &Source, queue: &Queue<T>, entry: Entry<T>,
     };
     match pause.filter(|_| !is_last) {
         Some(pause) => {
-            tracing::info!(source = %source.name, about = %entry.key, "a result can't be shown yet: {said}");
+            tracing::info!(source = %source.name, about = %entry.key, "a result can't be shown yet: {fault}");
             queue.again(entry, pause);
         }
         None => {
-            tracing::warn!(source = %source.name, about = %entry.key, "a result isn't shown: {said}");
+            tracing::warn!(source = %source.name, about = %entry.key, "a result isn't shown: {fault}");
         }
     }
 }

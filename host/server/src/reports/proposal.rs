@@ -217,8 +217,7 @@ async fn part(
     match made {
         Ok(Ok(part)) => part,
         Ok(Err(error)) => {
-            let said = server.context.scrubber().scrub(&error.to_string());
-            tracing::info!(source = %source.name, %environment, "a pull request can't be planned: {said}");
+            tracing::info!(source = %source.name, %environment, "a pull request can't be planned: {error}");
             unplanned(environment, &error)
         }
         Err(_) => {

@@ -49,7 +49,7 @@ impl Worker {
                     Freshness::Stale
                 };
                 tracing::warn!(environment = %self.environment.name, %error, "the newest revision can't be read");
-                let error = self.scrub(&error.to_string());
+                let error = self.server.context.scrubber().clean(error);
                 let mut state = self.environment.lock();
                 if state.desired.is_none() {
                     state.phase = Phase::Retrying;

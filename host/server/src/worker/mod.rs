@@ -20,6 +20,7 @@ use whimbrel_plugin::CommitState;
 use crate::audience::Starting;
 use crate::desired::{Desired, Guard};
 use crate::environment::{Environment, Order, Phase, PlanLine, Reach};
+use crate::problem::clean;
 use crate::pulse::Pulse;
 use crate::server::Server;
 
@@ -189,13 +190,13 @@ impl Worker {
             }
         };
         self.kept = Kept::of(opened, &prepared);
-        let refusals = prepared.refusals();
+        let refusals = clean(prepared.refusals(), self.server.context.scrubber());
         let digest = prepared.plan().digest();
         let is_held = self.held == Some(digest);
         {
             let mut state = self.environment.lock();
             state.plan = Some(line(prepared.plan()));
-            state.refusals.clone_from(&refusals);
+            state.refusals = refusals;
             state.checked_at = Some(Timestamp::now());
             let revision = desired.revision();
             if state.revision != revision {
@@ -293,8 +294,9 @@ impl Worker {
         }
         let failed = view.targets.iter().find(|target| target.error.is_some());
         let (error, hint) = failed.map_or_else(Default::default, |target| {
-            let error = target.error.clone().unwrap_or_default();
-            (format!("{}: {error}", target.target), target.hint.clone())
+            let error = target.error.as_deref().unwrap_or_default();
+            let hint = target.hint.as_ref().map(ToString::to_string);
+            (format!("{}: {error}", target.target), hint)
         });
         match ending(&outcome) {
             Ending::Temporary => {
@@ -338,16 +340,13 @@ impl Worker {
     }
 
     fn says(&self, phase: Phase, error: &str, hint: Option<String>) {
-        let error = self.scrub(error);
+        let scrubber = self.server.context.scrubber();
+        let error = scrubber.clean(error);
         tracing::warn!(environment = %self.environment.name, ?phase, "{error}");
         let mut state = self.environment.lock();
         state.phase = phase;
         state.error = Some(error);
-        state.hint = hint.map(|hint| self.scrub(&hint));
-    }
-
-    fn scrub(&self, text: &str) -> String {
-        self.server.context.scrubber().scrub(text)
+        state.hint = hint.map(|hint| scrubber.clean(hint));
     }
 }
 

@@ -131,13 +131,33 @@ fn url(value: &[u8], keeps: &[u8], space: &[u8], digits: &[u8; 16]) -> Form {
     text
 }
 
+/// Each way to write the text; and the same in a document of JSON, because what goes wrong is often told in one.
 fn texts(value: &str, all: &mut Vec<Form>) {
+    let first = all.len();
+    written(value, all);
+    let again: Vec<_> = all.iter().skip(first).filter_map(in_json).collect();
+    all.extend(again);
+}
+
+fn in_json(form: &Form) -> Option<Form> {
+    std::str::from_utf8(form)
+        .ok()
+        .map(|text| self::form(json(text).as_bytes()))
+}
+
+/// As JSON writes it between the quotes.
+fn json(value: &str) -> Zeroizing<String> {
     let json = Zeroizing::new(serde_json::Value::from(value).to_string());
-    let json = json.get(1..json.len() - 1).unwrap_or_default();
+    let inner = json.get(1..json.len() - 1).unwrap_or_default();
+    Zeroizing::new(inner.to_owned())
+}
+
+fn written(value: &str, all: &mut Vec<Form>) {
+    let json = json(value);
     all.push(form(json.as_bytes()));
     all.push(form(json.replace('/', "\\/").as_bytes()));
-    all.push(form(ascii_json(json, false).as_bytes()));
-    all.push(form(ascii_json(json, true).as_bytes()));
+    all.push(form(ascii_json(&json, false).as_bytes()));
+    all.push(form(ascii_json(&json, true).as_bytes()));
     // As Rust shows a text, as SQL quotes it, and as XML writes it.
     all.push(form(value.escape_debug().to_string().as_bytes()));
     all.push(form(value.replace('\'', "''").as_bytes()));

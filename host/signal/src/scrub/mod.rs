@@ -1,5 +1,6 @@
 //! Takes secret values out of whatever is about to be shown.
 
+mod clean;
 mod form;
 mod index;
 mod stream;
@@ -12,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use whimbrel_core::digest::Digest;
 use zeroize::Zeroizing;
 
+pub use clean::Scrubbed;
 use form::forms;
 use index::Index;
 pub use stream::ScrubbedWriter;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use whimbrel_signal::Scrubber;
+
 use super::Service;
 use crate::message;
 use crate::provider::FunctionFault;
@@ -31,10 +33,7 @@ impl Service {
             },
             Err(fault) => message::CallFunctionResponse {
                 result: None,
-                error: Some(message::FunctionError {
-                    text: self.scrubber.scrub(&fault.message),
-                    function_argument: fault.argument.and_then(|index| index.try_into().ok()),
-                }),
+                error: Some(told(&fault, &self.scrubber)),
             },
         }
     }
@@ -76,9 +75,35 @@ impl Service {
     }
 }
 
+/// As Terraform is told it, without secrets.
+fn told(fault: &FunctionFault, scrubber: &Scrubber) -> message::FunctionError {
+    message::FunctionError {
+        text: scrubber.scrub(&fault.message),
+        function_argument: fault.argument.and_then(|index| index.try_into().ok()),
+    }
+}
+
 const fn fault(message: String) -> FunctionFault {
     FunctionFault {
         message,
         argument: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_holds_no_known_secret() {
+        let scrubber = Scrubber::default();
+        scrubber.register("hunter22");
+        let fault = FunctionFault {
+            message: "`hunter22` is no number".to_owned(),
+            argument: Some(1),
+        };
+        let told = told(&fault, &scrubber);
+        assert_eq!(told.text, "`[redacted]` is no number");
+        assert_eq!(told.function_argument, Some(1));
     }
 }

@@ -9,7 +9,6 @@ use whimbrel_core::name::PluginName;
 use whimbrel_core::project::{Grants, PluginSource, PluginSpec};
 use whimbrel_plugin::{ResourceProvider, Sandbox};
 use whimbrel_project::{load_options, resource_provider};
-use whimbrel_signal::Scrubber;
 
 /// The name of the plugin with Whimbrel's own resources.
 const OWN: &str = "terraform";
@@ -21,22 +20,21 @@ const OWN: &str = "terraform";
 pub(super) async fn load(
     file: Option<&Path>,
     sandbox: &Arc<Sandbox>,
-    scrubber: &Scrubber,
 ) -> Result<Vec<ResourceProvider>, Fault> {
-    let mut plugins = vec![own(sandbox, scrubber).await?];
+    let mut plugins = vec![own(sandbox).await?];
     let Some(file) = file else {
         return Ok(plugins);
     };
     let document = read(file)?;
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     for (name, spec) in &document.plugins {
-        let plugin = resource_provider(name, spec, folder, sandbox, scrubber).await;
+        let plugin = resource_provider(name, spec, folder, sandbox).await;
         plugins.push(plugin.map_err(|fault| told(&document, name, fault))?);
     }
     Ok(plugins)
 }
 
-async fn own(sandbox: &Arc<Sandbox>, scrubber: &Scrubber) -> Result<ResourceProvider, Fault> {
+async fn own(sandbox: &Arc<Sandbox>) -> Result<ResourceProvider, Fault> {
     let invalid = |error: whimbrel_core::name::NameError| refused(error.to_string());
     let name: PluginName = OWN.parse().map_err(invalid)?;
     let spec = PluginSpec {
@@ -44,7 +42,7 @@ async fn own(sandbox: &Arc<Sandbox>, scrubber: &Scrubber) -> Result<ResourceProv
         digest: None,
         grants: Grants::default(),
     };
-    let plugin = resource_provider(&name, &spec, Path::new(""), sandbox, scrubber).await;
+    let plugin = resource_provider(&name, &spec, Path::new(""), sandbox).await;
     plugin.map_err(|fault| match fault.hint {
         Some(_) => fault,
         None => fault.with_hint(

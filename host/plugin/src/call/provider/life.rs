@@ -3,7 +3,7 @@
 use whimbrel_core::fault::Fault;
 
 use crate::bindings::provider::exports::whimbrel::resources::provider as wit;
-use crate::call::provider::{Asks, Going, Planned, ResourceProvider, Stored};
+use crate::call::provider::{Asks, Going, Planned, ResourceProvider, Stored, faults};
 
 impl ResourceProvider {
     /// What a resource will be.
@@ -28,7 +28,7 @@ impl ResourceProvider {
                 Ok(Ok(planned.await?))
             })
         });
-        self.faults(asked.await).map(Planned::from)
+        faults(asked.await).map(Planned::from)
     }
 
     /// Makes a resource, or goes on with one whose making was cut short.

@@ -12,27 +12,17 @@ use std::time::Duration;
 use wasmtime::Store;
 use whimbrel_core::fault::Fault;
 use whimbrel_core::name::PluginName;
-use whimbrel_signal::Scrubber;
 
 use crate::bindings::imports::whimbrel::types::types;
 use crate::bindings::provider::Provider as Exports;
 use crate::call::fault::fault;
 use crate::call::guard::{Guest, guarded};
-use crate::call::{Call, LogSink, StopFlag, traced};
+use crate::call::{Call, StopFlag, traced};
 use crate::engine::{EngineAccess, ResourceEngine};
-use crate::error::PluginError;
 use crate::instance::{Scope, State};
 use crate::plugin::Plugin;
 
 pub use stored::{Planned, Stored};
-
-/// What a provider has besides its configuration.
-pub struct ProviderSettings {
-    /// Takes secrets out of what goes wrong.
-    pub scrubber: Scrubber,
-    /// Takes its log lines; none means `tracing`.
-    pub log: Option<LogSink>,
-}
 
 /// How a call goes that looks at databases or changes them.
 #[derive(Clone)]
@@ -47,10 +37,10 @@ pub struct Going {
     pub stop: StopFlag,
 }
 
-/// A plugin of the world `resource-provider`. Every call is configured anew, in a store of its own.
+/// A plugin of the world `resource-provider`. Every call is configured anew, in a store of its own. Its faults are as the
+/// guest says them: whoever tells them to Terraform takes secrets out.
 pub struct ResourceProvider {
     plugin: Plugin,
-    settings: ProviderSettings,
 }
 
 /// What a call may ask of the engine.
@@ -67,9 +57,9 @@ impl ResourceProvider {
     ///
     /// # Errors
     /// The plugin is of another world.
-    pub fn new(plugin: Plugin, settings: ProviderSettings) -> Result<Self, Fault> {
+    pub fn new(plugin: Plugin) -> Result<Self, Fault> {
         plugin.provider().map_err(|error| fault(&error))?;
-        Ok(Self { plugin, settings })
+        Ok(Self { plugin })
     }
 
     /// The name under which the plugin was admitted.
@@ -84,7 +74,7 @@ impl ResourceProvider {
         function: &'static str,
         guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
     ) -> Result<T, Fault> {
-        let scope = Scope::pure(function, self.log());
+        let scope = Scope::pure(function, traced());
         let limit = self.plugin.sandbox().limits().pure_timeout;
         let provider = self.plugin.provider().map_err(|error| fault(&error))?;
         let provider = provider.clone();
@@ -95,7 +85,7 @@ impl ResourceProvider {
                 guest(exports, store).await
             })
         });
-        self.ended(ended.await)
+        ended.await.map_err(|error| fault(&error))
     }
 
     /// Runs one function, configured.
@@ -111,7 +101,7 @@ impl ResourceProvider {
         let limits = self.plugin.sandbox().limits();
         let limit = going.timeout.unwrap_or(limits.call_timeout);
         let mut call = Call::new("", &format!("resource/{function}"));
-        call.log = self.log();
+        call.log = traced();
         call.stop = going.stop.clone();
         call.timeout = Some(limit);
         let scope = Scope::resource(function, call, Some(access));
@@ -128,37 +118,15 @@ impl ResourceProvider {
                 guest(exports, store).await
             })
         });
-        self.ended(ended.await)
+        ended.await.map_err(|error| fault(&error))
     }
+}
 
-    fn log(&self) -> LogSink {
-        self.settings.log.clone().unwrap_or_else(traced)
-    }
-
-    fn ended<T>(&self, ended: Result<T, PluginError>) -> Result<T, Fault> {
-        ended.map_err(|error| self.clean(fault(&error)))
-    }
-
-    /// What was answered with several faults, or what kept the call from answering.
-    fn faults<T>(
-        &self,
-        asked: Result<Result<T, Vec<types::Fault>>, Fault>,
-    ) -> Result<T, Vec<Fault>> {
-        match asked {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(faults)) => Err(faults
-                .into_iter()
-                .map(|fault| self.clean(fault.into()))
-                .collect()),
-            Err(fault) => Err(vec![fault]),
-        }
-    }
-
-    fn clean(&self, mut fault: Fault) -> Fault {
-        let scrubber = &self.settings.scrubber;
-        fault.message = scrubber.scrub(&fault.message);
-        fault.hint = fault.hint.map(|hint| scrubber.scrub(&hint));
-        fault.pointer = fault.pointer.map(|pointer| scrubber.scrub(&pointer));
-        fault
+/// What was answered with several faults, or what kept the call from answering.
+fn faults<T>(asked: Result<Result<T, Vec<types::Fault>>, Fault>) -> Result<T, Vec<Fault>> {
+    match asked {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(faults)) => Err(faults.into_iter().map(Fault::from).collect()),
+        Err(fault) => Err(vec![fault]),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use whimbrel_core::fault::Fault;
 
 use crate::call::fault::fault;
-use crate::call::provider::ResourceProvider;
+use crate::call::provider::{ResourceProvider, faults};
 
 impl ResourceProvider {
     /// What it has: `provider.schema.json`.
@@ -20,7 +20,7 @@ impl ResourceProvider {
         });
         let text = asked.await?;
         let schema = self.plugin.json("schema", &text);
-        schema.map_err(|error| self.clean(fault(&error)))
+        schema.map_err(|error| fault(&error))
     }
 
     /// Looks at the provider's own configuration.
@@ -51,7 +51,7 @@ impl ResourceProvider {
                 Ok(Ok(valid))
             })
         });
-        self.faults(asked.await)
+        faults(asked.await)
     }
 
     /// Brings a state of an earlier version to the present one.
@@ -82,6 +82,6 @@ impl ResourceProvider {
                 Ok(Ok(answer))
             })
         });
-        self.faults(asked.await)
+        faults(asked.await)
     }
 }
