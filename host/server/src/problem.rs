@@ -31,7 +31,7 @@ pub(crate) struct Problem {
 enum More {
     /// What the gates say.
     Gates(Vec<Refusal>),
-    /// What the engine says of a migration that a client writes.
+    /// What the engine says of a migration that a client writes, or the server of what one says.
     Fault(Json),
 }
 
@@ -92,7 +92,7 @@ impl Problem {
         )
     }
 
-    /// What the engine says of a migration that a client writes; `told` is the same for programs.
+    /// What the engine says of a migration that a client writes, or the server of what one says; `told` is the same for programs.
     pub(crate) fn of_fault(fault: &Fault, told: Json) -> Self {
         let status = match fault.class {
             FaultClass::Invalid => StatusCode::BAD_REQUEST,
@@ -108,6 +108,11 @@ impl Problem {
             more: Some(Box::new(More::Fault(told))),
             ..Self::new(status, "fault", "the engine says no", fault.message.clone())
         }
+    }
+
+    /// What is refused before the engine is asked, for programs too. Holds no secret.
+    pub(crate) fn told(fault: &Fault) -> Self {
+        Self::of_fault(fault, crate::written::told(fault, &Scrubber::default()))
     }
 
     pub(crate) fn busy(detail: impl Into<String>) -> Self {

@@ -3,6 +3,7 @@
 mod following;
 mod migration;
 mod project;
+mod said;
 mod server;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use crate::belonging::Belonging;
 use crate::endpoint::Endpoint;
 use crate::failure::of_class;
 use crate::request::Request;
+use crate::sealed::Sealed;
 use migration::Said;
 use server::Server;
 
@@ -33,6 +35,8 @@ pub struct There {
     at: Option<(Place, Option<SecretReference>)>,
     /// What migrations that are written in Terraform belong to, where that is said.
     belonging: Option<Belonging>,
+    /// The sealed values of the call that asks.
+    sealed: Sealed,
     resolver: Resolver,
     looked: Arc<Mutex<Vec<(String, Instant)>>>,
 }
@@ -53,9 +57,16 @@ impl There {
         Some(Self {
             at,
             belonging,
+            sealed: Sealed::default(),
             resolver: Resolver::new(Path::new("."), scrubber),
             looked: Arc::default(),
         })
+    }
+
+    /// The same for a call with these sealed values.
+    #[must_use]
+    pub fn with_sealed(self, sealed: Sealed) -> Self {
+        Self { sealed, ..self }
     }
 
     async fn answer(
@@ -83,6 +94,7 @@ impl There {
                 message,
             ));
         };
+        let over = said::said(request.terms(), &self.sealed)?;
         let token = match token {
             None => None,
             Some(reference) => Some(self.token(reference).await?),
@@ -95,13 +107,13 @@ impl There {
         };
         let (terms, said) = match request {
             Request::Project(terms, asked) => {
-                return project::answer(&server, question, terms, asked).await;
+                return project::answer(&server, question, terms, asked, over).await;
             }
             Request::Migration(terms, migration) => (terms, Said::Whole(migration)),
             Request::Recorded(terms, name, database) => (terms, Said::Name(name, database)),
         };
         let project = self.belonging.as_ref().map(Belonging::project);
-        migration::answer(&server, question, terms, project.transpose()?, said).await
+        migration::answer(&server, question, terms, project.transpose()?, said, over).await
     }
 
     async fn token(&self, reference: &SecretReference) -> Result<secrecy::SecretString, Fault> {
