@@ -101,6 +101,7 @@ impl Override {
             for (part, value) in parts {
                 let wrong = |message: String, hint: &str| {
                     let pointer = format!("/databases/{name}/{part}");
+                    let message = format!("`{part}` of `{name}`: {message}");
                     Some((pointer, message, Some(hint.to_owned())))
                 };
                 let reference = match value {

@@ -213,7 +213,15 @@ mod tests {
             ..Limits::default()
         };
         let runs = Runs::new(Arc::new(limits));
-        let begin = |id: &str| runs.begin(id.into(), "dev".into(), "sha256:0".into(), "ann".into());
+        let begin = |id: &str| {
+            runs.begin(
+                id.into(),
+                "dev".into(),
+                "sha256:0".into(),
+                "ann".into(),
+                None,
+            )
+        };
         let first = begin("1");
         assert!(first.follow(0).live.is_some());
         for _ in 0..5 {

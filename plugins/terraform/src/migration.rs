@@ -69,7 +69,7 @@ pub fn plan(
             planned.warnings.push((String::new(), message));
             set_unknown(&mut state, &["checksum", "applied_at"]);
         }
-        Err(fault) => return Err(fault),
+        Err(fault) => return Err(reached.named(fault, config)),
     }
     planned.stored.state = state;
     Ok(planned)
@@ -107,7 +107,8 @@ pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault>
     let request = Json::Object(reached.recorded(&current));
     let mut state = current.state;
     set(&mut state, "target", target);
-    let answer = engine::status(&request)?;
+    let answer = engine::status(&request);
+    let answer = answer.map_err(|fault| reached.named(fault, &state))?;
     if text(&answer, "state") != Some("applied") {
         return Ok(None);
     }

@@ -66,6 +66,24 @@ impl Reached {
         }
     }
 
+    /// A server's refusal of what the provider says names that, and not an attribute that the resource leaves out.
+    pub fn named(&self, fault: Fault, attributes: &Json) -> Fault {
+        let pointer = fault.pointer.as_deref().unwrap_or_default();
+        let attribute = pointer.trim_start_matches('/').to_owned();
+        let is_of_a_database = attribute == "databases" || PARTS.contains(&attribute.as_str());
+        let is_left_out = is_of_a_database && part(attributes, &attribute).is_null();
+        if self.blocks.is_empty() || !is_left_out || fault.code != "serve.ungranted" {
+            return fault;
+        }
+        let refused = format!("`{attribute}` can't be said to a server");
+        let ours = "`database` can't be said to the server";
+        Fault {
+            message: fault.message.replace(&refused, ours),
+            pointer: None,
+            ..fault
+        }
+    }
+
     /// What is said of the databases of an environment: by the provider, and before it by the resource.
     fn databases(&self, environment: &Json, own: &Json) -> Map<String, Json> {
         let mut databases = Map::new();

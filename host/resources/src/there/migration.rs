@@ -82,7 +82,7 @@ pub async fn answer(
             ),
             ..Fault::new(FaultClass::Unsupported, "endpoint.migration", fault.message)
         },
-        _ => at_its_attribute(fault, terms, said.database()),
+        _ => fault,
     })
 }
 
@@ -95,7 +95,7 @@ fn own(over: &mut Over, database: &DatabaseName) -> Option<Json> {
 }
 
 /// A migration says of its own database what an environment says of one by its name.
-fn at_its_attribute(fault: Fault, terms: &Terms, database: &DatabaseName) -> Fault {
+pub fn at_its_attribute(fault: Fault, terms: &Terms, database: &DatabaseName) -> Fault {
     let Some(pointer) = fault.pointer.as_deref() else {
         return fault;
     };

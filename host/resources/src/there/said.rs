@@ -34,14 +34,19 @@ pub fn said(terms: &Terms, sealed: &Sealed) -> Result<Said, Fault> {
                 None => continue,
                 Some(ValueSource::Secret(reference)) if reference.backend == SEALED => {
                     // Of what a resource says only that is sensitive by itself.
-                    let pointer = match part {
-                        "password" => format!("{pointer}_wo"),
-                        _ => pointer,
+                    let part = if part == "password" {
+                        "password_wo"
+                    } else {
+                        part
                     };
-                    return Err(refused(pointer, "a secret itself isn't sent to a server"));
+                    let message = format!(
+                        "`{part}` can't be said to a server for `{name}`: a secret itself isn't sent"
+                    );
+                    return Err(refused(format!("/databases/{name}/{part}"), message));
                 }
                 Some(ValueSource::Literal(text)) if part == "url" && holds_password(text) => {
-                    return Err(refused(pointer, "a URL can't hold a password"));
+                    let message = format!("`url` of `{name}`: a URL can't hold a password");
+                    return Err(refused(pointer, message));
                 }
                 Some(value) => parts.insert(part.to_owned(), json!(value)),
             };
@@ -54,7 +59,7 @@ pub fn said(terms: &Terms, sealed: &Sealed) -> Result<Said, Fault> {
     Ok(said)
 }
 
-fn refused(pointer: String, message: &str) -> Fault {
+fn refused(pointer: String, message: String) -> Fault {
     Fault {
         pointer: Some(pointer),
         ..Fault::new(FaultClass::Unsupported, "endpoint.terms", message).with_hint(
