@@ -232,6 +232,7 @@ pub fn text<'a>(document: &'a Json, name: &str) -> Option<&'a str> {
 mod tests {
     use super::Reached;
     use whimbrel_sdk::prelude::*;
+    use whimbrel_sdk::resource::Stored;
 
     #[test]
     fn a_resource_counts_before_the_provider() {
