@@ -303,3 +303,48 @@ def test_a_document_that_can_not_be_for_this_is_refused_at_once(whimbrel, docume
         file.write_text("kind: Migration\n")
     refused = whimbrel.run("serve", "--listen", "127.0.0.1:0", "--written", file, code=64)
     assert str(file) in refused.err and said in refused.err
+
+
+@pytest.mark.parametrize("by", ["the resource", "the provider"])
+def test_where_it_is_granted_an_address_counts_as_for_a_provider_that_works_alone(
+    terraform, writing, sqlite, project, binary, tmp_path, by,
+):
+    elsewhere = SqliteTarget(project, "elsewhere")
+    provider = endpoint(writing(sqlite, access=",write,databases"))
+    said, blocks = f'  url = "sqlite://{elsewhere.file}"\n', ""
+    if by == "the provider":
+        said, blocks = "", block(elsewhere)
+    configured = migration(more=said + '  on_destroy = "revert"\n  allow_destructive = true')
+    alone = Terraform(tmp_path / "alone", binary, WHIMBREL)
+    alone.write(configured, provider=blocks)
+    terraform.write(configured, provider=provider + blocks)
+
+    def changes(one):
+        return [change["change"] for change in one.plan()["resource_changes"]]
+
+    assert changes(terraform) == changes(alone)
+    terraform.run("apply", "-no-color", terraform.folder / "plan")
+    assert elsewhere.tables() == {"people"} and sqlite.tables() == set()
+    kept = terraform.state()[ADDRESS]
+    assert kept["target"] == f"sqlite://{elsewhere.file}" and terraform.actions() == {}
+    # Whoever looks, or ends it, does so where it is.
+    elsewhere.execute("DELETE FROM whimbrel_migration WHERE name = '0001-people'; DROP TABLE people;")
+    assert terraform.actions() == {ADDRESS: ["create"]}
+    terraform.apply()
+    terraform.destroy()
+    assert elsewhere.tables() == set()
+    alone.apply()
+    assert {**alone.state()[ADDRESS], "applied_at": None} == {**kept, "applied_at": None}
+    alone.destroy()
+    terraform.write(migration(more='  url = "secret://env/OF_ANOTHER"'), provider=provider)
+    refused = terraform.run("plan", "-no-color", code=1)
+    assert "`dev` doesn't reach secret://env/OF_ANOTHER" in refused.err and "url =" in refused.err
+    assert sqlite.tables() == set()
+
+
+def test_where_it_is_granted_a_parameter_of_the_server_is_said(terraform, writing, sqlite):
+    server = writing(sqlite, access=",write,parameters", parameters={"table": "unsaid"})
+    terraform.write(migration(
+        up="CREATE TABLE $${table} (id bigint)", more='  parameters = { table = "said" }'), provider=endpoint(server))
+    terraform.apply()
+    assert sqlite.tables() == {"said"} and terraform.actions() == {}

@@ -153,6 +153,7 @@ impl From<ProjectError> for CliError {
         let kind = match &error {
             ProjectError::UnknownEnvironment { .. }
             | ProjectError::UnknownDatabase { .. }
+            | ProjectError::UnknownParameter { .. }
             | ProjectError::Remote(whimbrel_git::RemoteError::Address { .. }) => Exit::Usage,
             ProjectError::Signature(_) | ProjectError::Unverifiable => Exit::Refused,
             other if other.is_temporary() => Exit::Retry,

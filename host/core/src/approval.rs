@@ -1,5 +1,7 @@
 //! Approvals: a person's yes to one plan, kept as an event in every target that the plan touches.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -35,6 +37,9 @@ pub struct ApprovedWork {
     pub migration: MigrationName,
     /// Of its definition.
     pub checksum: Checksum,
+    /// The values that its text uses: with another one it is another work.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,6 +115,7 @@ pub fn approved_work(target: &TargetPlan) -> Vec<ApprovedWork> {
                 direction,
                 migration: change.migration.clone(),
                 checksum: change.checksum.clone(),
+                parameters: change.prepared.parameters.clone(),
             })
         })
         .collect()

@@ -85,6 +85,16 @@ pub enum ProjectError {
         /// The ones that there are.
         known: Vec<DatabaseName>,
     },
+    /// There is no such parameter.
+    #[error("the environment `{environment}` has no parameter called `{name}`")]
+    UnknownParameter {
+        /// The environment.
+        environment: EnvironmentName,
+        /// What was said.
+        name: String,
+        /// The ones that there are.
+        known: Vec<String>,
+    },
     /// There is no such target.
     #[error("the environment `{environment}` has no target {target}")]
     UnknownTarget {
@@ -176,6 +186,9 @@ impl ProjectError {
             }
             Self::UnknownDatabase { name, known, .. } => {
                 instead(name.as_str(), known.iter().map(DatabaseName::as_str))
+            }
+            Self::UnknownParameter { name, known, .. } => {
+                instead(name, known.iter().map(String::as_str))
             }
             Self::ControlDefinitions { .. } => Some(
                 "they are read from there, not from what is here; `--control-ref REF` reads them elsewhere"

@@ -54,7 +54,7 @@ pub use location::Location;
 pub use notices::OUTER_TRANSACTION;
 pub use open::{OpenOptions, OpenProject, load_options};
 pub use opening::Opening;
-pub use overriding::{DatabaseOverride, Override};
+pub use overriding::{DatabaseOverride, Override, Unsayable, holds_password};
 pub use place::Place;
 pub use planner::Planner;
 pub use plugins::{PluginUnavailable, Plugins};

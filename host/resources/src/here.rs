@@ -9,6 +9,7 @@ use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_engine::{Audience, Context, Selection};
 use whimbrel_plugin::{EngineQuestion, ResourceEngine, StopFlag};
 use whimbrel_project::{DefinitionCache, Idle};
+use whimbrel_server::Grants;
 
 use crate::belonging::Belonging;
 use crate::gathering::Gathering;
@@ -37,6 +38,8 @@ pub struct Here {
     pub(crate) belonging: Belonging,
     /// What says of an environment where its databases are and what is allowed; else requests say it.
     pub(crate) document: Option<Arc<EnvironmentDocument>>,
+    /// What whoever asks may say in place of the document.
+    pub(crate) grants: Grants,
     /// On whose behalf it is asked, where that isn't whoever runs it.
     pub(crate) by: String,
     /// Connections between two questions: Terraform asks about each resource by itself.
@@ -56,6 +59,7 @@ impl Here {
             sealed: Sealed::default(),
             belonging: Belonging::default(),
             document: None,
+            grants: Grants::default(),
             by: String::new(),
             idle: Idle::default(),
             cache: DefinitionCache::default(),
@@ -83,12 +87,18 @@ impl Here {
         Self { document, ..self }
     }
 
-    /// The same on behalf of somebody, before whoever hears of its deeds.
-    pub(crate) fn on_behalf_of(&self, by: &str, audience: Arc<dyn Audience>) -> Self {
+    /// The same on behalf of somebody who is granted this much, before whoever hears of its deeds.
+    pub(crate) fn on_behalf_of(
+        &self,
+        by: &str,
+        grants: Grants,
+        audience: Arc<dyn Audience>,
+    ) -> Self {
         let context = self.context.clone().with_actor(by.to_owned());
         Self {
             context: context.with_audience(audience),
             by: by.to_owned(),
+            grants,
             ..self.clone()
         }
     }
@@ -116,7 +126,8 @@ impl Here {
                 let kind = Kind::of(question);
                 let project = self.belonging.project()?;
                 // What is run together is run on one's behalf.
-                let together = format!("{kind:?} {project} {terms:?} {}", self.by);
+                let (by, grants) = (&self.by, self.grants);
+                let together = format!("{kind:?} {project} {terms:?} {by} {grants:?}");
                 let engine = self.clone();
                 let answering = move |all: Vec<Wanted>| {
                     async move { migrations::answers(&engine, kind, &terms, all).await }.boxed()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use whimbrel_core::fault::{Fault, FaultClass};
+use whimbrel_core::fault::Fault;
 use whimbrel_engine::{
     Closing, Context, EngineError, Meanwhile, Opened, Prepared, Selection, publish,
 };
@@ -61,7 +61,6 @@ impl Asked {
                 (place, BTreeSet::new())
             }
             Some(document) => {
-                require_own_databases(terms)?;
                 let place = Place::Written {
                     tree: inline::with_document(project, document, migrations),
                     folder: document.folder.clone(),
@@ -94,7 +93,9 @@ impl Asked {
         let name = terms.environment.as_str();
         if let Some(document) = &here.document {
             let environment = opening.environment(name).map_err(of_project)?;
-            document.require(environment, terms, migrations)?;
+            document.require(environment, here.grants, said, migrations)?;
+        } else if migrations.is_empty() {
+            require_known(&opening, name, said)?;
         }
         let opening = opening.with_override(name, said).map_err(of_project)?;
         let closing = Closing::default();
@@ -149,13 +150,13 @@ impl Asked {
     }
 }
 
-/// Where databases are, who runs a server says.
-fn require_own_databases(terms: &Terms) -> Result<(), Fault> {
-    if terms.databases.is_empty() {
-        return Ok(());
-    }
-    let message = "how databases are reached is the server's to say";
-    Err(Fault::new(FaultClass::Denied, "written.databases", message))
+/// Refuses values of parameters that an environment of a project hasn't got.
+fn require_known(opening: &Opening, name: &str, said: &Override) -> Result<(), Fault> {
+    let environment = opening.environment(name).map_err(of_project)?;
+    said.require_known(environment).map_err(|error| Fault {
+        pointer: Some("/parameters".to_owned()),
+        ..of_project(error)
+    })
 }
 
 /// The commit that a source's ref means now; none of a work tree.

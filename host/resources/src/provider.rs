@@ -128,16 +128,14 @@ impl Resources {
             configured.unwrap_or_else(PoisonError::into_inner).clone()
         };
         let sealed = Arc::clone(&call.sealed);
+        let sealed = Sealed::new(move |token| {
+            let token: Token = token.parse().ok()?;
+            let value = sealed.reveal(token)?;
+            Some(SecretString::from(value.as_str()?))
+        });
         let engine: Arc<dyn ResourceEngine> = match there {
-            Some(there) => Arc::new(there),
-            None => {
-                let sealed = Sealed::new(move |token| {
-                    let token: Token = token.parse().ok()?;
-                    let value = sealed.reveal(token)?;
-                    Some(SecretString::from(value.as_str()?))
-                });
-                Arc::new(self.engine.with_sealed(sealed).with_belonging(belonging))
-            }
+            Some(there) => Arc::new(there.with_sealed(sealed)),
+            None => Arc::new(self.engine.with_sealed(sealed).with_belonging(belonging)),
         };
         let stop = StopFlag::new();
         let (asked, cancel) = (stop.clone(), call.cancel.clone());

@@ -12,14 +12,14 @@ use whimbrel_core::policy::ApplyRule;
 use whimbrel_core::suggestion::instead;
 use whimbrel_engine::{Audience, Context, Selection};
 use whimbrel_plugin::ResourceEngine;
-use whimbrel_project::{Control, Place, Verification};
-use whimbrel_server::Writing;
+use whimbrel_project::{Control, Override, Place, Verification};
+use whimbrel_server::{Grants, Writing};
 
 use crate::belonging::Belonging;
 use crate::failure::fault;
 use crate::here::{Here, Places};
 use crate::inline;
-use crate::request::{MigrationRequest, Terms};
+use crate::request::MigrationRequest;
 
 /// The document of an environment.
 #[derive(Debug)]
@@ -66,20 +66,33 @@ impl EnvironmentDocument {
     pub fn require(
         &self,
         environment: &Environment,
-        terms: &Terms,
+        grants: Grants,
+        said: &Override,
         migrations: &[&MigrationRequest],
     ) -> Result<(), Fault> {
-        for name in terms.parameters.keys() {
-            // What it says, and what it uses, for an address say.
-            let is_its_own = environment.parameter_names().any(|known| known == name)
-                || self.text.contains(&format!("${{{name}}}"));
-            if is_its_own {
-                let message = format!("the parameter `{name}` is the server's to say");
-                return Err(Fault {
-                    pointer: Some("/parameters".to_owned()),
-                    ..Fault::new(FaultClass::Denied, "written.parameter", message)
-                });
-            }
+        for name in said.parameters.keys() {
+            // What it uses, for an address say, and what it says.
+            let is_used = self.text.contains(&format!("${{{name}}}"));
+            let is_its_own = is_used || environment.parameter_names().any(|known| known == name);
+            let missing = match () {
+                () if is_its_own && !grants.parameters => "parameters",
+                () if is_used && !grants.databases => "databases",
+                () => continue,
+            };
+            let message = format!("the parameter `{name}` is the server's to say");
+            return Err(Fault {
+                pointer: Some("/parameters".to_owned()),
+                ..Fault::new(FaultClass::Denied, "written.parameter", message).with_hint(format!(
+                    "unless the token is granted `{missing}`: whoever runs the server says it behind `--token`"
+                ))
+            });
+        }
+        if let Some((pointer, message, hint)) = said.unsayable(environment) {
+            return Err(Fault {
+                pointer: Some(pointer),
+                hint,
+                ..Fault::new(FaultClass::Denied, "written.databases", message)
+            });
         }
         for migration in migrations {
             let name = migration.database.as_str();
@@ -128,8 +141,13 @@ pub fn writing(
 }
 
 impl Writing for Here {
-    fn engine(&self, by: &str, audience: Arc<dyn Audience>) -> Arc<dyn ResourceEngine> {
-        Arc::new(self.on_behalf_of(by, audience))
+    fn engine(
+        &self,
+        by: &str,
+        grants: Grants,
+        audience: Arc<dyn Audience>,
+    ) -> Arc<dyn ResourceEngine> {
+        Arc::new(self.on_behalf_of(by, grants, audience))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use whimbrel_engine::Audience;
 use whimbrel_signal::{Bus, Scrubber, Signal, Sink};
@@ -15,6 +16,8 @@ pub type Listeners = Arc<dyn Fn() -> Vec<Box<dyn Sink>> + Send + Sync>;
 pub(crate) struct Starting {
     pub(crate) plan: String,
     pub(crate) actor: String,
+    /// What was said in place of the environment's documents.
+    pub(crate) given: Option<Json>,
     /// Hears its id.
     pub(crate) started: Option<oneshot::Sender<String>>,
 }
@@ -94,6 +97,7 @@ impl Sink for Recorder {
                 self.0.environment.clone(),
                 starting.plan.clone(),
                 starting.actor.clone(),
+                starting.given.take(),
             );
             if let Some(started) = starting.started.take() {
                 // Whoever asked may have gone away.

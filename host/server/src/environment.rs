@@ -16,6 +16,7 @@ use crate::drift::Drift;
 use crate::look::Commit;
 use crate::problem::Problem;
 use crate::readiness::Readiness;
+use crate::said::Said;
 use crate::source::{Freshness, Source};
 
 /// What an environment is waiting for.
@@ -55,6 +56,8 @@ pub(crate) struct Order {
     pub(crate) destructive_confirmed: bool,
     /// The commit that the plan is of; the newest one if absent.
     pub(crate) revision: Option<Commit>,
+    /// What is said in place of the environment's documents.
+    pub(crate) said: Option<Said>,
     pub(crate) by: String,
     pub(crate) answer: oneshot::Sender<Result<Accepted, Problem>>,
 }

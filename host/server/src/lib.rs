@@ -24,6 +24,7 @@ mod pulse;
 mod readiness;
 mod reports;
 mod runs;
+mod said;
 mod server;
 mod settings;
 mod source;
@@ -42,7 +43,7 @@ pub use audience::Listeners;
 pub use error::ServeError;
 pub use limits::Limits;
 pub use pulse::{Pulse, Pulses};
-pub use settings::{Access, Hosted, Listen, Settings, SourceSettings, Tls, Token};
+pub use settings::{Access, Grants, Hosted, Listen, Settings, SourceSettings, Tls, Token};
 pub use written::{Writing, Written};
 
 use listen::{Listener, is_local};

@@ -7,12 +7,13 @@ use whimbrel_core::name::MigrationName;
 use whimbrel_core::plan::{Plan, Work};
 use whimbrel_engine::{Closing, Context, EngineError, Meanwhile, Opened, Selection, opening};
 use whimbrel_git::{Relation, Repository};
-use whimbrel_project::{Control, Location, Opening, Place};
+use whimbrel_project::{Control, Location, Opening, Place, ProjectError};
 
 use crate::audience::Nobody;
 use crate::desired::{Desired, Marker};
 use crate::environment::Environment;
 use crate::problem::Problem;
+use crate::said::Said;
 use crate::server::Server;
 
 /// The whole id of a commit. Nothing shorter: that could be the name of a branch.
@@ -55,11 +56,12 @@ pub(crate) struct Look {
 
 impl Look {
     /// Opens an environment. Who it is, how it is reached and what runs for it is said by what is followed, also for an older
-    /// commit: only the migrations are that one's.
+    /// commit: only the migrations are that one's. Unless somebody who may says it.
     pub(crate) async fn at(
         server: &Server,
         environment: &Environment,
         commit: Option<Commit>,
+        said: Option<&Said>,
         context: &Context,
     ) -> Result<Self, Problem> {
         // It was fetched at least once, then.
@@ -68,7 +70,8 @@ impl Look {
             kept.ok_or_else(|| Problem::unavailable("the definitions haven't been read yet"))?;
         let selection = environment.source.selection(&environment.name);
         let name = environment.name.clone();
-        let work = move || begin(selection, commit, &name);
+        let over = said.cloned();
+        let work = move || begin(selection, commit, over.as_ref(), &name);
         let begun = tokio::task::spawn_blocking(work).await;
         let of = |error: &EngineError| Problem::of(error).scrubbed(server.context.scrubber());
         let begun = begun.map_err(|error| of(&EngineError::Task(error)))?;
@@ -78,7 +81,8 @@ impl Look {
             head: begun.head,
             reference: begun.reference,
         };
-        let marker = Marker::of(&begun.opening);
+        // What is said makes it another one than what is kept.
+        let marker = Marker::of(&begun.opening).filter(|_| said.is_none());
         if marker.is_some() && look.desired.marker == marker {
             return Ok(look);
         }
@@ -138,7 +142,12 @@ struct Begun {
     reference: Option<String>,
 }
 
-fn begin(selection: Selection, commit: Option<Commit>, name: &str) -> Result<Begun, Problem> {
+fn begin(
+    selection: Selection,
+    commit: Option<Commit>,
+    said: Option<&Said>,
+    name: &str,
+) -> Result<Begun, Problem> {
     let of = |error: EngineError| Problem::of(&error);
     let control = Control::Environment(selection.environment.clone());
     let newest = opening(&selection, control).map_err(of)?;
@@ -162,12 +171,25 @@ fn begin(selection: Selection, commit: Option<Commit>, name: &str) -> Result<Beg
         }
         _ => (newest, selection),
     };
+    let opening = match said {
+        None => opening,
+        Some(said) => over(opening, said, name)?,
+    };
     Ok(Begun {
         opening,
         selection,
         head: head.map(|head| head.commit),
         reference,
     })
+}
+
+/// The same with what somebody says of it.
+fn over(opening: Opening, said: &Said, name: &str) -> Result<Opening, Problem> {
+    let of = |error: ProjectError| Problem::of(&EngineError::from(error));
+    let environment = opening.environment(name).map_err(of)?;
+    said.require(environment)
+        .map_err(|fault| Problem::of_fault(&fault))?;
+    opening.with_override(name, said.over()).map_err(of)
 }
 
 /// The name of what is followed.
@@ -195,13 +217,13 @@ fn require_ancestor(
     let of = |error: EngineError| Problem::of(&error);
     let repository = match place {
         Place::Here(location) => Repository::discover(&location.folder)
-            .map_err(|error| of(whimbrel_project::ProjectError::from(error).into()))?,
+            .map_err(|error| of(ProjectError::from(error).into()))?,
         Place::Fetched { repository, .. } => Some(repository.clone()),
         Place::Elsewhere { .. } | Place::Written { .. } => None,
     };
     let repository = repository.ok_or_else(|| unknown(commit, name))?;
     let relation = repository.relation(&Revision::commit(commit.0.clone()), head);
-    match relation.map_err(|error| of(whimbrel_project::ProjectError::from(error).into()))? {
+    match relation.map_err(|error| of(ProjectError::from(error).into()))? {
         Relation::Same | Relation::Descendant => Ok(()),
         Relation::Ancestor | Relation::Diverged | Relation::UnknownRevision => {
             Err(unknown(commit, name))

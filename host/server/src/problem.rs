@@ -31,7 +31,7 @@ pub(crate) struct Problem {
 enum More {
     /// What the gates say.
     Gates(Vec<Refusal>),
-    /// What the engine says of a migration that a client writes.
+    /// What the engine says of a migration that a client writes, or the server of what one says.
     Fault(Fault),
 }
 
@@ -122,7 +122,7 @@ impl Problem {
         )
     }
 
-    /// What the engine says of a migration that a client writes, for programs as well.
+    /// What the engine says of a migration that a client writes, or the server of what one says, for programs as well.
     pub(crate) fn of_fault(fault: &Fault) -> Self {
         let status = match fault.class {
             FaultClass::Invalid => StatusCode::BAD_REQUEST,

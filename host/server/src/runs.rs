@@ -28,6 +28,8 @@ pub(crate) struct Run {
     pub(crate) environment: String,
     plan: String,
     actor: String,
+    /// What was said in place of the environment's documents.
+    given: Option<Json>,
     started: Timestamp,
     kept: usize,
     inner: Mutex<Inner>,
@@ -50,6 +52,8 @@ pub(crate) struct RunView {
     environment: String,
     plan: String,
     actor: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given: Option<Json>,
     started: Timestamp,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,12 +82,14 @@ impl Runs {
         environment: String,
         plan: String,
         actor: String,
+        given: Option<Json>,
     ) -> Arc<Run> {
         let run = Arc::new(Run {
             id,
             environment,
             plan,
             actor,
+            given,
             started: Timestamp::now(),
             kept: self.limits.events,
             inner: Mutex::new(Inner {
@@ -151,6 +157,7 @@ impl Run {
             environment: self.environment.clone(),
             plan: self.plan.clone(),
             actor: self.actor.clone(),
+            given: self.given.clone(),
             started: self.started,
             state: if inner.outcome.is_some() {
                 "finished"
@@ -206,7 +213,15 @@ mod tests {
             ..Limits::default()
         };
         let runs = Runs::new(Arc::new(limits));
-        let begin = |id: &str| runs.begin(id.into(), "dev".into(), "sha256:0".into(), "ann".into());
+        let begin = |id: &str| {
+            runs.begin(
+                id.into(),
+                "dev".into(),
+                "sha256:0".into(),
+                "ann".into(),
+                None,
+            )
+        };
         let first = begin("1");
         assert!(first.follow(0).live.is_some());
         for _ in 0..5 {

@@ -70,6 +70,17 @@ pub struct Token {
     pub secret: SecretReference,
     /// What they may do.
     pub access: Access,
+    /// What they may say in place of an environment's documents.
+    pub grants: Grants,
+}
+
+/// What somebody may say of an environment in place of what its documents say: nothing, unless it is granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grants {
+    /// Values of its parameters.
+    pub parameters: bool,
+    /// How its databases are reached.
+    pub databases: bool,
 }
 
 /// The files of TLS, in PEM.

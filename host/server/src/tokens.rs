@@ -10,7 +10,7 @@ use whimbrel_secrets::Resolver;
 use whimbrel_signal::Scrubber;
 
 use crate::error::ServeError;
-use crate::settings::{Access, Token};
+use crate::settings::{Access, Grants, Token};
 
 /// The fewest characters of a token.
 const SHORTEST: usize = 16;
@@ -20,6 +20,7 @@ const SHORTEST: usize = 16;
 pub(crate) struct Caller {
     pub(crate) name: String,
     pub(crate) access: Access,
+    pub(crate) grants: Grants,
 }
 
 /// The digests of all tokens. Clones share them.
@@ -74,6 +75,7 @@ impl Tokens {
                 caller: Caller {
                     name: token.name.clone(),
                     access: token.access,
+                    grants: token.grants,
                 },
             });
         }
@@ -100,7 +102,7 @@ mod tests {
     use whimbrel_signal::Scrubber;
 
     use super::Tokens;
-    use crate::settings::{Access, Token};
+    use crate::settings::{Access, Grants, Token};
 
     #[tokio::test]
     async fn a_token_is_read_again_and_says_who_asks() {
@@ -111,6 +113,7 @@ mod tests {
             name: "ann".to_owned(),
             secret: "secret://file/token".parse().unwrap(),
             access: Access::Read,
+            grants: Grants::default(),
         };
         let settings = std::slice::from_ref(&token);
         let tokens = Tokens::read(settings, folder.path(), Scrubber::default())

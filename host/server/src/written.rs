@@ -16,11 +16,18 @@ pub(crate) use orders::Orders;
 
 use crate::audience::Listeners;
 use crate::server::Server;
+use crate::settings::Grants;
+use crate::tokens::Caller;
 
 /// What is asked about migrations that clients write, as the provider of Terraform asks it of the engine in its own process.
 pub trait Writing: Send + Sync {
-    /// The engine on behalf of somebody, before whoever hears of its deeds.
-    fn engine(&self, by: &str, audience: Arc<dyn Audience>) -> Arc<dyn ResourceEngine>;
+    /// The engine on behalf of somebody who is granted this much, before whoever hears of its deeds.
+    fn engine(
+        &self,
+        by: &str,
+        grants: Grants,
+        audience: Arc<dyn Audience>,
+    ) -> Arc<dyn ResourceEngine>;
 }
 
 /// An environment whose migrations clients write.
@@ -59,7 +66,7 @@ impl Written {
         server: &Server,
         question: EngineQuestion,
         request: Json,
-        by: &str,
+        by: &Caller,
     ) -> Result<Json, Fault> {
         let engine = self.engine(server, by, &request);
         engine.ask(question, request, StopFlag::new()).await
@@ -72,7 +79,7 @@ impl Written {
         server: Arc<Server>,
         question: EngineQuestion,
         request: Json,
-        by: String,
+        by: Caller,
     ) -> Result<Json, Fault> {
         let ending = || Fault::new(FaultClass::Unavailable, "serve.ending", "this process ends");
         // It is waited for as long as this is held.
@@ -94,14 +101,14 @@ impl Written {
         done
     }
 
-    fn engine(&self, server: &Server, by: &str, request: &Json) -> Arc<dyn ResourceEngine> {
+    fn engine(&self, server: &Server, by: &Caller, request: &Json) -> Arc<dyn ResourceEngine> {
         let environment = request.get("environment").and_then(Json::as_str);
         let hearing = Hearing {
             environment: environment.unwrap_or_default().to_owned(),
             listeners: Arc::clone(&server.listeners),
             scrubber: server.context.scrubber().clone(),
         };
-        self.writing.engine(by, Arc::new(hearing))
+        self.writing.engine(&by.name, by.grants, Arc::new(hearing))
     }
 }
 

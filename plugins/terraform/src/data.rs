@@ -10,7 +10,8 @@ use crate::state::set;
 /// # Errors
 /// It can't be planned.
 pub fn plan(reached: &Reached, config: &Json) -> Result<Json, Fault> {
-    let answer = engine::plan(&Json::Object(reached.environment(config)))?;
+    let answer = engine::plan(&Json::Object(reached.environment(config)));
+    let answer = answer.map_err(|fault| reached.named(fault, config))?;
     let names = ["revision", "digest", "stand", "pending", "findings", "text"];
     Ok(answered(config, &answer, &names))
 }
@@ -20,7 +21,8 @@ pub fn plan(reached: &Reached, config: &Json) -> Result<Json, Fault> {
 /// # Errors
 /// It can't be looked at.
 pub fn status(reached: &Reached, config: &Json) -> Result<Json, Fault> {
-    let answer = engine::status(&Json::Object(reached.environment(config)))?;
+    let answer = engine::status(&Json::Object(reached.environment(config)));
+    let answer = answer.map_err(|fault| reached.named(fault, config))?;
     let names = [
         "revision",
         "migrations",

@@ -66,7 +66,7 @@ pub fn plan(
             planned.stored.state = state;
             return Ok(planned);
         }
-        Err(fault) => return Err(fault),
+        Err(fault) => return Err(reached.named(fault, config)),
     };
     match text(&answer, "stand") {
         Some("blocked") => return Err(blocked(&answer)),
@@ -156,7 +156,8 @@ pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault>
     if let Some(revision) = text(&state, "revision") {
         pin(&mut request, revision);
     }
-    let answer = engine::status(&Json::Object(request))?;
+    let answer = engine::status(&Json::Object(request));
+    let answer = answer.map_err(|fault| reached.named(fault, &state))?;
     let outside = outside::seen(&state, &answer);
     keep(&mut state, &answer);
     let head = answer.get("head");

@@ -69,7 +69,7 @@ pub fn plan(
             planned.warnings.push((String::new(), message));
             set_unknown(&mut state, &["checksum", "applied_at"]);
         }
-        Err(fault) => return Err(fault),
+        Err(fault) => return Err(reached.named(fault, config)),
     }
     planned.stored.state = state;
     Ok(planned)
@@ -90,10 +90,8 @@ pub fn apply(reached: &Reached, planned: Stored, config: &Json) -> Result<Stored
     set(&mut state, "id", json!(name));
     keep(&mut state, &answer);
     without_write_only(&mut state);
-    Ok(Stored {
-        state,
-        private: Vec::new(),
-    })
+    let private = reached.mark(&state);
+    Ok(Stored { state, private })
 }
 
 /// How it stands; none when it isn't applied any more.
@@ -106,9 +104,11 @@ pub fn read(reached: &Reached, current: Stored) -> Result<Option<Stored>, Fault>
         // Where it is can't be asked any more, or not yet; what is to be done about that, the plan says.
         return Ok(Some(current));
     }
+    let request = Json::Object(reached.recorded(&current));
     let mut state = current.state;
     set(&mut state, "target", target);
-    let answer = engine::status(&Json::Object(reached.recorded(&state)))?;
+    let answer = engine::status(&request);
+    let answer = answer.map_err(|fault| reached.named(fault, &state))?;
     if text(&answer, "state") != Some("applied") {
         return Ok(None);
     }
@@ -129,7 +129,7 @@ pub fn delete(reached: &Reached, current: &Stored) -> Result<(), Fault> {
         OnDestroy::Keep => Ok(()),
         OnDestroy::Fail => Err(must_stay("whimbrel_migration", state)),
         OnDestroy::Revert => {
-            let mut request = reached.recorded(state);
+            let mut request = reached.recorded(current);
             let target = part(state, "target");
             if reached.has_moved(target, &reached.target(state)) {
                 let database = text(state, "database").unwrap_or("main");
@@ -180,10 +180,8 @@ pub fn import(reached: &Reached, id: &str) -> Result<Stored, Fault> {
     if let Some(parameters) = parameters.filter(|all| !all.is_empty()) {
         set(&mut state, "parameters", Json::Object(parameters.clone()));
     }
-    Ok(Stored {
-        state,
-        private: Vec::new(),
-    })
+    let private = reached.mark(&state);
+    Ok(Stored { state, private })
 }
 
 fn id(state: &Json) -> String {

@@ -1,10 +1,13 @@
 //! What is asked of the engine, made of a resource's attributes and the provider's configuration.
 
 use whimbrel_sdk::prelude::*;
-use whimbrel_sdk::resource::{is_unknown, unknown};
+use whimbrel_sdk::resource::{Stored, is_unknown, unknown};
 use whimbrel_sdk::serde_json::Map;
 
 use crate::target;
+
+/// Says of a migration that a server was told how to reach its database.
+const TO_SERVER: &[u8] = b"said to a server";
 
 /// What may be said of a database.
 const PARTS: [&str; 3] = ["url", "username", "password"];
@@ -13,34 +16,24 @@ const PARTS: [&str; 3] = ["url", "username", "password"];
 #[derive(Debug, Default)]
 pub struct Reached {
     blocks: Vec<Json>,
-    /// Whether a server reaches them, in its own way.
+    /// Whether a server reaches them: in its own way, unless it is said.
     by_server: bool,
 }
 
 impl Reached {
     /// Reads the provider's `database` blocks.
-    ///
-    /// # Errors
-    /// A server does the work, which reaches databases in its own way.
-    pub fn new(config: &Json) -> Result<Self, Fault> {
+    pub fn new(config: &Json) -> Self {
         let blocks = config.get("database").and_then(Json::as_array);
-        let reached = Self {
+        Self {
             blocks: blocks.cloned().unwrap_or_default(),
             by_server: config.get("endpoint").is_some_and(|it| !it.is_null()),
-        };
-        if !reached.blocks.is_empty() && reached.by_server {
-            let message =
-                "`database` can't be said to the server at `endpoint`: its environment says it";
-            return Err(Fault::invalid("/database", message).with_hint(
-                "give what this process is to reach by itself a provider of its own, by an alias",
-            ));
         }
-        Ok(reached)
     }
 
     /// Whether what is said now may be another database than what was kept. Where a server knows it, nothing is said.
     pub fn has_moved(&self, before: &Json, now: &Json) -> bool {
-        !self.by_server && target::has_moved(before, now)
+        let is_unsaid = now.is_null() || now.as_object().is_some_and(Map::is_empty);
+        !(self.by_server && is_unsaid) && target::has_moved(before, now)
     }
 
     /// Whether another `url` makes it another database: not where a server knows it now, and nobody says it.
@@ -50,13 +43,45 @@ impl Reached {
     }
 
     /// A request about a migration as its state has it. What that says of a database isn't for a server, which is to say it
-    /// since.
-    pub fn recorded(&self, state: &Json) -> Map<String, Json> {
-        let mut state = state.clone();
-        if let Some(fields) = state.as_object_mut().filter(|_| self.by_server) {
+    /// since, unless it was said to one.
+    pub fn recorded(&self, stored: &Stored) -> Map<String, Json> {
+        let mut state = stored.state.clone();
+        let is_for_it = stored.private == TO_SERVER;
+        if let Some(fields) = state
+            .as_object_mut()
+            .filter(|_| self.by_server && !is_for_it)
+        {
             fields.retain(|name, _| !PARTS.contains(&name.as_str()));
         }
         self.migration(&state)
+    }
+
+    /// What is kept with a migration beside its state: whether what it says of its database was said to a server.
+    pub fn mark(&self, state: &Json) -> Vec<u8> {
+        let says = PARTS.iter().any(|name| !part(state, name).is_null());
+        if self.by_server && says {
+            TO_SERVER.to_vec()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// A server's refusal of what the provider says names that, and not an attribute that the resource leaves out.
+    pub fn named(&self, fault: Fault, attributes: &Json) -> Fault {
+        let pointer = fault.pointer.as_deref().unwrap_or_default();
+        let attribute = pointer.trim_start_matches('/').to_owned();
+        let is_of_a_database = attribute == "databases" || PARTS.contains(&attribute.as_str());
+        let is_left_out = is_of_a_database && part(attributes, &attribute).is_null();
+        if self.blocks.is_empty() || !is_left_out || fault.code != "serve.ungranted" {
+            return fault;
+        }
+        let refused = format!("`{attribute}` can't be said to a server");
+        let ours = "`database` can't be said to the server";
+        Fault {
+            message: fault.message.replace(&refused, ours),
+            pointer: None,
+            ..fault
+        }
     }
 
     /// What is said of the databases of an environment: by the provider, and before it by the resource.
@@ -207,6 +232,7 @@ pub fn text<'a>(document: &'a Json, name: &str) -> Option<&'a str> {
 mod tests {
     use super::Reached;
     use whimbrel_sdk::prelude::*;
+    use whimbrel_sdk::resource::Stored;
 
     #[test]
     fn a_resource_counts_before_the_provider() {
@@ -214,10 +240,7 @@ mod tests {
             { "environment": "dev", "name": "shop", "url": "sqlite:a", "password": { "$sealed": "1" } },
             { "environment": "prod", "name": "shop", "url": "sqlite:b" },
         ]);
-        let config = json!({ "database": blocks, "endpoint": "unix:/s" });
-        let refused = Reached::new(&config).unwrap_err();
-        assert_eq!(refused.pointer.as_deref(), Some("/database"));
-        let reached = Reached::new(&json!({ "database": blocks, "endpoint": null })).unwrap();
+        let reached = Reached::new(&json!({ "database": blocks, "endpoint": null }));
         let request = reached.environment(&json!({
             "source": "/shop", "ref": null, "environment": "dev", "parameters": { "a": "b" },
             "databases": { "shop": { "url": "sqlite:c", "password": null, "password_wo": null } },
@@ -227,6 +250,29 @@ mod tests {
             "databases": { "shop": { "url": "sqlite:c", "password": { "$sealed": "1" } } },
         });
         assert_eq!(Json::Object(request), expected);
+    }
+
+    #[test]
+    fn a_server_is_told_what_it_was_told_before() {
+        let state =
+            json!({ "environment": "dev", "name": "0001-a", "up": "SELECT 1", "url": "sqlite:a" });
+        let told = |reached: &Reached, private: &[u8]| {
+            let private = private.to_vec();
+            let request = reached.recorded(&Stored {
+                state: state.clone(),
+                private,
+            });
+            request["databases"]["main"].get("url").is_some()
+        };
+        let there = Reached::new(&json!({ "endpoint": "unix:/s" }));
+        let mark = there.mark(&state);
+        assert!(told(&there, &mark) && !told(&there, b""));
+        let here = Reached::default();
+        assert!(told(&here, &mark) && told(&here, b"") && here.mark(&state).is_empty());
+        // Another address is another database, also to a server; none is what it knows.
+        let (one, other) = (json!({ "a": "sqlite:a" }), json!({ "a": "sqlite:b" }));
+        assert!(there.has_moved(&one, &other) && !there.has_moved(&one, &json!({})));
+        assert!(here.has_moved(&one, &json!({})));
     }
 
     #[test]

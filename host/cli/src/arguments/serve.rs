@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use whimbrel_core::environment::SecretReferenceError;
 use whimbrel_core::name::{NameError, ProjectName};
-use whimbrel_server::{Access, Listen, Token};
+use whimbrel_server::{Access, Grants, Listen, Token};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -30,7 +30,8 @@ pub(crate) struct Serve {
     #[arg(long = "written", value_name = "FILE", value_parser = written)]
     pub(crate) written: Vec<(ProjectName, PathBuf)>,
     /// Who may ask what: [NAME=]secret://BACKEND/PATH[#KEY], with `,read` at its end for who may only look, `,write` for who may
-    /// write migrations as well; may be given again
+    /// write migrations as well, `,parameters` and `,databases` for who may say these in place of an environment; may be given
+    /// again
     #[arg(long = "token", value_name = "TOKEN", value_parser = token)]
     pub(crate) tokens: Vec<Token>,
     /// The server's certificate with its chain, in PEM
@@ -79,12 +80,26 @@ fn written(text: &str) -> Result<(ProjectName, PathBuf), String> {
 /// The name of whoever has a token without one.
 const NAMELESS: &str = "token";
 
+/// What may stand behind a token's reference, each after a comma.
+const ENDS: [&str; 4] = [",read", ",write", ",parameters", ",databases"];
+
 fn token(text: &str) -> Result<Token, String> {
-    let kinds = [(",read", Access::Read), (",write", Access::Write)];
-    let kind = kinds
+    let (mut text, mut access, mut grants) = (text, None, Grants::default());
+    while let Some((rest, end)) = ENDS
         .iter()
-        .find_map(|(end, access)| Some((text.strip_suffix(end)?, *access)));
-    let (text, access) = kind.unwrap_or((text, Access::Apply));
+        .find_map(|end| Some((text.strip_suffix(end)?, *end)))
+    {
+        let is_new = match end {
+            ",parameters" => !std::mem::replace(&mut grants.parameters, true),
+            ",databases" => !std::mem::replace(&mut grants.databases, true),
+            ",read" => access.replace(Access::Read).is_none(),
+            _ => access.replace(Access::Write).is_none(),
+        };
+        if !is_new {
+            return Err(format!("`{end}` says again what is said behind it"));
+        }
+        text = rest;
+    }
     let (name, reference) = match text.split_once("=secret://") {
         Some((name, _)) if !name.is_empty() => (name, text.get(name.len() + 1..)),
         _ => (NAMELESS, Some(text)),
@@ -93,13 +108,14 @@ fn token(text: &str) -> Result<Token, String> {
     Ok(Token {
         name: name.to_owned(),
         secret: secret.map_err(|error: SecretReferenceError| error.to_string())?,
-        access,
+        access: access.unwrap_or(Access::Apply),
+        grants,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use whimbrel_server::Access;
+    use whimbrel_server::{Access, Grants};
 
     #[test]
     fn a_token_has_a_name_and_a_reference() {
@@ -114,6 +130,16 @@ mod tests {
         let writing = super::token("secret://env/TOKEN,write").unwrap();
         assert_eq!(writing.access, Access::Write);
         assert!(super::token("ann=plain-text").is_err());
+        assert_eq!(writing.grants, Grants::default());
+        let granted = super::token("secret://env/TOKEN,databases,read,parameters").unwrap();
+        assert_eq!(granted.secret.to_string(), "secret://env/TOKEN");
+        assert_eq!(granted.access, Access::Read);
+        assert!(granted.grants.parameters && granted.grants.databases);
+        let one = super::token("secret://env/TOKEN,parameters").unwrap();
+        assert!(one.grants.parameters && !one.grants.databases);
+        for twice in [",read,write", ",databases,databases"] {
+            assert!(super::token(&format!("secret://env/TOKEN{twice}")).is_err());
+        }
         let (project, file) = super::written("network=dev.yaml").unwrap();
         assert_eq!(
             (project.as_str(), file.to_str()),

@@ -6,6 +6,7 @@ use whimbrel_core::name::{DatabaseName, MigrationName, ProjectName};
 use whimbrel_plugin::EngineQuestion;
 use whimbrel_server::client::escaped;
 
+use super::said::Said as Over;
 use super::server::Server;
 use crate::request::{MigrationRequest, Terms};
 
@@ -18,6 +19,15 @@ pub enum Said<'r> {
     Name(&'r MigrationName, &'r DatabaseName),
 }
 
+impl Said<'_> {
+    const fn database(&self) -> &DatabaseName {
+        match self {
+            Self::Whole(migration) => &migration.database,
+            Self::Name(_, database) => database,
+        }
+    }
+}
+
 /// Answers. What it belongs to, the server knows; a project that is said has to be that.
 ///
 /// # Errors
@@ -28,8 +38,8 @@ pub async fn answer(
     terms: &Terms,
     project: Option<&ProjectName>,
     said: Said<'_>,
+    mut over: Over,
 ) -> Result<Json, Fault> {
-    require_own_database(terms)?;
     let mut body = match said {
         Said::Whole(migration) => json!({
             "name": migration.name,
@@ -49,6 +59,11 @@ pub async fn answer(
             fields.insert("project".to_owned(), json!(project));
         }
         fields.insert("parameters".to_owned(), json!(terms.parameters));
+        // Of the others nothing is asked.
+        if let Some(reached) = own(&mut over, said.database()) {
+            let databases = json!({ said.database().as_str(): reached });
+            fields.insert("databases".to_owned(), databases);
+        }
         let confirmed = terms.allow_destructive;
         fields.insert("allowDestructive".to_owned(), json!(confirmed));
     }
@@ -71,56 +86,53 @@ pub async fn answer(
     })
 }
 
-/// How a database is reached is the server's to say.
-fn require_own_database(terms: &Terms) -> Result<(), Fault> {
-    for said in terms.databases.values() {
-        let parts = [
+/// What is said of how a database is reached.
+fn own(over: &mut Over, database: &DatabaseName) -> Option<Json> {
+    let databases = over.get_mut("databases").and_then(Json::as_object_mut);
+    let reached = databases?.remove(database.as_str())?;
+    let is_said = reached.as_object().is_some_and(|parts| !parts.is_empty());
+    is_said.then_some(reached)
+}
+
+/// A migration says of its own database what an environment says of one by its name.
+pub fn at_its_attribute(fault: Fault, terms: &Terms, database: &DatabaseName) -> Fault {
+    let Some(pointer) = fault.pointer.as_deref() else {
+        return fault;
+    };
+    let said = terms.databases.get(database);
+    let parts = said.map_or_else(Vec::new, |said| {
+        let all = [
             ("url", &said.url),
             ("username", &said.username),
             ("password", &said.password),
         ];
-        let Some((name, value)) = parts.into_iter().find(|(_, value)| value.is_some()) else {
-            continue;
-        };
-        // Of what a resource says only that is sensitive.
-        let is_sealed = value.as_ref().is_some_and(Json::is_object);
-        let name = if is_sealed { "password_wo" } else { name };
-        let message = format!("`{name}` can't be said to a server: its environment says it");
-        return Err(Fault {
+        let said = all.into_iter().filter(|(_, value)| value.is_some());
+        said.map(|(part, value)| {
+            // Of what a resource says only that is sensitive.
+            let is_sealed = value.as_ref().is_some_and(Json::is_object);
+            let name = if is_sealed { "password_wo" } else { part };
+            (part, name)
+        })
+        .collect()
+    });
+    let prefix = format!("/databases/{database}/");
+    let part = pointer.strip_prefix(&prefix);
+    let named = match (pointer, part) {
+        // All of it: where it begins.
+        ("/databases", _) => parts.first(),
+        (_, Some(part)) => parts
+            .iter()
+            .find(|(known, name)| *known == part || *name == part),
+        _ => None,
+    };
+    match named {
+        None => fault,
+        Some((_, name)) => Fault {
             pointer: Some(format!("/{name}")),
-            ..Fault::new(FaultClass::Unsupported, "endpoint.terms", message).with_hint(
-                "leave it out, or give the resource a `provider` without `endpoint`, by an alias",
-            )
-        });
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::require_own_database;
-    use crate::request::Request;
-    use serde_json::{Value as Json, json};
-
-    fn refused(said: &Json) -> Option<String> {
-        let request = Request::read(json!({
-            "environment": "dev", "databases": { "main": said },
-            "migration": { "name": "a", "database": "main", "up": "SELECT 1" },
-        }));
-        let refused = require_own_database(request.unwrap().terms());
-        refused.err().and_then(|fault| fault.pointer)
-    }
-
-    #[test]
-    fn how_a_database_is_reached_is_refused_where_it_is_said() {
-        assert_eq!(refused(&json!({})), None);
-        for (said, pointer) in [
-            (json!({ "url": "sqlite:a.db" }), "/url"),
-            (json!({ "username": "ada" }), "/username"),
-            (json!({ "password": "secret://env/A" }), "/password"),
-            (json!({ "password": { "$sealed": "0" } }), "/password_wo"),
-        ] {
-            assert_eq!(refused(&said).as_deref(), Some(pointer));
-        }
+            message: fault
+                .message
+                .replace("`databases` can't", &format!("`{name}` can't")),
+            ..fault
+        },
     }
 }

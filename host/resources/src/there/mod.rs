@@ -3,6 +3,7 @@
 mod following;
 mod migration;
 mod project;
+mod said;
 mod server;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use crate::belonging::Belonging;
 use crate::endpoint::Endpoint;
 use crate::failure::of_class;
 use crate::request::Request;
+use crate::sealed::Sealed;
 use migration::Said;
 use server::Server;
 
@@ -33,6 +35,8 @@ pub struct There {
     at: Option<(Place, Option<SecretReference>)>,
     /// What migrations that are written in Terraform belong to, where that is said.
     belonging: Option<Belonging>,
+    /// The sealed values of the call that asks.
+    sealed: Sealed,
     resolver: Resolver,
     looked: Arc<Mutex<Vec<(String, Instant)>>>,
 }
@@ -53,9 +57,16 @@ impl There {
         Some(Self {
             at,
             belonging,
+            sealed: Sealed::default(),
             resolver: Resolver::new(Path::new("."), scrubber),
             looked: Arc::default(),
         })
+    }
+
+    /// The same for a call with these sealed values.
+    #[must_use]
+    pub fn with_sealed(self, sealed: Sealed) -> Self {
+        Self { sealed, ..self }
     }
 
     async fn answer(
@@ -83,6 +94,8 @@ impl There {
                 message,
             ));
         };
+        let over = said::said(request.terms(), &self.sealed);
+        let over = over.map_err(|fault| at_its_attribute(fault, request))?;
         let token = match token {
             None => None,
             Some(reference) => Some(self.token(reference).await?),
@@ -95,13 +108,17 @@ impl There {
         };
         let (terms, said) = match request {
             Request::Project(terms, asked) => {
-                return project::answer(&server, question, terms, asked).await;
+                let answer = project::answer(&server, question, terms, asked, over).await;
+                return answer.map_err(|fault| at_its_attribute(fault, request));
             }
             Request::Migration(terms, migration) => (terms, Said::Whole(migration)),
             Request::Recorded(terms, name, database) => (terms, Said::Name(name, database)),
         };
         let project = self.belonging.as_ref().map(Belonging::project);
-        migration::answer(&server, question, terms, project.transpose()?, said).await
+        let answer = migration::answer(&server, question, terms, project.transpose()?, said, over);
+        answer
+            .await
+            .map_err(|fault| at_its_attribute(fault, request))
     }
 
     async fn token(&self, reference: &SecretReference) -> Result<secrecy::SecretString, Fault> {
@@ -115,6 +132,27 @@ impl There {
             )
         })
     }
+}
+
+/// What is wrong with how a database is reached, at the attribute whose line Terraform shows.
+fn at_its_attribute(fault: Fault, request: &Request) -> Fault {
+    let database = match request {
+        Request::Project(..) => {
+            let pointer = fault.pointer.as_deref();
+            let is_part = pointer.is_some_and(|it| it.starts_with("/databases/"));
+            return Fault {
+                pointer: if is_part {
+                    Some("/databases".to_owned())
+                } else {
+                    fault.pointer
+                },
+                ..fault
+            };
+        }
+        Request::Migration(_, migration) => &migration.database,
+        Request::Recorded(_, _, database) => database,
+    };
+    migration::at_its_attribute(fault, request.terms(), database)
 }
 
 impl ResourceEngine for There {

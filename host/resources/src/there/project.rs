@@ -7,6 +7,7 @@ use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_plugin::EngineQuestion;
 
 use super::following::text;
+use super::said::Said;
 use super::server::Server;
 use crate::failure::of_class;
 use crate::request::{ProjectRequest, SourceRequest, Terms};
@@ -23,127 +24,195 @@ pub async fn answer(
     question: EngineQuestion,
     terms: &Terms,
     request: &ProjectRequest,
+    said: Said,
 ) -> Result<Json, Fault> {
-    require_own_terms(terms)?;
     let kept = server.environment().await?;
     let name = text(&kept, "source").unwrap_or_default();
     require_source(server, name, &request.source).await?;
     if request.source.revision.is_none() {
         server.look(name).await?;
     }
+    let asking = Asking {
+        server,
+        terms,
+        said,
+    };
     match question {
-        EngineQuestion::Status => status(server, &request.source).await,
-        EngineQuestion::Plan => plan(server, terms, &request.source).await,
-        EngineQuestion::Apply => apply(server, terms, request).await,
-        EngineQuestion::Revert => revert(server, terms, request).await,
+        EngineQuestion::Status => asking.status(&request.source).await,
+        EngineQuestion::Plan => asking.plan(&request.source).await,
+        EngineQuestion::Apply => asking.apply(request).await,
+        EngineQuestion::Revert => asking.revert(request).await,
     }
 }
 
-async fn status(server: &Server, source: &SourceRequest) -> Result<Json, Fault> {
-    server.settled(false).await?;
-    let mut answer = match at(server, "/status/summary", &[], commit(source)).await {
-        // What was applied isn't in what is followed any more: how it stands is to be seen all the same.
-        Err(fault) if fault.class == FaultClass::NotFound && source.revision.is_some() => {
-            at(server, "/status/summary", &[], None).await?
-        }
-        answer => answer?,
-    };
-    let is_followed = require_reference(server, source, &answer);
-    if source.revision.is_none() {
-        is_followed.clone()?;
-    }
-    let head = match (&source.reference, is_followed) {
-        (Some(reference), Ok(())) if is_commit(reference) => json!(reference),
-        (_, Ok(())) => answer.get("head").cloned().unwrap_or_default(),
-        (_, Err(_)) => Json::Null,
-    };
-    if let Some(fields) = answer.as_object_mut() {
-        fields.remove("ref");
-        fields.insert("head".to_owned(), head);
-    }
-    Ok(answer)
+/// Who asks a server, and what is said to it.
+struct Asking<'a> {
+    server: &'a Server,
+    terms: &'a Terms,
+    /// In place of what the environment's documents say.
+    said: Said,
 }
 
-async fn plan(server: &Server, terms: &Terms, source: &SourceRequest) -> Result<Json, Fault> {
-    server.settled(false).await?;
-    let mut answer = at(server, "/plan/summary", &passing(terms), commit(source)).await?;
-    require_reference(server, source, &answer)?;
-    require_head(server, source, &answer)?;
-    if let Some(fields) = answer.as_object_mut() {
-        for name in ["ref", "head", "apply", "withdrawn"] {
-            fields.remove(name);
+impl Asking<'_> {
+    async fn status(&self, source: &SourceRequest) -> Result<Json, Fault> {
+        self.server.settled(false).await?;
+        let mut answer = match self.at("/status/summary", false, commit(source)).await {
+            // What was applied isn't in what is followed any more: how it stands is to be seen all the same.
+            Err(fault) if fault.class == FaultClass::NotFound && source.revision.is_some() => {
+                self.at("/status/summary", false, None).await?
+            }
+            answer => answer?,
+        };
+        let is_followed = require_reference(self.server, source, &answer);
+        if source.revision.is_none() {
+            is_followed.clone()?;
         }
+        let head = match (&source.reference, is_followed) {
+            (Some(reference), Ok(())) if is_commit(reference) => json!(reference),
+            (_, Ok(())) => answer.get("head").cloned().unwrap_or_default(),
+            (_, Err(_)) => Json::Null,
+        };
+        if let Some(fields) = answer.as_object_mut() {
+            fields.remove("ref");
+            fields.insert("head".to_owned(), head);
+        }
+        Ok(answer)
     }
-    Ok(answer)
-}
 
-async fn apply(server: &Server, terms: &Terms, request: &ProjectRequest) -> Result<Json, Fault> {
-    let source = &request.source;
-    let mut looks = 0;
-    let digest = loop {
-        looks += 1;
-        server.settled(true).await?;
-        let planned = at(server, "/plan/summary", &passing(terms), commit(source)).await?;
-        require_reference(server, source, &planned)?;
-        let digest = text(&planned, "digest").unwrap_or_default().to_owned();
-        match text(&planned, "stand") {
-            Some("current") => break digest,
-            Some("blocked") => return Err(said(&planned, FaultClass::Conflict, "engine.blocked")),
-            Some("unread") => return Err(said(&planned, FaultClass::Unavailable, "engine.unread")),
-            _ => {}
-        }
-        require_head(server, source, &planned)?;
-        let plan = request.plan.as_deref().unwrap_or(&digest);
-        let mut order = json!({ "plan": plan, "allowDestructive": terms.allow_destructive });
-        let is_older = planned.get("revision") != planned.get("head");
-        if let (Some(fields), Some(commit)) = (order.as_object_mut(), commit(source))
-            && is_older
-        {
-            fields.insert("revision".to_owned(), json!(commit));
-        }
-        match ordered(server, "/apply", &order).await {
-            // Somebody began, or the server did by itself: it may have been that.
-            Err(fault) if is_about_somebody_else(&fault) && looks < LOOKS => {}
-            done => {
-                done?;
-                break plan.to_owned();
+    async fn plan(&self, source: &SourceRequest) -> Result<Json, Fault> {
+        self.server.settled(false).await?;
+        let mut answer = self.at("/plan/summary", true, commit(source)).await?;
+        require_reference(self.server, source, &answer)?;
+        require_head(self.server, source, &answer)?;
+        if let Some(fields) = answer.as_object_mut() {
+            for name in ["ref", "head", "apply", "withdrawn"] {
+                fields.remove(name);
             }
         }
-    };
-    let mut answer = status(server, source).await?;
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("digest".to_owned(), Json::String(digest));
+        Ok(answer)
     }
-    Ok(answer)
-}
 
-/// Takes back everything that is applied, if everything is meant.
-async fn revert(server: &Server, terms: &Terms, request: &ProjectRequest) -> Result<Json, Fault> {
-    if request.all {
-        server.settled(true).await?;
-        let names = recorded(&server.get(&server.path("/status")).await?)?;
-        if !names.is_empty() {
-            let asked: Vec<String> = names.iter().map(|name| format!("revert={name}")).collect();
-            let path = server.path(&format!("/plan?{}", asked.join("&")));
-            let planned = server.get(&path).await?;
-            let order = json!({
-                "migrations": names,
-                "plan": planned.get("digest"),
-                "allowDestructive": terms.allow_destructive,
-            });
-            ordered(server, "/revert", &order).await?;
+    async fn apply(&self, request: &ProjectRequest) -> Result<Json, Fault> {
+        let source = &request.source;
+        let mut looks = 0;
+        let digest = loop {
+            looks += 1;
+            self.server.settled(true).await?;
+            let planned = self.at("/plan/summary", true, commit(source)).await?;
+            require_reference(self.server, source, &planned)?;
+            let digest = text(&planned, "digest").unwrap_or_default().to_owned();
+            match text(&planned, "stand") {
+                Some("current") => break digest,
+                Some("blocked") => {
+                    return Err(said(&planned, FaultClass::Conflict, "engine.blocked"));
+                }
+                Some("unread") => {
+                    return Err(said(&planned, FaultClass::Unavailable, "engine.unread"));
+                }
+                _ => {}
+            }
+            require_head(self.server, source, &planned)?;
+            let plan = request.plan.as_deref().unwrap_or(&digest);
+            let mut order =
+                json!({ "plan": plan, "allowDestructive": self.terms.allow_destructive });
+            let is_older = planned.get("revision") != planned.get("head");
+            if let (Some(fields), Some(commit)) = (order.as_object_mut(), commit(source))
+                && is_older
+            {
+                fields.insert("revision".to_owned(), json!(commit));
+            }
+            match self.ordered("/apply", order).await {
+                // Somebody began, or the server did by itself: it may have been that.
+                Err(fault) if is_about_somebody_else(&fault) && looks < LOOKS => {}
+                done => {
+                    done?;
+                    break plan.to_owned();
+                }
+            }
+        };
+        let mut answer = self.status(source).await?;
+        if let Some(fields) = answer.as_object_mut() {
+            fields.insert("digest".to_owned(), Json::String(digest));
+        }
+        Ok(answer)
+    }
+
+    /// Takes back everything that is applied, if everything is meant.
+    async fn revert(&self, request: &ProjectRequest) -> Result<Json, Fault> {
+        if request.all {
+            self.server.settled(true).await?;
+            let names = recorded(&self.ask("/status", &[]).await?)?;
+            if !names.is_empty() {
+                let asked = names.iter().map(|name| ("revert", json!(name)));
+                let asked: Vec<_> = asked.collect();
+                let planned = self.ask("/plan", &asked).await?;
+                let order = json!({
+                    "migrations": names,
+                    "plan": planned.get("digest"),
+                    "allowDestructive": self.terms.allow_destructive,
+                });
+                self.ordered("/revert", order).await?;
+            }
+        }
+        self.status(&request.source).await
+    }
+
+    /// Gives an order and sees it done.
+    async fn ordered(&self, path: &str, mut order: Json) -> Result<(), Fault> {
+        if let Some(fields) = order.as_object_mut() {
+            fields.extend(self.said.clone());
+        }
+        let accepted = self.server.order(&self.server.path(path), &order).await?;
+        match text(&accepted, "run") {
+            Some(run) => self.server.followed_run(run).await,
+            None => Ok(()),
         }
     }
-    status(server, &request.source).await
+
+    /// Asks about a commit.
+    async fn at(&self, path: &str, is_plan: bool, commit: Option<&str>) -> Result<Json, Fault> {
+        let mut asked = Vec::new();
+        if is_plan && self.terms.allow_destructive {
+            asked.push(("allowDestructive", json!(true)));
+        }
+        asked.extend(commit.map(|commit| ("revision", json!(commit))));
+        self.ask(path, &asked).await
+    }
+
+    /// Asks about the environment as it is, or with what is said of it.
+    async fn ask(&self, path: &str, asked: &[(&str, Json)]) -> Result<Json, Fault> {
+        if self.said.is_empty() {
+            return self
+                .server
+                .get(&self.server.path(&query(path, asked)))
+                .await;
+        }
+        let mut body = self.said.clone();
+        for (name, value) in asked {
+            if *name == "revert" {
+                let all = body.entry("revert").or_insert_with(|| json!([]));
+                all.as_array_mut()
+                    .into_iter()
+                    .for_each(|all| all.push(value.clone()));
+            } else {
+                body.insert((*name).to_owned(), value.clone());
+            }
+        }
+        self.server
+            .ask(&self.server.path(path), &Json::Object(body))
+            .await
+    }
 }
 
-/// Gives an order and sees it done.
-async fn ordered(server: &Server, path: &str, order: &Json) -> Result<(), Fault> {
-    let accepted = server.order(&server.path(path), order).await?;
-    match text(&accepted, "run") {
-        Some(run) => server.followed_run(run).await,
-        None => Ok(()),
-    }
+/// Names of migrations and commits have no character that a URL would write differently.
+fn query(path: &str, asked: &[(&str, Json)]) -> String {
+    let pairs = asked.iter().map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={value}"),
+    });
+    let pairs: Vec<_> = pairs.collect();
+    let separator = if pairs.is_empty() { "" } else { "?" };
+    format!("{path}{separator}{}", pairs.join("&"))
 }
 
 fn is_about_somebody_else(fault: &Fault) -> bool {
@@ -171,29 +240,6 @@ fn recorded(status: &Json) -> Result<Vec<String>, Fault> {
     Ok(names)
 }
 
-async fn at(
-    server: &Server,
-    path: &str,
-    more: &[String],
-    commit: Option<&str>,
-) -> Result<Json, Fault> {
-    let commit = commit.map(|commit| format!("revision={commit}"));
-    let query: Vec<String> = more.iter().cloned().chain(commit).collect();
-    let query = query.join("&");
-    let separator = if query.is_empty() { "" } else { "?" };
-    server
-        .get(&server.path(&format!("{path}{separator}{query}")))
-        .await
-}
-
-fn passing(terms: &Terms) -> Vec<String> {
-    let asked = terms.allow_destructive;
-    asked
-        .then(|| "allowDestructive=true".to_owned())
-        .into_iter()
-        .collect()
-}
-
 /// The commit that is meant, if one is.
 fn commit(source: &SourceRequest) -> Option<&str> {
     let said = source.reference.as_deref().filter(|name| is_commit(name));
@@ -202,26 +248,6 @@ fn commit(source: &SourceRequest) -> Option<&str> {
 
 fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// How databases are reached is the server's.
-fn require_own_terms(terms: &Terms) -> Result<(), Fault> {
-    let refuse = |name: &str| {
-        let message = format!("`{name}` can't be said to a server: its environment says it");
-        Err(Fault {
-            pointer: Some(format!("/{name}")),
-            ..Fault::new(FaultClass::Unsupported, "endpoint.terms", message).with_hint(
-                "write it into the environment's document, or use a provider without `endpoint`",
-            )
-        })
-    };
-    if !terms.databases.is_empty() {
-        return refuse("databases");
-    }
-    if !terms.parameters.is_empty() {
-        return refuse("parameters");
-    }
-    Ok(())
 }
 
 /// A source that is named is the one that the server reads: by its name there, or by its place.

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::listen::Peer;
 use crate::problem::Problem;
 use crate::server::Server;
-use crate::settings::Access;
+use crate::settings::{Access, Grants};
 use crate::tokens::Caller;
 
 /// Bounds the time until an answer begins, and says what nobody should do with it.
@@ -104,6 +104,7 @@ fn caller(server: &Server, peer: &Peer, headers: &HeaderMap) -> Result<Caller, P
         (None, Some(fingerprint)) => Ok(Caller {
             name: format!("certificate:{fingerprint}"),
             access: Access::Write,
+            grants: Grants::default(),
         }),
         (None, None) if server.is_open => {
             if !peer.is_socket && !is_local_name(headers) {
@@ -117,6 +118,7 @@ fn caller(server: &Server, peer: &Peer, headers: &HeaderMap) -> Result<Caller, P
             Ok(Caller {
                 name: whimbrel_engine::actor(),
                 access: Access::Write,
+                grants: Grants::default(),
             })
         }
         _ => Err(Problem::new(

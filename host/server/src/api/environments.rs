@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
@@ -12,10 +15,14 @@ use whimbrel_engine::{EngineError, Passing, Prepared, named, prepare_revert};
 use whimbrel_report::PlanView;
 use whimbrel_report::findings::Notes;
 
+use super::asked::Asked;
 use crate::desired::Desired;
 use crate::environment::{Environment, Reach};
+use crate::look::{Look, looking};
 use crate::problem::Problem;
+use crate::said::Said;
 use crate::server::Server;
+use crate::tokens::Caller;
 
 /// How many events `history` gives of each target if it isn't said.
 const EVENTS: u32 = 50;
@@ -66,10 +73,26 @@ pub(super) async fn status(
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     let desired = desired(&server, &name)?;
+    stands(&server, &desired).await
+}
+
+/// The same with what is said of it.
+pub(super) async fn status_with(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let look = look(&server, &name, Asked::read(&headers, body, &caller)?).await?;
+    stands(&server, &look.1.desired).await
+}
+
+async fn stands(server: &Server, desired: &Desired) -> Result<Response, Problem> {
     let _turn = server.readers.acquire().await;
     let status = whimbrel_engine::status(&desired.opened).await;
-    let status = status.map_err(|error| told(&server, &error))?;
-    Ok(said(&server, &status.view.json()))
+    let status = status.map_err(|error| told(server, &error))?;
+    Ok(said(server, &status.view.json()))
 }
 
 /// What would run now, as `whimbrel plan --format json` says it; with `revert=NAME`, what a revert of these would.
@@ -80,9 +103,55 @@ pub(super) async fn plan(
 ) -> Result<Response, Problem> {
     let reverts = reverts(query.as_deref().unwrap_or_default())?;
     let desired = desired(&server, &name)?;
+    planned(&server, &desired, &reverts, false).await
+}
+
+/// The same with what is said of it.
+pub(super) async fn plan_with(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let (asked, look) = look(&server, &name, Asked::read(&headers, body, &caller)?).await?;
+    planned(
+        &server,
+        &look.desired,
+        &asked.revert,
+        asked.allow_destructive,
+    )
+    .await
+}
+
+async fn look(
+    server: &Server,
+    name: &str,
+    (asked, said): (Asked, Option<Said>),
+) -> Result<(Asked, Look), Problem> {
+    let environment = find(server, name)?;
+    let commit = asked.revision.as_deref().map(str::parse).transpose()?;
+    let look = Look::at(
+        server,
+        &environment,
+        commit,
+        said.as_ref(),
+        &looking(server),
+    )
+    .await?;
+    Ok((asked, look))
+}
+
+async fn planned(
+    server: &Server,
+    desired: &Desired,
+    reverts: &[String],
+    is_confirmed: bool,
+) -> Result<Response, Problem> {
     let _turn = server.readers.acquire().await;
     let opened = &desired.opened;
     let passing = Passing {
+        destructive_confirmed: is_confirmed,
         is_unmeasured: true,
         ..Passing::default()
     };
@@ -90,13 +159,13 @@ pub(super) async fn plan(
         if reverts.is_empty() {
             return Prepared::new(opened, Goal::Apply, passing).await;
         }
-        let names = named(opened, &reverts).await?;
+        let names = named(opened, reverts).await?;
         prepare_revert(opened, names, passing).await
     };
-    let mut prepared = prepared.await.map_err(|error| told(&server, &error))?;
+    let mut prepared = prepared.await.map_err(|error| told(server, &error))?;
     prepared
         .require_all()
-        .map_err(|error| told(&server, &error))?;
+        .map_err(|error| told(server, &error))?;
     let refusals = prepared.refusals();
     let view = PlanView {
         plan: prepared.plan(),
@@ -104,7 +173,7 @@ pub(super) async fn plan(
         estimates: &[],
         notes: Notes::Shown,
     };
-    Ok(said(&server, &view.json()))
+    Ok(said(server, &view.json()))
 }
 
 /// How much of the history.

@@ -1,5 +1,6 @@
 //! The API: paths, who may use them, and bounds on every request.
 
+mod asked;
 mod entry;
 mod environments;
 mod health;
@@ -43,8 +44,12 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route(&of(""), get(environments::one))
         .route(&of("/status"), get(environments::status))
         .route(&of("/status/summary"), get(summaries::status))
+        .route(&of("/status"), post(environments::status_with))
+        .route(&of("/status/summary"), post(summaries::status_with))
         .route(&of("/plan"), get(environments::plan))
         .route(&of("/plan/summary"), get(summaries::plan))
+        .route(&of("/plan"), post(environments::plan_with))
+        .route(&of("/plan/summary"), post(summaries::plan_with))
         .route(&of("/history"), get(environments::history))
         .route(&of("/runs"), get(runs::of))
         .route("/v1/runs/{run}", get(runs::one))

@@ -18,6 +18,7 @@ use crate::answers::Answer;
 use crate::environment::{Goal, Order};
 use crate::look::Commit;
 use crate::problem::Problem;
+use crate::said::{Databases, Parameters, Said};
 use crate::server::Server;
 use crate::tokens::Caller;
 
@@ -33,6 +34,10 @@ pub(super) struct ApplyBody {
     revision: Option<String>,
     #[serde(default)]
     allow_destructive: bool,
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    parameters: Parameters,
+    #[serde(default, skip_serializing_if = "Databases::is_empty")]
+    databases: Databases,
 }
 
 /// What to revert, by which plan.
@@ -43,6 +48,10 @@ pub(super) struct RevertBody {
     plan: String,
     #[serde(default)]
     allow_destructive: bool,
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    parameters: Parameters,
+    #[serde(default, skip_serializing_if = "Databases::is_empty")]
+    databases: Databases,
 }
 
 /// What is ordered, without who hears of it.
@@ -52,6 +61,7 @@ struct Wish {
     plan: String,
     destructive_confirmed: bool,
     revision: Option<Commit>,
+    said: Option<Said>,
 }
 
 /// Approves a plan on behalf of the caller, if it needs that, and runs it.
@@ -63,12 +73,15 @@ pub(super) async fn apply(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body: ApplyBody = read(&headers, body)?;
+    let said = Said::new(&body.parameters, &body.databases, &caller);
+    let said = said.map_err(|fault| Problem::of_fault(&fault))?;
     let words = json!({"apply": body, "environment": environment}).to_string();
     let revision = body.revision.as_deref().map(str::parse).transpose()?;
     let wish = Wish {
         environment,
         goal: Goal::Apply,
         revision,
+        said,
         plan: body.plan,
         destructive_confirmed: body.allow_destructive,
     };
@@ -87,11 +100,14 @@ pub(super) async fn revert(
     if body.migrations.is_empty() {
         return Err(Problem::bad("`migrations` names none"));
     }
+    let said = Said::new(&body.parameters, &body.databases, &caller);
+    let said = said.map_err(|fault| Problem::of_fault(&fault))?;
     let words = json!({"revert": body, "environment": environment}).to_string();
     let wish = Wish {
         environment,
         goal: Goal::Revert(body.migrations),
         revision: None,
+        said,
         plan: body.plan,
         destructive_confirmed: body.allow_destructive,
     };
@@ -140,6 +156,7 @@ async fn give(server: Arc<Server>, wish: Wish, by: String) -> Answer {
         plan: wish.plan,
         destructive_confirmed: wish.destructive_confirmed,
         revision: wish.revision,
+        said: wish.said,
         by,
         answer,
     })?;

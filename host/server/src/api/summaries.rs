@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{EngineError, Passing, Prepared, StatusSummary, plan_summary};
 
-use super::environments::{find, said, told};
+use super::asked::Asked;
+use super::environments::{find, said as text, told};
 use crate::look::{Look, looking, withdrawn};
 use crate::problem::Problem;
+use crate::said::Said;
 use crate::server::Server;
+use crate::tokens::Caller;
 
 /// What a status is asked about.
 #[derive(Deserialize)]
@@ -39,16 +45,37 @@ pub(super) async fn status(
     query: Result<Query<StatusQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::bad(rejection.body_text()))?;
+    stands(&server, &name, query.revision.as_deref(), None).await
+}
+
+/// The same with what is said of it.
+pub(super) async fn status_with(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let (asked, said) = Asked::read(&headers, body, &caller)?;
+    stands(&server, &name, asked.revision.as_deref(), said.as_ref()).await
+}
+
+async fn stands(
+    server: &Server,
+    name: &str,
+    revision: Option<&str>,
+    said: Option<&Said>,
+) -> Result<Response, Problem> {
     let _turn = server.readers.acquire().await;
-    let look = look(&server, &name, query.revision.as_deref()).await?;
+    let look = look(server, name, revision, said).await?;
     let opened = &look.desired.opened;
     let mut known = BTreeMap::new();
     for (target, history) in opened.histories().await {
-        let history = history.map_err(|error| told(&server, &EngineError::from(error)))?;
+        let history = history.map_err(|error| told(server, &EngineError::from(error)))?;
         known.insert(target, history);
     }
-    let summary = StatusSummary::of(opened, &known).map_err(|error| told(&server, &error))?;
-    Ok(shown(&server, &look, summary.json()))
+    let summary = StatusSummary::of(opened, &known).map_err(|error| told(server, &error))?;
+    Ok(shown(server, &look, summary.json()))
 }
 
 /// What would run now.
@@ -58,33 +85,66 @@ pub(super) async fn plan(
     query: Result<Query<PlanQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::bad(rejection.body_text()))?;
+    let (revision, is_confirmed) = (query.revision.as_deref(), query.allow_destructive);
+    planned(&server, &name, revision, is_confirmed, None).await
+}
+
+/// The same with what is said of it.
+pub(super) async fn plan_with(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let (asked, said) = Asked::read(&headers, body, &caller)?;
+    let (revision, is_confirmed) = (asked.revision.as_deref(), asked.allow_destructive);
+    planned(&server, &name, revision, is_confirmed, said.as_ref()).await
+}
+
+async fn planned(
+    server: &Server,
+    name: &str,
+    revision: Option<&str>,
+    is_confirmed: bool,
+    said: Option<&Said>,
+) -> Result<Response, Problem> {
     let _turn = server.readers.acquire().await;
-    let look = look(&server, &name, query.revision.as_deref()).await?;
+    let look = look(server, name, revision, said).await?;
     let opened = &look.desired.opened;
+    if let Some(said) = said {
+        said.require_waiting(opened.environment())
+            .map_err(|fault| Problem::of_fault(&fault))?;
+    }
     let passing = Passing {
-        destructive_confirmed: query.allow_destructive,
+        destructive_confirmed: is_confirmed,
         is_unmeasured: true,
         ..Passing::default()
     };
     let prepared = Prepared::new(opened, Goal::Apply, passing).await;
-    let prepared = prepared.map_err(|error| told(&server, &error))?;
+    let prepared = prepared.map_err(|error| told(server, &error))?;
     let mut summary = plan_summary(opened, &prepared);
     if let Some(fields) = summary.as_object_mut() {
         let policy = &opened.environment().policy;
         fields.insert("apply".to_owned(), json!(policy.apply));
-        let newest = find(&server, &name)?.desired();
+        let newest = find(server, name)?.desired();
         let withdrawn = newest.map(|newest| withdrawn(prepared.plan(), &newest.opened));
         if let Some(names) = withdrawn.filter(|names| !names.is_empty()) {
             fields.insert("withdrawn".to_owned(), json!(names));
         }
     }
-    Ok(shown(&server, &look, summary))
+    Ok(shown(server, &look, summary))
 }
 
-async fn look(server: &Server, name: &str, revision: Option<&str>) -> Result<Look, Problem> {
+async fn look(
+    server: &Server,
+    name: &str,
+    revision: Option<&str>,
+    said: Option<&Said>,
+) -> Result<Look, Problem> {
     let environment = find(server, name)?;
     let commit = revision.map(str::parse).transpose()?;
-    Look::at(server, &environment, commit, &looking(server)).await
+    Look::at(server, &environment, commit, said, &looking(server)).await
 }
 
 /// With what is followed, and where that is now.
@@ -93,5 +153,5 @@ fn shown(server: &Server, look: &Look, mut summary: Json) -> Response {
         fields.insert("head".to_owned(), look.head.clone().into());
         fields.insert("ref".to_owned(), look.reference.clone().into());
     }
-    said(server, &summary.to_string())
+    text(server, &summary.to_string())
 }

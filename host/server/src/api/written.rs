@@ -1,6 +1,5 @@
 //! Migrations that clients write, of environments that are there for that.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -15,9 +14,10 @@ use serde_json::{Value as Json, json};
 use whimbrel_core::fault::Fault;
 use whimbrel_plugin::EngineQuestion;
 
-use super::environments::said;
+use super::environments::said as text;
 use super::orders::{key, read};
 use crate::problem::Problem;
+use crate::said::{self, Databases, Parameters};
 use crate::server::Server;
 use crate::tokens::Caller;
 use crate::written::Written;
@@ -36,13 +36,16 @@ struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     down: Option<String>,
     #[serde(default)]
-    parameters: BTreeMap<String, String>,
+    parameters: Parameters,
+    /// How its database is reached, in place of what the document says.
+    #[serde(default, skip_serializing_if = "Databases::is_empty")]
+    databases: Databases,
     #[serde(default)]
     allow_destructive: bool,
 }
 
 impl Body {
-    /// What the engine is asked. How databases are reached is never the client's to say.
+    /// What the engine is asked.
     fn request(&self, environment: &str) -> Json {
         let mut migration = json!({ "name": self.name, "database": self.database });
         if let Some(fields) = migration.as_object_mut() {
@@ -56,6 +59,7 @@ impl Body {
             "migration": migration,
             "environment": environment,
             "parameters": self.parameters,
+            "databases": self.databases,
             "allowDestructive": self.allow_destructive,
         })
     }
@@ -82,9 +86,9 @@ pub(super) async fn look(
 ) -> Result<Response, Problem> {
     let written = find(&server, &environment)?;
     let body = read::<Body>(&headers, body)?;
-    require(&server, &written, &environment, &body)?;
+    require(&server, &written, &environment, &body, &caller)?;
     let request = body.request(&environment);
-    let answer = written.look(&server, question, request, &caller.name).await;
+    let answer = written.look(&server, question, request, &caller).await;
     answered(&server, answer)
 }
 
@@ -99,7 +103,7 @@ pub(super) async fn order(
 ) -> Result<Response, Problem> {
     let written = find(&server, &environment)?;
     let body = read::<Body>(&headers, body)?;
-    require(&server, &written, &environment, &body)?;
+    require(&server, &written, &environment, &body, &caller)?;
     let key = key(&server, &headers, &caller)?;
     let key = key.ok_or_else(|| {
         Problem::bad("an order about a migration that is written here needs an `Idempotency-Key`")
@@ -107,9 +111,13 @@ pub(super) async fn order(
     })?;
     let request = body.request(&environment);
     let words = format!("{} {request}", question.as_str());
-    let (by, name) = (caller.name, body.name);
-    tracing::info!(%environment, %by, migration = %name, order = question.as_str(), "a migration that a client writes");
-    let work = written.order(Arc::clone(&server), question, request, by);
+    let (by, name) = (&caller.name, body.name);
+    let given = server
+        .context
+        .scrubber()
+        .scrub(&json!(body.databases).to_string());
+    tracing::info!(%environment, %by, migration = %name, order = question.as_str(), databases = %given, "a migration that a client writes");
+    let work = written.order(Arc::clone(&server), question, request, caller);
     let going = server.written_orders.once(key, &words, work)?;
     match tokio::time::timeout(server.limits.written_patience, going).await {
         Ok(done) => answered(&server, done),
@@ -137,7 +145,11 @@ fn require(
     written: &Written,
     environment: &str,
     body: &Body,
+    caller: &Caller,
 ) -> Result<(), Problem> {
+    let is_granted = caller.grants.databases || body.databases.is_empty();
+    said::require(is_granted, "databases", &caller.name)
+        .map_err(|fault| problem(server, &fault))?;
     let Some(said) = &body.project else {
         return Ok(());
     };
@@ -147,7 +159,7 @@ fn require(
 
 fn answered(server: &Server, answer: Result<Json, Fault>) -> Result<Response, Problem> {
     let document = answer.map_err(|fault| problem(server, &fault))?;
-    Ok(said(server, &document.to_string()))
+    Ok(text(server, &document.to_string()))
 }
 
 fn problem(server: &Server, fault: &Fault) -> Problem {

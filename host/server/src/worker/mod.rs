@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use tokio::sync::mpsc;
 use whimbrel_core::digest::Digest;
 use whimbrel_core::plan::Plan;
 use whimbrel_engine::{
-    Admitted, Ending, EngineError, Kept, Opened, Passing, Prepared, Publishing, Stand, ending,
+    Admitted, Ending, EngineError, Kept, Opened, Outcome, Passing, Prepared, Publishing, Stand,
+    ending,
 };
 use whimbrel_plugin::CommitState;
 
@@ -271,21 +273,8 @@ impl Worker {
         started: Option<tokio::sync::oneshot::Sender<String>>,
     ) -> Next {
         let opened = &desired.opened;
-        self.stands(Phase::Applying);
-        self.pulse.run();
-        self.environment.stand.expect(Starting {
-            plan: admitted.prepared().plan().digest().to_string(),
-            actor: by.clone(),
-            started,
-        });
-        let admitted = admitted.on_behalf_of(by);
-        let outcome = admitted.run(opened, self.server.stop.clone()).await;
-        self.pulse.beat(Duration::ZERO);
+        let outcome = self.execute(opened, admitted, by, None, started).await;
         let view = outcome.view(self.server.context.scrubber());
-        if let Some(run) = self.environment.stand.end() {
-            run.end(view.value().to_string());
-            self.environment.lock().last_run = Some(run.id.clone());
-        }
         if outcome.is_success() {
             self.show(opened, CommitState::Success, "applied");
             // When it stands as it should: nobody who waits for that waits for this.
@@ -319,6 +308,34 @@ impl Worker {
                 Next::Again
             }
         }
+    }
+
+    /// Runs a plan to its end, before whoever looks at runs.
+    async fn execute(
+        &mut self,
+        opened: &Opened,
+        admitted: Admitted,
+        by: String,
+        given: Option<Json>,
+        started: Option<tokio::sync::oneshot::Sender<String>>,
+    ) -> Outcome {
+        self.stands(Phase::Applying);
+        self.pulse.run();
+        self.environment.stand.expect(Starting {
+            plan: admitted.prepared().plan().digest().to_string(),
+            actor: by.clone(),
+            given,
+            started,
+        });
+        let admitted = admitted.on_behalf_of(by);
+        let outcome = admitted.run(opened, self.server.stop.clone()).await;
+        self.pulse.beat(Duration::ZERO);
+        if let Some(run) = self.environment.stand.end() {
+            let view = outcome.view(self.server.context.scrubber());
+            run.end(view.value().to_string());
+            self.environment.lock().last_run = Some(run.id.clone());
+        }
+        outcome
     }
 
     /// Shows at the source's Git host what became of the commit.

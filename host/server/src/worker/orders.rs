@@ -14,8 +14,9 @@ use whimbrel_engine::{
 use super::{Next, Worker};
 use crate::desired::Desired;
 use crate::environment::{Accepted, Goal, Order, Phase};
-use crate::look::{Look, withdrawn};
+use crate::look::{Commit, Look, withdrawn};
 use crate::problem::Problem;
+use crate::said::Said;
 
 impl Worker {
     /// Does what somebody asks for, once.
@@ -47,44 +48,92 @@ impl Worker {
                 };
                 let _ = order.answer.send(Ok(accepted));
             }
-            Ok(Some((desired, admitted))) => {
+            Ok(Some((meant, admitted))) => {
                 let (started, hears) = tokio::sync::oneshot::channel();
                 let (plan, answer) = (order.plan, order.answer);
                 tokio::spawn(async move {
                     let run = hears.await.ok();
                     let _ = answer.send(Ok(Accepted { plan, run }));
                 });
+                if let Some(said) = order.said {
+                    let is_revert = matches!(order.goal, Goal::Revert(_));
+                    let by = order.by.clone();
+                    let is_done = self
+                        .run_as_said(&meant, admitted, order.by, &said, started)
+                        .await;
+                    if is_done && is_revert && !said.is_elsewhere() {
+                        self.hold_back(desired, &by);
+                    }
+                    return;
+                }
+                let desired = meant;
                 self.held = None;
                 let is_revert = matches!(order.goal, Goal::Revert(_));
                 let by = order.by.clone();
                 let next = self.run(&desired, admitted, order.by, Some(started)).await;
-                // An approval of before would cover it again.
                 if is_revert && matches!(next, Next::Again) && self.hold.is_none() {
-                    self.hold = Some(desired);
-                    let hint = "apply the plan by its digest to have it again".to_owned();
-                    self.says(Phase::Held, &format!("reverted by {by}"), Some(hint));
-                    // Of before.
-                    self.environment.lock().plan = None;
+                    self.hold_back(desired, &by);
                 }
             }
         }
     }
 
+    /// Keeps what was reverted from being applied again: an approval of before would cover it.
+    fn hold_back(&mut self, reverted: Arc<Desired>, by: &str) {
+        self.hold = Some(reverted);
+        let hint = "apply the plan by its digest to have it again".to_owned();
+        self.says(Phase::Held, &format!("reverted by {by}"), Some(hint));
+        // Of before.
+        self.environment.lock().plan = None;
+    }
+
+    /// Runs what is planned with what somebody says of the environment. It is nothing of how the environment itself stands, is
+    /// shown and is passed on to the next one: the next look finds that out as ever. Whether it was done.
+    async fn run_as_said(
+        &mut self,
+        meant: &Desired,
+        admitted: Admitted,
+        by: String,
+        said: &Said,
+        started: tokio::sync::oneshot::Sender<String>,
+    ) -> bool {
+        let stood = {
+            let state = self.environment.lock();
+            (
+                state.phase,
+                state.error.clone(),
+                state.hint.clone(),
+                state.retry_at,
+            )
+        };
+        let given = said.shown();
+        let shown = self.server.context.scrubber().scrub(&given.to_string());
+        tracing::info!(environment = %self.environment.name, %by, given = %shown, "a plan with what a client says");
+        let given = serde_json::from_str(&shown).ok();
+        let outcome = self
+            .execute(&meant.opened, admitted, by, given, Some(started))
+            .await;
+        let mut state = self.environment.lock();
+        (state.phase, state.error, state.hint, state.retry_at) = stood;
+        outcome.is_success()
+    }
+
     /// The revision that an order is about: the newest one, or the commit that it names. What the server does by itself it does
     /// at the newest one.
     async fn meant(&self, order: &Order, newest: &Arc<Desired>) -> Result<Arc<Desired>, Problem> {
-        let Some(commit) = &order.revision else {
+        if order.revision.is_none() && order.said.is_none() {
             return Ok(Arc::clone(newest));
-        };
+        }
+        let said = order.said.as_ref();
+        if let Some(said) = said {
+            said.require_waiting(newest.opened.environment())
+                .map_err(|fault| Problem::of_fault(&fault))?;
+        }
         let context = self.context();
-        let look = Look::at(
-            &self.server,
-            &self.environment,
-            Some(commit.clone()),
-            &context,
-        )
-        .await?;
-        let is_older = look.head.as_deref() != Some(commit.as_str());
+        let commit = order.revision.clone();
+        let look = Look::at(&self.server, &self.environment, commit, said, &context).await?;
+        let named = order.revision.as_ref().map(Commit::as_str);
+        let is_older = named.is_some_and(|commit| look.head.as_deref() != Some(commit));
         if is_older && newest.opened.environment().policy.apply == ApplyRule::Auto {
             let name = &self.environment.name;
             let detail = format!("the server applies the newest commit of `{name}` by itself");
