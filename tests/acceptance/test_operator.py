@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from support.both import on_both
 from support.canary import Canary
 from support.waiting import eventually
 
@@ -20,6 +21,7 @@ def of(environment, *steps):
     return {"environmentRef": {"name": environment}, "steps": list(steps)}
 
 
+@on_both
 def test_migrations_that_people_apply_are_run(namespace, operate, sqlite):
     operate()
     namespace.apply("Environment", "dev", dev(sqlite))
@@ -38,6 +40,7 @@ def test_migrations_that_people_apply_are_run(namespace, operate, sqlite):
     assert [one["type"] for one in status["conditions"]] == ["Ready"]
 
 
+@on_both
 def test_nothing_is_written_and_nothing_told_where_nothing_changes(namespace, operate, sqlite):
     operator = operate("--resync", "1s")
     namespace.apply("Environment", "dev", dev(sqlite))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
 import pytest
-from support.kubernetes_faults import FaultyApi
+from support.both import on_both
 from support.kubernetes_lifecycle import Lifecycle
 from support.target import SqliteTarget
 from support.waiting import eventually
@@ -25,10 +25,10 @@ def life(namespace, operate, sqlite, api):
 
 
 @pytest.fixture
-def side_by_side(kubernetes, operate_in, project):
+def side_by_side(api_server, operate_in, project):
     """Runs one story with several faults at once, each in a namespace of its own: most of their time is waiting."""
     def one(story, name, fault):
-        namespace, api = kubernetes.namespace(), FaultyApi(kubernetes)
+        namespace, api = api_server.namespace(), api_server.faulty()
         namespace.door = api.port
         life = Lifecycle(namespace, functools.partial(operate_in, namespace), SqliteTarget(project, name))
         try:
@@ -45,6 +45,7 @@ def side_by_side(kubernetes, operate_in, project):
     return run
 
 
+@on_both
 def test_a_proxy_that_does_nothing_changes_nothing(api, life):
     life.start()
     life.whole()
@@ -57,6 +58,7 @@ def test_a_proxy_that_does_nothing_changes_nothing(api, life):
     assert all(int(parse_qs(one.query)["limit"][0]) <= 500 for one in lists)
 
 
+@on_both
 def test_each_request_fails_once(side_by_side):
     """Of what is lost or refused, nothing else needs to be done than what would be done anyway."""
     def story(api, life, fault):
@@ -78,6 +80,7 @@ def test_each_request_fails_once(side_by_side):
     })
 
 
+@on_both
 def test_events_of_watches_go_wrong(side_by_side):
     """Whatever is not heard is found out by listing anew, or by renewing the watch."""
     def story(api, life, rule):
