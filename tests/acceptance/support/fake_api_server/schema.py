@@ -54,6 +54,13 @@ def prune(value, schema, unknown, path="", is_top=True):
     return kept
 
 
+def unknown_fields(value, schema):
+    """The fields that a schema doesn't know."""
+    unknown = []
+    prune(value, schema, unknown)
+    return unknown
+
+
 def wrong(value, schema, path=""):
     """What is wrong with a value: where, and why."""
     schema = schema or {}

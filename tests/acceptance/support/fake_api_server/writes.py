@@ -10,7 +10,7 @@ from support.fake_api_server import kinds
 from support.fake_api_server.ownership import Owners, readable, shape
 from support.fake_api_server.patches import merge, operate
 from support.fake_api_server.refusals import MODIFIED, Refusal, conflict, invalid, not_found
-from support.fake_api_server.schema import complete, prune, wrong
+from support.fake_api_server.schema import complete, prune, unknown_fields, wrong
 
 # What stays as it was when the object was made.
 FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name", "namespace", "generateName")
@@ -25,6 +25,8 @@ class Write:
         self.is_named = "fieldManager" in query
         self.is_dry = "dryRun" in query
         self.is_forced = query.get("force") == "true"
+        # Of what is merged, it is another refusal.
+        self.is_patch = False
         self.is_strict = query.get("fieldValidation") == "Strict"
 
     @property
@@ -108,23 +110,32 @@ class Writes:
             document = prune(document, resource.schema, unknown)
             if unknown and write.is_strict:
                 fields = ", ".join(f'unknown field "{one}"' for one in unknown)
-                raise Refusal(400, f"strict decoding error: {fields}")
+                raise Refusal(422 if write.is_patch else 400, f"strict decoding error: {fields}")
             document = complete(document, resource.schema)
             if causes := wrong(document, resource.schema):
                 raise invalid(resource, document["metadata"]["name"], causes)
         return document
 
     def replace(self, write, document):
-        """Another object in place of the one that there is."""
-        before = self._found(write)
-        owners = self._store.owners(before)
-        return self._update(write, before, copy.deepcopy(document), owners)
+        """Another object in place of the one that there is; of what isn't there, a Lease is made, and nothing else."""
+        resource, before = write.resource, self._store.get(write.resource, write.namespace, write.name)
+        meta = document.get("metadata", {})
+        known = before["metadata"]["uid"] if before else ""
+        if meta.get("uid", known) != known:
+            raise conflict(resource, write.name, f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {known}")
+        if before is None and resource.plural != "leases":
+            raise not_found(resource, write.name)
+        if before is None:
+            return self.create(write, document)
+        if not meta.get("resourceVersion"):
+            raise invalid(resource, write.name, [("metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update")])
+        return self._update(write, before, copy.deepcopy(document), self._store.owners(before))
 
     def patch(self, write, kind, document):
         """A change of an object."""
         if kind == "application/apply-patch+yaml":
             return self._apply(write, document)
-        before = self._found(write)
+        before, write.is_patch = self._found(write), True
         if kind == "application/merge-patch+json":
             after = merge(copy.deepcopy(before), document)
             # A version that isn't said isn't asked for.
@@ -145,6 +156,9 @@ class Writes:
         if meta.get("managedFields"):
             raise Refusal(400, "metadata.managedFields must be nil")
         resource, who = write.resource, (write.manager, "Apply", write.part)
+        if resource.schema and (unknown := unknown_fields(document, resource.schema)):
+            raise Refusal(500, f"failed to create typed patch object ({write.namespace}/{write.name}; {resource.api_version}, Kind="
+                               f"{resource.kind}): .{unknown[0]}: field not declared in schema", "InternalError")
         before = self._store.get(resource, write.namespace, write.name)
         if before is None:
             if write.part:
@@ -160,7 +174,7 @@ class Writes:
                 document = self._checked(write, document)
             owners.applied(who, {}, document, write.schema, True, self._store.now())
             return self._create(write, document, owners)
-        self._held(resource, before, meta)
+        self._held(write, before, meta)
         kept = ("status",) if write.part else [name for name in document if name != "status" or not resource.has_status]
         claimed = {name: document[name] for name in kept if name in document}
         if resource.plural == "secrets":
@@ -175,16 +189,17 @@ class Writes:
                 for other, path in conflicts])
         return self._commit(write, before, after, owners)
 
-    def _held(self, resource, before, meta):
-        """Whether it is the object that whoever writes has seen."""
-        known, name = before["metadata"], before["metadata"]["name"]
-        if meta.get("uid", known["uid"]) != known["uid"]:
-            raise conflict(resource, name, f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {known['uid']}")
+    def _held(self, write, before, meta):
+        """Whether it is the object that whoever writes has seen. Nobody asks that who writes only a status: of its metadata, the
+        version alone counts."""
+        resource, known, name = write.resource, before["metadata"], before["metadata"]["name"]
+        if not write.part and meta.get("uid", known["uid"]) != known["uid"]:
+            raise invalid(resource, name, [("metadata.uid", f'Invalid value: "{meta["uid"]}": field is immutable')])
         if (meta.get("resourceVersion") or known["resourceVersion"]) != known["resourceVersion"]:
             raise conflict(resource, name, MODIFIED)
 
     def _update(self, write, before, after, owners):
-        self._held(write.resource, before, after.setdefault("metadata", {}))
+        self._held(write, before, after.setdefault("metadata", {}))
         if write.part:
             after = before | {"status": after["status"]} if "status" in after else before
         elif write.resource.has_status:
@@ -219,8 +234,11 @@ class Writes:
     def delete(self, write, options):
         """Deletes an object, or has it wait for its finalizers; gives it while it waits."""
         resource, before = write.resource, self._found(write)
-        self._held(resource, before, options.get("preconditions") or {})
-        known = before["metadata"]
+        known, asked = before["metadata"], options.get("preconditions") or {}
+        for name, of in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+            if asked.get(name, known[name]) != known[name]:
+                raise conflict(resource, write.name, f"the {of} in the precondition ({asked[name]}) does not match the {of} in record "
+                                                     f"({known[name]}). The object might have been deleted and then recreated")
         finalizers = list(known.get("finalizers", []))
         if options.get("propagationPolicy") == "Foreground" and "deletionTimestamp" not in known:
             finalizers.append("foregroundDeletion")
