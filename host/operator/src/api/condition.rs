@@ -4,7 +4,7 @@
 //! `Stalled` are there only while they are true in the sense of kstatus: work goes on, or won't without somebody's help.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest message that is kept, in characters; the API server's own bound is 32,768.
 const MESSAGE: usize = 1_024;
@@ -51,6 +51,19 @@ pub struct Condition {
 
 /// All conditions of an object.
 pub type Conditions = Vec<Condition>;
+
+/// Those of an object's conditions that the operator knows. Anybody may add others to an object, and one that couldn't be read would
+/// hide all objects of its kind: they come in one list.
+pub(super) fn own_conditions<'d, D>(deserializer: D) -> Result<Conditions, D::Error>
+where
+    D: Deserializer<'d>,
+{
+    let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    let own = all
+        .into_iter()
+        .filter_map(|one| serde_json::from_value(one).ok());
+    Ok(own.collect())
+}
 
 /// What a condition should say.
 #[derive(Clone, Debug, PartialEq, Eq)]
