@@ -1,4 +1,4 @@
-"""The operator: objects of a real API server in, databases and conditions out."""
+"""The operator: objects of an API server in, databases and conditions out."""
 
 import time
 
@@ -7,6 +7,7 @@ from support.both import on_both
 from support.canary import Canary
 from support.waiting import eventually
 
+pytestmark = on_both
 TABLE = [{"sql": "CREATE TABLE people (id integer)", "revert": "DROP TABLE people"}]
 
 
@@ -21,7 +22,6 @@ def of(environment, *steps):
     return {"environmentRef": {"name": environment}, "steps": list(steps)}
 
 
-@on_both
 def test_migrations_that_people_apply_are_run(namespace, operate, sqlite):
     operate()
     namespace.apply("Environment", "dev", dev(sqlite))
@@ -40,7 +40,6 @@ def test_migrations_that_people_apply_are_run(namespace, operate, sqlite):
     assert [one["type"] for one in status["conditions"]] == ["Ready"]
 
 
-@on_both
 def test_nothing_is_written_and_nothing_told_where_nothing_changes(namespace, operate, sqlite):
     operator = operate("--resync", "1s")
     namespace.apply("Environment", "dev", dev(sqlite))

@@ -9,10 +9,12 @@ from urllib.parse import parse_qs
 
 import pytest
 from support.both import on_both
+from support.fake_api_server import FakeCluster
 from support.kubernetes_lifecycle import Lifecycle
 from support.target import SqliteTarget
 from support.waiting import eventually
 
+# Of the real API server. What the fake one does costs next to nothing.
 AT_ONCE = 5
 
 
@@ -38,7 +40,7 @@ def side_by_side(api_server, operate_in, project):
             api.stop()
 
     def run(story, faults):
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        with ThreadPoolExecutor(max_workers=len(faults) if isinstance(api_server, FakeCluster) else AT_ONCE) as pool:
             runs = {name: pool.submit(one, story, name, fault) for name, fault in faults.items()}
         wrong = {name: run.exception() for name, run in runs.items() if run.exception()}
         assert not wrong, "\n".join(f"{name}: {error!r}" for name, error in wrong.items())
@@ -202,6 +204,7 @@ def test_nothing_waits_for_an_answer_that_never_comes(api, life, namespace):
     life.right("0001-people")
 
 
+@on_both
 def test_gone_for_a_while(api, life):
     """What runs is run to its end; what was said meanwhile is done when the API server is back."""
     life.start()

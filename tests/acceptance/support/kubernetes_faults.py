@@ -56,8 +56,9 @@ def verb(method, path, query):
         return "watch"
     parts = path.strip("/").split("/")
     parts = parts[2 if parts[0] == "api" else 3:]
-    if parts[0] == "namespaces" and len(parts) > 2:
+    if len(parts) > 2 and parts[0] == "namespaces":
         parts = parts[2:]
+    # What is asked of groups and versions is about no object.
     return "list" if len(parts) == 1 else "get"
 
 
