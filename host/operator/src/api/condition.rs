@@ -134,8 +134,10 @@ pub fn transition<'c>(before: &[Condition], after: &'c [Condition]) -> Option<&'
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use serde_json::json;
 
     use super::{ConditionStatus, ConditionType, Said, conditions, transition};
+    use crate::api::EnvironmentStatus;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -163,6 +165,18 @@ mod tests {
         )];
         let third = conditions(&second, &failed, 2, at(30));
         assert_eq!(third[0].last_transition_time, at(30));
+    }
+
+    #[test]
+    fn conditions_of_others_are_left_alone() {
+        let ours = json!({ "type": "Ready", "status": "True", "reason": "Current", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1 });
+        let theirs = json!({ "type": "Audited", "status": "Perhaps", "reason": "Looked", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z" });
+        let status = json!({ "conditions": [theirs, ours] });
+        let status: EnvironmentStatus = serde_json::from_value(status).unwrap();
+        let types: Vec<_> = status.conditions.iter().map(|one| one.r#type).collect();
+        assert_eq!(types, [ConditionType::Ready]);
     }
 
     #[test]
