@@ -143,8 +143,8 @@ def test_what_has_finalizers_waits_for_them(migrations):
     assert waiting["metadata"]["generation"] == before["metadata"]["generation"] + 1
     again = migrations.delete("one")
     assert version(again) == version(waiting)
-    message = refused(422, migrations.patch, "one", {"metadata": {"finalizers": ["example.org/a", "example.org/b", "example.org/c"]}})
-    assert "no new finalizers" in message
+    more = {"metadata": {"finalizers": ["example.org/a", "example.org/b", "example.org/c"]}}
+    assert "no new finalizers" in refused(422, migrations.patch, "one", more)
     # Who applies none takes its own away.
     left = migrations.apply("one", {"steps": STEPS}, "marker", {"finalizers": []})
     assert left["metadata"]["finalizers"] == ["example.org/a"]
@@ -167,7 +167,8 @@ def test_a_watch_goes_on_from_a_version(migrations):
         return [(event["type"], event["object"]["metadata"]["name"]) for event in migrations.watch(**query)]
     # What is selected no more is gone, as seen from there; and what is, has come.
     queries = ({"resourceVersion": since}, {"resourceVersion": since, "labelSelector": "a=b"},
-               {"resourceVersion": since, "labelSelector": "a=c"}, {"resourceVersion": since, "fieldSelector": "metadata.name=two"}, {})
+               {"resourceVersion": since, "labelSelector": "a=c"},
+               {"resourceVersion": since, "fieldSelector": "metadata.name=two"}, {})
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(told, queries)) == [
             [("ADDED", "two"), ("MODIFIED", "one"), ("DELETED", "two")], [("DELETED", "one")], [("ADDED", "one")],

@@ -149,8 +149,8 @@ class Owners:
                 at = tree
                 for one in path:
                     at = at.setdefault(one, {})
-            one = {"manager": manager, "operation": operation, "apiVersion": api_version, "fieldsType": "FieldsV1", "fieldsV1": tree,
-                   "time": self.times[(manager, operation, subresource)]}
+            one = {"manager": manager, "operation": operation, "apiVersion": api_version, "fieldsType": "FieldsV1",
+                   "fieldsV1": tree, "time": self.times[(manager, operation, subresource)]}
             told.append(one | ({"subresource": subresource} if subresource else {}))
         return told
 

@@ -1,8 +1,8 @@
 """How the API server says no."""
 
 REASONS = {
-    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 409: "Conflict", 410: "Expired",
-    415: "UnsupportedMediaType", 422: "Invalid",
+    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 409: "Conflict",
+    410: "Expired", 415: "UnsupportedMediaType", 422: "Invalid",
 }
 
 
@@ -32,8 +32,9 @@ def conflict(resource, name, why):
 def invalid(resource, name, causes):
     """It isn't what its kind is."""
     told = ", ".join(f"{field}: {why}" for field, why in causes)
+    causes = [{"reason": "FieldValueInvalid", "message": why, "field": field} for field, why in causes]
     return Refusal(422, f'{resource.kind}.{resource.group} "{name}" is invalid: {told}', name=name, group=resource.group,
-                   kind=resource.kind, causes=[{"reason": "FieldValueInvalid", "message": why, "field": field} for field, why in causes])
+                   kind=resource.kind, causes=causes)
 
 
 EXPIRED = "The provided continue parameter is too old to display a consistent list result."

@@ -90,8 +90,10 @@ def _bounds(value, schema):
     """Which bounds it breaks."""
     if isinstance(value, str) and "pattern" in schema and not re.search(schema["pattern"], value):
         yield f"should match '{schema['pattern']}'"
-    for names, kind in ((("minLength", "maxLength"), str), (("minItems", "maxItems"), list), (("minProperties", "maxProperties"), dict)):
-        if isinstance(value, kind) and not schema.get(names[0], 0) <= len(value) <= schema.get(names[1], len(value)):
-            yield f"should have {names[0]} {schema.get(names[0])} and {names[1]} {schema.get(names[1])}"
+    for what, kind in (("Length", str), ("Items", list), ("Properties", dict)):
+        if isinstance(value, kind):
+            least, most = schema.get(f"min{what}", 0), schema.get(f"max{what}", len(value))
+            if not least <= len(value) <= most:
+                yield f"should have {least} to {most} {what}"
     if isinstance(value, (int, float)) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield f"should be between {schema.get('minimum')} and {schema.get('maximum')}"

@@ -13,7 +13,8 @@ from support.fake_api_server.refusals import MODIFIED, Refusal, conflict, invali
 from support.fake_api_server.schema import complete, prune, unknown_fields, wrong
 
 # What stays as it was when the object was made.
-FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name", "namespace", "generateName")
+FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name", "namespace",
+         "generateName")
 
 
 class Write:
@@ -92,7 +93,8 @@ class Writes:
         if resource == kinds.NAMESPACES:
             document |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
         if resource == kinds.DEFINITIONS:
-            document["status"] = {"conditions": [{"type": "Established", "status": "True"}], "acceptedNames": document["spec"]["names"]}
+            document["status"] = {"conditions": [{"type": "Established", "status": "True"}],
+                                  "acceptedNames": document["spec"]["names"]}
         if write.is_dry:
             return document
         made = self._store.put(resource, document, owners)
@@ -122,13 +124,15 @@ class Writes:
         meta = document.get("metadata", {})
         known = before["metadata"]["uid"] if before else ""
         if meta.get("uid", known) != known:
-            raise conflict(resource, write.name, f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {known}")
+            raise conflict(resource, write.name,
+                           f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {known}")
         if before is None and resource.plural != "leases":
             raise not_found(resource, write.name)
         if before is None:
             return self.create(write, document)
         if not meta.get("resourceVersion"):
-            raise invalid(resource, write.name, [("metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update")])
+            raise invalid(resource, write.name,
+                          [("metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update")])
         return self._update(write, before, copy.deepcopy(document), self._store.owners(before))
 
     def patch(self, write, kind, document):
@@ -150,7 +154,7 @@ class Writes:
 
     def _apply(self, write, document):
         if not write.is_named:
-            raise Refusal(400, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
+            raise Refusal(400, 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch')
         document = copy.deepcopy(document)
         meta = document.setdefault("metadata", {})
         if meta.get("managedFields"):
@@ -164,8 +168,8 @@ class Writes:
             if write.part:
                 raise not_found(resource, write.name)
             if meta.get("uid"):
-                raise conflict(resource, write.name, f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing "
-                                                     "object was found")
+                raise conflict(resource, write.name,
+                               f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found")
             owners = Owners()
             document = self._named(write, document | {"metadata": meta | {"name": write.name}})
             if resource.has_status:
@@ -182,7 +186,8 @@ class Writes:
         owners = self._store.owners(before)
         after, conflicts = owners.applied(who, before, claimed, write.schema, write.is_forced, self._store.now())
         if after is None:
-            told = "; ".join(f'conflict with "{other[0]}" using {resource.api_version}: {readable(path)}' for other, path in conflicts)
+            told = "; ".join(f'conflict with "{other[0]}" using {resource.api_version}: {readable(path)}'
+                             for other, path in conflicts)
             number = f"{len(conflicts)} conflict{'s' if len(conflicts) > 1 else ''}"
             raise Refusal(409, f"Apply failed with {number}: {told}", causes=[
                 {"reason": "FieldManagerConflict", "message": f'conflict with "{other[0]}"', "field": readable(path)}
@@ -218,8 +223,8 @@ class Writes:
         after = self._checked(write, after | {"metadata": meta, "apiVersion": resource.api_version, "kind": resource.kind})
         meta = after["metadata"]
         if "deletionTimestamp" in known and (more := set(meta.get("finalizers", [])) - set(known.get("finalizers", []))):
-            raise invalid(resource, write.name, [
-                ("metadata.finalizers", f"Forbidden: no new finalizers can be added if the object is being deleted, found new {more}")])
+            why = f"Forbidden: no new finalizers can be added if the object is being deleted, found new {more}"
+            raise invalid(resource, write.name, [("metadata.finalizers", why)])
         if "generation" in known and _asked(after) != _asked(before):
             meta["generation"] += 1
         owned = owners.render(resource.api_version)
@@ -237,8 +242,9 @@ class Writes:
         known, asked = before["metadata"], options.get("preconditions") or {}
         for name, of in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
             if asked.get(name, known[name]) != known[name]:
-                raise conflict(resource, write.name, f"the {of} in the precondition ({asked[name]}) does not match the {of} in record "
-                                                     f"({known[name]}). The object might have been deleted and then recreated")
+                raise conflict(resource, write.name,
+                               f"the {of} in the precondition ({asked[name]}) does not match the {of} in record ({known[name]}). "
+                               "The object might have been deleted and then recreated")
         finalizers = list(known.get("finalizers", []))
         if options.get("propagationPolicy") == "Foreground" and "deletionTimestamp" not in known:
             finalizers.append("foregroundDeletion")
