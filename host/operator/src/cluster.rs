@@ -25,9 +25,6 @@ use crate::requests::Clients;
 /// The longest note of an event, in bytes: the API server takes no more.
 const NOTE: usize = 1_000;
 
-/// How often a status is written anew where the object was changed since it was seen.
-const ATTEMPTS: u32 = 4;
-
 /// The objects of the namespace, as they were seen last.
 pub struct Stores {
     pub environments: Store<Environment>,
@@ -188,8 +185,8 @@ impl Cluster {
         patched.map(drop).or_else(unless_gone)
     }
 
-    /// Writes a status: of this very object and of none of the same name that came after it. Of a status, the API server looks at
-    /// no `uid`, but at the version: where the object has another one by now, it is looked at whose that is.
+    /// Writes a status. Of a status the API server looks at no `uid`: where the object was deleted and made again while this was on
+    /// its way, its successor has it until it is looked at.
     ///
     /// # Errors
     /// The API server doesn't do it.
@@ -199,28 +196,16 @@ impl Cluster {
         meta: &ObjectMeta,
         status: &(impl Serialize + Sync),
     ) -> Result<(), kube::Error> {
-        let (named, api) = (resource(kind), self.api(kind));
+        let named = resource(kind);
         let name = meta.name.as_deref().unwrap_or_default();
+        let patch = json!({
+            "apiVersion": named.api_version, "kind": named.kind,
+            "metadata": { "name": name, "uid": meta.uid }, "status": status,
+        });
         let parameters = PatchParams::apply(MANAGER).force();
-        let mut version = meta.resource_version.clone();
-        for attempt in 1..=ATTEMPTS {
-            let patch = json!({
-                "apiVersion": named.api_version, "kind": named.kind,
-                "metadata": { "name": name, "resourceVersion": version }, "status": status,
-            });
-            let patched = written(api.patch_status(name, &parameters, &Patch::Apply(&patch))).await;
-            match patched {
-                Err(kube::Error::Api(refusal)) if refusal.code == 409 && attempt < ATTEMPTS => {
-                    let found = api.get_opt(name).await?;
-                    match found.filter(|found| found.metadata.uid == meta.uid) {
-                        Some(found) => version = found.metadata.resource_version,
-                        None => break,
-                    }
-                }
-                patched => return patched.map(drop).or_else(unless_gone),
-            }
-        }
-        Ok(())
+        let (api, patch) = (self.api(kind), Patch::Apply(&patch));
+        let patched = written(api.patch_status(name, &parameters, &patch)).await;
+        patched.map(drop).or_else(unless_gone)
     }
 
     /// Writes the object of a migration that a source defines.
