@@ -186,7 +186,7 @@ impl Cluster {
     }
 
     /// Writes a status. Of a status the API server looks at no `uid`: where the object was deleted and made again while this was on
-    /// its way, its successor has it until it is looked at.
+    /// its way, its successor has it until something else is to be said of that.
     ///
     /// # Errors
     /// The API server doesn't do it.
