@@ -6,11 +6,11 @@ import pytest
 from support.aws import Aws
 from support.collector import Collector
 from support.evidence import SUITE
+from support.fake_api_server import FakeCluster
 from support.git_server import HttpServer, Served
 from support.hosted import Hosted
-from support.kubernetes import Cluster as Kubernetes
 from support.kubernetes import Operator
-from support.kubernetes_faults import FaultyApi
+from support.kubernetes_cluster import Cluster as Kubernetes
 from support.openbao import OpenBao
 from support.postgres import Cluster
 from support.product import Whimbrel, find_or_build
@@ -129,19 +129,36 @@ def kubernetes(binary, tmp_path_factory, evidence):
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def fake_kubernetes(binary, tmp_path_factory):
+    """A fake API server that has the product's kinds."""
+    server = FakeCluster()
+    try:
+        server.define(Whimbrel(binary, tmp_path_factory.mktemp("fake")))
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
-def namespace(kubernetes):
+def api_server(request):
+    """The API server of a test: the real one; each in turn for what is marked `on_both`."""
+    return request.getfixturevalue(getattr(request, "param", "kubernetes"))
+
+
+@pytest.fixture
+def namespace(api_server):
     """A namespace of the API server."""
-    return kubernetes.namespace()
+    return api_server.namespace()
 
 
 @pytest.fixture
-def api(kubernetes, namespace):
-    """A proxy before the API server that fails as it is told; the operators of the namespace reach it by that."""
-    proxy = FaultyApi(kubernetes)
-    namespace.door = proxy.port
-    yield proxy
-    proxy.stop()
+def api(api_server, namespace):
+    """A way to the API server that fails as it is told, by which the operators of the namespace reach it."""
+    door = api_server.faulty()
+    namespace.door = door.port
+    yield door
+    door.stop()
 
 
 @pytest.fixture

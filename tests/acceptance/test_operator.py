@@ -1,11 +1,13 @@
-"""The operator: objects of a real API server in, databases and conditions out."""
+"""The operator: objects of an API server in, databases and conditions out."""
 
 import time
 
 import pytest
+from support.both import on_both
 from support.canary import Canary
 from support.waiting import eventually
 
+pytestmark = on_both
 TABLE = [{"sql": "CREATE TABLE people (id integer)", "revert": "DROP TABLE people"}]
 
 

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from support.both import on_both
 from support.kubernetes import GROUP, PLACES, Refused
 from support.waiting import eventually
 
@@ -55,6 +56,7 @@ def works(namespace, target):
     assert "last" in target.tables()
 
 
+@on_both
 def test_what_is_deleted_stays_applied_and_holds_nothing_up(namespace, three, sqlite):
     three()
     namespace.delete("Migration", "0001-people")
@@ -75,6 +77,7 @@ def test_what_is_deleted_stays_applied_and_holds_nothing_up(namespace, three, sq
     assert sqlite.tables() == {"people", "orders", "items", "last"}
 
 
+@on_both
 def test_what_asks_for_it_is_reverted_newest_first(namespace, three, sqlite):
     three()
     for name in ("0002-orders", "0003-items"):
@@ -147,6 +150,16 @@ def test_what_can_t_be_reverted_is_let_go_in_time_and_stays(namespace, three, sq
     assert "orders" in sqlite.tables()
 
 
+@on_both
+def test_whoever_would_wait_for_ever_waits_no_longer_than_that(namespace, three, sqlite):
+    three("--revert-within", "1s", destructive="Forbid")
+    namespace.delete("Migration", "0002-orders")
+    gone(namespace, "0002-orders", within=15)
+    namespace.told("Migration", "0002-orders", "NotReverted")
+    works(namespace, sqlite)
+    assert "orders" in sqlite.tables()
+
+
 def test_who_thinks_again_has_it_let_go_at_once(namespace, three, sqlite):
     three(destructive="Forbid")
     namespace.delete("Migration", "0002-orders")
@@ -187,6 +200,7 @@ def test_the_end_of_an_environment_reverts_nothing(namespace, three, sqlite, fir
     assert sqlite.tables() == {"people", "orders", "items"}
 
 
+@on_both
 def test_an_object_without_its_environment_is_let_go(namespace, three, operate, sqlite):
     """Also where nobody looked when the environment went."""
     three().kill()
@@ -202,28 +216,30 @@ def test_an_object_without_its_environment_is_let_go(namespace, three, operate, 
     assert sqlite.tables() == {"people", "orders", "items"}
 
 
-def test_the_end_of_a_namespace_reverts_nothing(kubernetes, namespace, three, sqlite):
+def test_the_end_of_a_namespace_reverts_nothing(api_server, namespace, three, sqlite):
     three()
-    kubernetes.call("DELETE", f"{PLACES['Namespace']}/{namespace.name}")
+    api_server.call("DELETE", f"{PLACES['Namespace']}/{namespace.name}")
     # What the controller of namespaces does; none runs here.
-    kubernetes.call("DELETE", PLACES["Migration"].format(namespace.name))
+    api_server.call("DELETE", PLACES["Migration"].format(namespace.name))
     gone(namespace, *NAMES)
-    kubernetes.call("DELETE", PLACES["Environment"].format(namespace.name))
+    api_server.call("DELETE", PLACES["Environment"].format(namespace.name))
     eventually(lambda: namespace.list("Environment") == [], "it is let go")
     assert sqlite.tables() == {"people", "orders", "items"}
 
 
-@pytest.mark.parametrize("kind", ["Migration", "Environment"])
-def test_the_end_of_a_kind_reverts_nothing(kubernetes, namespace, three, sqlite, outside, kind):
+@pytest.mark.parametrize("api_server, kind", [("kubernetes", "Migration"), ("fake_kubernetes", "Migration"),
+                                              ("kubernetes", "Environment")], indirect=["api_server"],
+                         ids=["Migration-real", "Migration-fake", "Environment-real"])
+def test_the_end_of_a_kind_reverts_nothing(api_server, namespace, three, sqlite, outside, kind):
     operator = three()
-    kubernetes.abandon(namespace)
+    api_server.abandon(namespace)
     name = f"{kind.lower()}s.whimbrel.dev"
     try:
-        kubernetes.call("DELETE", f"{PLACES['CustomResourceDefinition']}/{name}")
+        api_server.call("DELETE", f"{PLACES['CustomResourceDefinition']}/{name}")
 
         def is_gone():
             try:
-                kubernetes.call("GET", f"{PLACES['CustomResourceDefinition']}/{name}")
+                api_server.call("GET", f"{PLACES['CustomResourceDefinition']}/{name}")
             except Refused as refused:
                 return refused.status == 404
             return False
@@ -233,7 +249,7 @@ def test_the_end_of_a_kind_reverts_nothing(kubernetes, namespace, three, sqlite,
         eventually(is_gone, "the kind is gone", within=90)
         assert sqlite.tables() == {"people", "orders", "items"}
     finally:
-        kubernetes.define(outside)
+        api_server.define(outside)
     # The operator finds the kind again when it is there again.
     namespace.apply("Environment", "dev", dev(sqlite))
     works(namespace, sqlite)

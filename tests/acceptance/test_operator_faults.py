@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
 import pytest
-from support.kubernetes_faults import FaultyApi
+from support.both import on_both
+from support.fake_api_server import FakeCluster
 from support.kubernetes_lifecycle import Lifecycle
 from support.target import SqliteTarget
 from support.waiting import eventually
 
+# Of the real API server. What the fake one does costs next to nothing.
 AT_ONCE = 5
 
 
@@ -25,10 +27,10 @@ def life(namespace, operate, sqlite, api):
 
 
 @pytest.fixture
-def side_by_side(kubernetes, operate_in, project):
+def side_by_side(api_server, operate_in, project):
     """Runs one story with several faults at once, each in a namespace of its own: most of their time is waiting."""
     def one(story, name, fault):
-        namespace, api = kubernetes.namespace(), FaultyApi(kubernetes)
+        namespace, api = api_server.namespace(), api_server.faulty()
         namespace.door = api.port
         life = Lifecycle(namespace, functools.partial(operate_in, namespace), SqliteTarget(project, name))
         try:
@@ -38,13 +40,14 @@ def side_by_side(kubernetes, operate_in, project):
             api.stop()
 
     def run(story, faults):
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        with ThreadPoolExecutor(max_workers=len(faults) if isinstance(api_server, FakeCluster) else AT_ONCE) as pool:
             runs = {name: pool.submit(one, story, name, fault) for name, fault in faults.items()}
         wrong = {name: run.exception() for name, run in runs.items() if run.exception()}
         assert not wrong, "\n".join(f"{name}: {error!r}" for name, error in wrong.items())
     return run
 
 
+@on_both
 def test_a_proxy_that_does_nothing_changes_nothing(api, life):
     life.start()
     life.whole()
@@ -57,6 +60,7 @@ def test_a_proxy_that_does_nothing_changes_nothing(api, life):
     assert all(int(parse_qs(one.query)["limit"][0]) <= 500 for one in lists)
 
 
+@on_both
 def test_each_request_fails_once(side_by_side):
     """Of what is lost or refused, nothing else needs to be done than what would be done anyway."""
     def story(api, life, fault):
@@ -78,6 +82,7 @@ def test_each_request_fails_once(side_by_side):
     })
 
 
+@on_both
 def test_events_of_watches_go_wrong(side_by_side):
     """Whatever is not heard is found out by listing anew, or by renewing the watch."""
     def story(api, life, rule):
@@ -199,6 +204,7 @@ def test_nothing_waits_for_an_answer_that_never_comes(api, life, namespace):
     life.right("0001-people")
 
 
+@on_both
 def test_gone_for_a_while(api, life):
     """What runs is run to its end; what was said meanwhile is done when the API server is back."""
     life.start()

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from support.both import on_both
 from support.canary import Canary
 from support.prometheus import value
 from support.target import SqliteTarget
@@ -32,6 +33,7 @@ def names(namespace):
             for one in namespace.list("Migration")}
 
 
+@on_both
 def test_a_push_is_applied_and_seen(namespace, operate, source, project, shop):
     operate()
     found = namespace.until("GitSource", "shop", "Ready")
@@ -53,6 +55,7 @@ def test_a_push_is_applied_and_seen(namespace, operate, source, project, shop):
     assert migration["spec"]["steps"][0]["sql"].startswith("CREATE TABLE")
 
 
+@on_both
 def test_a_secret_of_a_source_that_changes_is_read(namespace, operate, source, http, shop):
     """Although the source is looked at once in an hour."""
     operate()
@@ -119,6 +122,7 @@ def test_a_repository_that_is_away_changes_nothing(namespace, operate, source, p
     assert namespace.condition("Environment", "dev", "Ready")["status"] == "True"
 
 
+@on_both
 def test_an_object_that_somebody_edits_is_written_anew(namespace, operate, source, shop):
     operate()
     namespace.apply("Environment", "dev", {"sourceRef": {"name": "shop"}})
@@ -132,6 +136,7 @@ def test_an_object_that_somebody_edits_is_written_anew(namespace, operate, sourc
     assert shop.tables() == {"people"}
 
 
+@on_both
 def test_an_object_goes_when_git_and_the_database_have_no_migration(namespace, operate, source, project, shop):
     operate()
     project.environment("dev", {"shop": f"sqlite:{shop.file}"}, policy={"apply": "Approve", "onRevert": "Refuse"})
@@ -205,6 +210,7 @@ def test_an_object_is_what_git_says_of_a_migration_that_is_pending(namespace, op
     assert (shop.tables(), other.tables()) == ({"people"}, set())
 
 
+@on_both
 def test_an_object_that_is_refused_holds_up_no_other(api, namespace, operate, source, project, shop):
     """Neither from being written nor from going."""
     project.environment("dev", {"shop": f"sqlite:{shop.file}"}, policy={"apply": "Approve"})

@@ -185,7 +185,8 @@ impl Cluster {
         patched.map(drop).or_else(unless_gone)
     }
 
-    /// Writes a status: of this very object and of none of the same name that came after it.
+    /// Writes a status. Of a status the API server looks at no `uid`: where the object was deleted and made again while this was on
+    /// its way, its successor has it until something else is to be said of that.
     ///
     /// # Errors
     /// The API server doesn't do it.

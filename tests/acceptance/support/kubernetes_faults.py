@@ -1,6 +1,7 @@
-"""A proxy before a real API server that fails as it is told. Everything else stays real.
+"""A way to an API server that fails as it is told: a proxy before the real one (`support.kubernetes_proxy`), or a door of the fake
+one (`support.fake_api_server`). What is said here is the same for both.
 
-A fault is a `Rule`: which requests it is about, and what becomes of them. `proxy.on("write", r"/status$", times=3).answer(500)`
+A fault is a `Rule`: which requests it is about, and what becomes of them. `api.on("write", r"/status$", times=3).answer(500)`
 says that the first three writes of a status are answered by 500. Verbs are those of Kubernetes' authorization.
 """
 
@@ -10,6 +11,7 @@ import re
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from support.kubernetes_events import EventRule
@@ -54,8 +56,9 @@ def verb(method, path, query):
         return "watch"
     parts = path.strip("/").split("/")
     parts = parts[2 if parts[0] == "api" else 3:]
-    if parts[0] == "namespaces" and len(parts) > 2:
+    if len(parts) > 2 and parts[0] == "namespaces":
         parts = parts[2:]
+    # What is asked of groups and versions is about no object.
     return "list" if len(parts) == 1 else "get"
 
 
@@ -125,13 +128,23 @@ class Rule:
         return self.lose_answer()
 
 
-class FaultyApi:
-    """The proxy, over TLS, with the API server's own certificate."""
+@dataclass
+class Answer:
+    """What a request is answered: of a watch, the body has a line for each event."""
+
+    status: int
+    headers: dict
+    body: asyncio.StreamReader
+    close: Callable[[], None]
+
+
+class Faults:
+    """Listens, over TLS, with the API server's own certificate, and spoils what the rules say. How everything else is answered is
+    for whoever is one: `open` gives an answer."""
 
     def __init__(self, cluster):
         self.port = free_port()
         self.requests = []
-        self._cluster = cluster
         self._rules, self._events = [], []
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(cluster.chain, cluster.key)
@@ -238,15 +251,15 @@ class FaultyApi:
                 return True
         if request.verb == "watch" and "silently" in loses:
             await asyncio.Event().wait()
-        upstream = await self._forward(request)
+        answer = await self.open(request)
         try:
-            if request.verb == "watch":
-                return await self._watch(request, upstream, writer)
-            status, headers = await _head(upstream[0])
-            body = await upstream[0].read()
+            request.answered = answer.status
+            if request.verb == "watch" and answer.status == 200:
+                await self._watch(request, answer, writer)
+                return True
+            body = await answer.body.read()
         finally:
-            upstream[1].transport.abort()
-        request.answered = status
+            answer.close()
         for rule in rules:
             for hook in rule.hooks["after"]:
                 await asyncio.to_thread(hook)
@@ -254,35 +267,22 @@ class FaultyApi:
             return False
         if "silently" in loses:
             await asyncio.Event().wait()
-        _send(writer, status, headers, body)
+        _send(writer, answer.status, answer.headers, body)
         await writer.drain()
         return True
 
-    async def _forward(self, request):
-        """Asks the API server, in HTTP/1.0, so that an answer is what comes until its end."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._cluster.port, ssl=self._cluster.trust, limit=1 << 24)
-        kept = {name: value for name, value in request.headers.items()
-                if name not in ("connection", "accept-encoding", "host", "content-length")}
-        kept |= {"host": f"127.0.0.1:{self._cluster.port}", "content-length": str(len(request.body))}
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        lines = [f"{request.method} {target} HTTP/1.0", *(f"{name}: {value}" for name, value in kept.items()), "", ""]
-        writer.write("\r\n".join(lines).encode() + request.body)
-        return reader, writer
+    async def open(self, request):
+        """Begins to answer a request."""
+        raise NotImplementedError
 
-    async def _watch(self, request, upstream, writer):
+    async def _watch(self, request, answer, writer):
         """Passes on a watch, event by event."""
-        status, headers = await _head(upstream[0])
-        request.answered = status
-        if status != 200:
-            _send(writer, status, headers, await upstream[0].read())
-            await writer.drain()
-            return True
-        writer.write(_lines(status, headers | {"transfer-encoding": "chunked"}))
+        writer.write(_lines(answer.status, answer.headers | {"transfer-encoding": "chunked"}))
         await writer.drain()
         goes_on = True
-        while goes_on:
+        while goes_on and not writer.is_closing():
             try:
-                line = await asyncio.wait_for(upstream[0].readline(), 0.3)
+                line = await asyncio.wait_for(answer.body.readline(), 0.3)
                 goes_on = bool(line)
             except TimeoutError:
                 line = b""
@@ -296,7 +296,6 @@ class FaultyApi:
             await writer.drain()
         writer.write(b"0\r\n\r\n")
         await writer.drain()
-        return True
 
 
 async def _read(reader):
@@ -311,16 +310,6 @@ async def _read(reader):
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     path, _, query = target.partition("?")
     return Request(verb(method, path, query), path, query, method, headers, body)
-
-
-async def _head(reader):
-    """Status and headers of an answer of the API server."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
-    headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
-    for name in ("connection", "content-length", "transfer-encoding"):
-        headers.pop(name, None)
-    return int(first.split(" ")[1]), headers
 
 
 def _lines(status, headers):

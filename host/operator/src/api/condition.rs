@@ -4,7 +4,7 @@
 //! `Stalled` are there only while they are true in the sense of kstatus: work goes on, or won't without somebody's help.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest message that is kept, in characters; the API server's own bound is 32,768.
 const MESSAGE: usize = 1_024;
@@ -51,6 +51,19 @@ pub struct Condition {
 
 /// All conditions of an object.
 pub type Conditions = Vec<Condition>;
+
+/// Those of an object's conditions that the operator knows. Anybody may add others to an object, and one that couldn't be read would
+/// hide all objects of its kind: they come in one list.
+pub(super) fn own_conditions<'d, D>(deserializer: D) -> Result<Conditions, D::Error>
+where
+    D: Deserializer<'d>,
+{
+    let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    let own = all
+        .into_iter()
+        .filter_map(|one| serde_json::from_value(one).ok());
+    Ok(own.collect())
+}
 
 /// What a condition should say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,8 +134,10 @@ pub fn transition<'c>(before: &[Condition], after: &'c [Condition]) -> Option<&'
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use serde_json::json;
 
     use super::{ConditionStatus, ConditionType, Said, conditions, transition};
+    use crate::api::EnvironmentStatus;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -150,6 +165,18 @@ mod tests {
         )];
         let third = conditions(&second, &failed, 2, at(30));
         assert_eq!(third[0].last_transition_time, at(30));
+    }
+
+    #[test]
+    fn conditions_of_others_are_left_alone() {
+        let ours = json!({ "type": "Ready", "status": "True", "reason": "Current", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1 });
+        let theirs = json!({ "type": "Audited", "status": "Perhaps", "reason": "Looked", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z" });
+        let status = json!({ "conditions": [theirs, ours] });
+        let status: EnvironmentStatus = serde_json::from_value(status).unwrap();
+        let types: Vec<_> = status.conditions.iter().map(|one| one.r#type).collect();
+        assert_eq!(types, [ConditionType::Ready]);
     }
 
     #[test]

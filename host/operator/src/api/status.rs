@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Conditions;
+use super::condition::own_conditions;
 
 /// How an `Environment` stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -11,6 +12,7 @@ pub struct EnvironmentStatus {
     /// The generation that everything below is about.
     pub observed_generation: i64,
     /// `Ready`, `Reconciling`, `Stalled`.
+    #[serde(deserialize_with = "own_conditions")]
     pub conditions: Conditions,
     /// The commit that it was planned from; none where the migrations are objects.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +60,7 @@ pub struct MigrationStatus {
     /// The generation that everything below is about.
     pub observed_generation: i64,
     /// `Succeeded`, `Reconciling`, `Stalled`.
+    #[serde(deserialize_with = "own_conditions")]
     pub conditions: Conditions,
     /// Of the definition as it was applied, else as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +104,7 @@ pub struct GitSourceStatus {
     /// The generation that everything below is about.
     pub observed_generation: i64,
     /// `Ready`, `Reconciling`, `Stalled`.
+    #[serde(deserialize_with = "own_conditions")]
     pub conditions: Conditions,
     /// The commit that its control documents are from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +123,7 @@ pub struct ApprovalStatus {
     /// The generation that everything below is about.
     pub observed_generation: i64,
     /// `Succeeded`: it is recorded in every database of the plan.
+    #[serde(deserialize_with = "own_conditions")]
     pub conditions: Conditions,
     /// Until when it counts: RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
