@@ -1,5 +1,7 @@
 """What the operator promises whatever the API server does, on the real one and on the fake one: what no other file asks."""
 
+import json
+
 import pytest
 from support.both import on_both, on_the_fake
 from support.kubectl import Kubectl
@@ -28,6 +30,22 @@ def life(namespace, operate, sqlite, api):
     life = Lifecycle(namespace, operate, sqlite)
     yield life
     life.has_no_crash()
+
+
+@on_both
+def test_an_object_that_took_the_place_of_another_has_none_of_its_status(api, namespace, operate, sqlite):
+    """Deleted and made again while its status was on its way: what became of the one says nothing of the other."""
+    namespace.apply("Environment", "dev", dev(sqlite))
+    namespace.apply("Migration", "0001-people", of("dev", *PEOPLE))
+
+    def replace():
+        namespace.patch("Environment", "dev", {"spec": {"suspend": True}})
+        namespace.delete("Migration", "0001-people")
+        namespace.apply("Migration", "0001-people", of("dev", {"sql": "CREATE TABLE other (id integer)"}))
+    rule = api.on("patch", r"/migrations/0001-people/status$", times=1).meanwhile(replace)
+    operate()
+    namespace.until("Migration", "0001-people", "Succeeded", status="Unknown", reason="Pending")
+    assert json.loads(rule.hit[0].body)["status"]["conditions"][0]["reason"] == "Applied"
 
 
 @on_both

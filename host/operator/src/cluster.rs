@@ -185,8 +185,8 @@ impl Cluster {
         patched.map(drop).or_else(unless_gone)
     }
 
-    /// Writes a status. Of a status the API server looks at no `uid`: where the object was deleted and made again while this was on
-    /// its way, its successor has it until something else is to be said of that.
+    /// Writes a status: of this very object and of none of the same name that came after it. Of a status the API server looks at no
+    /// `uid`: where the object was deleted and made again while this was on its way, what its successor got is taken back.
     ///
     /// # Errors
     /// The API server doesn't do it.
@@ -196,16 +196,28 @@ impl Cluster {
         meta: &ObjectMeta,
         status: &(impl Serialize + Sync),
     ) -> Result<(), kube::Error> {
-        let named = resource(kind);
+        let (named, api) = (resource(kind), self.api(kind));
         let name = meta.name.as_deref().unwrap_or_default();
-        let patch = json!({
-            "apiVersion": named.api_version, "kind": named.kind,
-            "metadata": { "name": name, "uid": meta.uid }, "status": status,
-        });
         let parameters = PatchParams::apply(MANAGER).force();
-        let (api, patch) = (self.api(kind), Patch::Apply(&patch));
+        let of = |metadata: Json, status: Json| {
+            Patch::Apply(json!({
+                "apiVersion": named.api_version, "kind": named.kind, "metadata": metadata, "status": status,
+            }))
+        };
+        let patch = of(json!({ "name": name, "uid": meta.uid }), as_json(status));
         let patched = written(api.patch_status(name, &parameters, &patch)).await;
-        patched.map(drop).or_else(unless_gone)
+        match patched {
+            Ok(found) if found.metadata.uid != meta.uid => {
+                // Unless something else was said of it already.
+                let version = found.metadata.resource_version;
+                let metadata = json!({ "name": name, "resourceVersion": version });
+                let nothing = json!({ "observedGeneration": 0, "conditions": [] });
+                let patch = of(metadata, nothing);
+                let taken = written(api.patch_status(name, &parameters, &patch)).await;
+                taken.map(drop).or_else(unless_changed)
+            }
+            patched => patched.map(drop).or_else(unless_gone),
+        }
     }
 
     /// Writes the object of a migration that a source defines.
@@ -322,6 +334,14 @@ pub async fn written<T>(write: impl Future<Output = T>) -> T {
     let done = write.await;
     reach_crash_point("operator.write.after");
     done
+}
+
+/// What is another one by now needs nothing more.
+fn unless_changed(error: kube::Error) -> Result<(), kube::Error> {
+    match error {
+        kube::Error::Api(status) if status.code == 409 => Ok(()),
+        error => unless_gone(error),
+    }
 }
 
 /// What is gone needs nothing more.

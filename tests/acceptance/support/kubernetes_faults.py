@@ -122,6 +122,11 @@ class Rule:
         self.hooks["before"].append(hook)
         return self.lose_request()
 
+    def meanwhile(self, hook):
+        """Something happens right before it gets there."""
+        self.hooks["before"].append(hook)
+        return self
+
     def after(self, hook):
         """Something happens right after it is done; its answer is lost."""
         self.hooks["after"].append(hook)
