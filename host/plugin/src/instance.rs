@@ -103,8 +103,9 @@ impl Scope {
         desk: Desk,
         outgoing: Option<Outgoing>,
     ) -> Self {
-        let log = call.log.clone();
         Self {
+            function,
+            log: call.log.clone(),
             working: Some(Working {
                 call,
                 database: Some((work, desk)),
@@ -112,7 +113,9 @@ impl Scope {
                 outgoing,
                 engine: None,
             }),
-            ..Self::pure(function, log)
+            live: None,
+            lasting: None,
+            about: String::new(),
         }
     }
 
@@ -138,11 +141,6 @@ impl Scope {
             lasting: Some(lasting),
             about: String::new(),
         }
-    }
-
-    /// Whether the call reveals secrets.
-    pub const fn reveals(&self) -> bool {
-        self.lasting.is_some()
     }
 
     /// A call that may ask the engine.

@@ -7,7 +7,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -62,7 +62,7 @@ pub struct Room {
     engine: Engine,
     linker: Linker<State>,
     ticker: Ticker,
-    places: Arc<Semaphore>,
+    places: Semaphore,
     /// Places beside those, for instances that wait for a call.
     ahead: Arc<Semaphore>,
 }
@@ -91,7 +91,7 @@ impl Room {
             engine,
             linker,
             ticker,
-            places: Arc::new(Semaphore::new(places)),
+            places: Semaphore::new(places),
             ahead: Arc::new(Semaphore::new(ahead)),
         })
     }
@@ -113,8 +113,8 @@ impl Room {
     ///
     /// # Errors
     /// Never: rooms aren't closed.
-    pub async fn enter(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
-        Arc::clone(&self.places).acquire_owned().await
+    pub async fn enter(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        self.places.acquire().await
     }
 
     /// A place for an instance that waits for its call, if one is left.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 use whimbrel_core::digest::Digest;
@@ -67,14 +67,7 @@ struct Linked {
 /// A call's place in its room.
 pub(crate) struct Place<'a> {
     _ticking: Ticking<'a>,
-    permit: OwnedSemaphorePermit,
-}
-
-impl Place<'_> {
-    /// Ticks no more, and goes on to stand for what a store has taken.
-    pub(crate) fn rest(self) -> OwnedSemaphorePermit {
-        self.permit
-    }
+    _permit: SemaphorePermit<'a>,
 }
 
 /// Finds the functions of each world that a component is of.
@@ -278,7 +271,7 @@ impl Sandbox {
         let room = self.room(plugin.kind())?;
         let permit = room.enter().await;
         Ok(Place {
-            permit: permit.map_err(|error| PluginError::Engine(error.to_string()))?,
+            _permit: permit.map_err(|error| PluginError::Engine(error.to_string()))?,
             _ticking: room.tick(),
         })
     }

@@ -66,7 +66,7 @@ pub async fn guarded_in<T: Send>(
     let sandbox = plugin.sandbox();
     let begun = Instant::now();
     // Before the store, so that it is given up after it: the store's end frees what the place stands for.
-    let place = sandbox.place(plugin).await?;
+    let _place = sandbox.place(plugin).await?;
     let mut store = match made {
         Some(Made { mut store, place }) => {
             drop(place);
@@ -96,12 +96,7 @@ pub async fn guarded_in<T: Send>(
     let state = store.data_mut();
     let name = plugin.name().to_string();
     match ended {
-        Ok(Ok(Ok(Ok(answer)))) => {
-            if store.data().scope.reveals() {
-                end(store, place.rest());
-            }
-            Ok(answer)
-        }
+        Ok(Ok(Ok(Ok(answer)))) => Ok(answer),
         Ok(Ok(Ok(Err(fault)))) => Err(PluginError::Fault {
             plugin: name,
             function,
@@ -126,14 +121,6 @@ pub async fn guarded_in<T: Send>(
             committed: state.committed(),
         }),
     }
-}
-
-/// Ends a store at once, but beside whoever waits for the answer: clearing what the guest wrote takes as long as a small call.
-fn end(store: Store<State>, place: OwnedSemaphorePermit) {
-    tokio::spawn(async move {
-        drop(store);
-        drop(place);
-    });
 }
 
 /// The word under which a call is counted.
