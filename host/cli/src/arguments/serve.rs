@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use whimbrel_core::environment::SecretReferenceError;
 use whimbrel_core::name::{NameError, ProjectName};
+use whimbrel_core::suggestion::nearest;
 use whimbrel_server::{Access, Grants, Listen, Token};
 
 #[derive(Debug, Args)]
@@ -100,6 +101,16 @@ fn token(text: &str) -> Result<Token, String> {
         }
         text = rest;
     }
+    // A comma may be a part of a path, but what is nearly a right isn't: it would be granted to nobody, and nobody would know.
+    let mistyped = text.rsplit_once(',').and_then(|(_, end)| {
+        let rights = ENDS.iter().map(|right| right.trim_start_matches(','));
+        Some((end, nearest(end, rights)?))
+    });
+    if let Some((end, meant)) = mistyped {
+        return Err(format!(
+            "there is nothing called `,{end}` to grant: did you mean `,{meant}`?"
+        ));
+    }
     let (name, reference) = match text.split_once("=secret://") {
         Some((name, _)) if !name.is_empty() => (name, text.get(name.len() + 1..)),
         _ => (NAMELESS, Some(text)),
@@ -137,6 +148,10 @@ mod tests {
         assert!(granted.grants.parameters && granted.grants.databases);
         let one = super::token("secret://env/TOKEN,parameters").unwrap();
         assert!(one.grants.parameters && !one.grants.databases);
+        let mistyped = super::token("ann=secret://env/TOKEN,parametres,read").unwrap_err();
+        assert!(mistyped.ends_with("did you mean `,parameters`?"));
+        let comma = super::token("secret://file/a,b").unwrap();
+        assert_eq!(comma.secret.to_string(), "secret://file/a,b");
         for twice in [",read,write", ",databases,databases"] {
             assert!(super::token(&format!("secret://env/TOKEN{twice}")).is_err());
         }
