@@ -2,37 +2,33 @@
 
 use crate::command::Call;
 use crate::failure::Result;
+use crate::programs::{Compiler, Programs};
 use crate::requirement;
+use crate::test::{self, Installed};
+use crate::tidy;
+use crate::together::together;
 use crate::workspace::Workspace;
-use crate::{plugins, real_parts, test, tidy};
 
-/// Formatting, house rules, licences, clippy, then every test.
+/// Formatting, house rules, then licences, clippy and what tests need, then every test.
 pub fn run(workspace: &Workspace) -> Result {
     headline("formatting");
     format_check(workspace)?;
     headline("tidy");
     tidy::run(workspace)?;
-    headline("licences, bans, sources");
-    deny(workspace)?;
-    headline("components");
-    plugins::build(workspace)?;
-    headline("clippy, while the real parts that tests start are compiled");
-    together(|| clippy(workspace), || real_parts::present(workspace))?;
+    headline(
+        "licences, clippy and the tests' programs, while the real parts that tests start are compiled",
+    );
+    let (programs, installed) = together(
+        || {
+            deny(workspace)?;
+            let programs = Programs::build(workspace, Compiler::Linting)?;
+            clippy_of_guests(workspace)?;
+            Ok(programs)
+        },
+        || Installed::present(workspace),
+    )?;
     headline("tests");
-    test::run(workspace)
-}
-
-/// Both at once, on a bare machine: each leaves a processor idle while it compiles what all the rest waits for.
-fn together(one: impl FnOnce() -> Result, other: impl FnOnce() -> Result + Send) -> Result {
-    std::thread::scope(|scope| {
-        let other = scope.spawn(other);
-        let one = one();
-        let other = match other.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        one.and(other)
-    })
+    test::all(workspace, &programs, &installed)
 }
 
 fn headline(what: &str) {
@@ -52,24 +48,12 @@ fn format_check(workspace: &Workspace) -> Result {
     Ok(())
 }
 
-fn clippy(workspace: &Workspace) -> Result {
-    Call::cargo()
-        .args(["clippy", "--workspace", "--all-targets", "--features"])
-        .arg(test::FEATURES)
-        .args(["--", "-D", "warnings"])
-        .within(workspace.root())
-        .show_and_run()?;
-    // The guests' own sources, checked natively: their tests run against the SDK's mock host.
+/// The guests' own sources, checked natively: their tests run against the SDK's mock host.
+fn clippy_of_guests(workspace: &Workspace) -> Result {
     for folder in workspace.guests() {
         Call::cargo()
-            .args([
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ])
+            .args(["clippy", "--workspace", "--all-targets"])
+            .args(["--", "-D", "warnings"])
             .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
             .within(folder)
             .show_and_run()?;

@@ -122,6 +122,27 @@ impl Call {
         String::from_utf8(output.stdout).doing(format!("reading the output of {self}"))
     }
 
+    /// Runs it beside something else that is shown, and gives how it ended and what there is to show.
+    pub fn run_aside(&self) -> (Result, String) {
+        let output = match self.command().stdin(Stdio::null()).output() {
+            Ok(output) => output,
+            Err(error) => {
+                let failure = Err(error).doing(format!("running {self}"));
+                return (failure, String::new());
+            }
+        };
+        let told = format!(
+            "$ {self}\n{}{}",
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+        let ended = match code_of(output.status) {
+            0 => Ok(()),
+            code => Err(Failure::new(format!("{self} ended with exit code {code}"))),
+        };
+        (ended, told)
+    }
+
     /// Whether it can be run and says 0; what it writes is dropped.
     pub fn works(&self) -> bool {
         self.command()
@@ -171,6 +192,15 @@ mod tests {
     fn a_call_is_shown_as_a_person_would_type_it() {
         let call = Call::new("/usr/bin/git").args(["commit", "-m", "add a table"]);
         assert_eq!(call.to_string(), "git commit -m 'add a table'");
+    }
+
+    #[test]
+    fn what_runs_aside_tells_both_streams_and_how_it_ended() {
+        let (ended, told) = Call::new("sh")
+            .args(["-c", "echo one; echo two >&2; exit 4"])
+            .run_aside();
+        assert!(ended.unwrap_err().to_string().ends_with("exit code 4"));
+        assert!(told.ends_with("two\none\n"), "{told}");
     }
 
     #[test]

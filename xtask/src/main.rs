@@ -22,6 +22,7 @@ mod opentofu;
 mod payloads;
 mod plugins;
 mod postgresql;
+mod programs;
 mod provider;
 mod python;
 mod real_parts;
@@ -30,6 +31,7 @@ mod scene;
 mod sources;
 mod test;
 mod tidy;
+mod together;
 mod workspace;
 
 use std::process::ExitCode;

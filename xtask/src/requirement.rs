@@ -1,6 +1,7 @@
 //! What the machine must have, and how it gets it: looked for first, installed only when missing.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::command::Call;
 use crate::failure::{Doing, Failure, Result};
@@ -95,6 +96,9 @@ pub fn install(packages: &[&str]) -> Result {
     apt(&arguments, &names)
 }
 
+/// One apt-get at a time: a second one would find the first one's lock and give up.
+static APT: Mutex<()> = Mutex::new(());
+
 /// Runs apt-get, as root or through sudo, to get these packages.
 fn apt(arguments: &[&str], packages: &str) -> Result {
     if program("apt-get").is_none() {
@@ -108,6 +112,7 @@ fn apt(arguments: &[&str], packages: &str) -> Result {
             "neither root nor sudo; run `apt-get install {packages}` as root, then this again"
         )));
     }
+    let _alone = APT.lock().unwrap_or_else(PoisonError::into_inner);
     let call = if root {
         Call::new("apt-get")
     } else {

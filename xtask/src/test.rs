@@ -2,16 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
-
 use crate::command::Call;
 use crate::coverage::{self, Reach};
-use crate::failure::{Doing, Failure, Result};
+use crate::failure::{Failure, Result};
+use crate::programs::{Compiler, FEATURES, Programs};
+use crate::together::together;
 use crate::workspace::Workspace;
-use crate::{git, plugins, postgresql, python, real_parts};
-
-/// Features that tests compile in and a plain build doesn't.
-pub const FEATURES: &str = "whimbrel/crash-points,whimbrel-run/crash-points,whimbrel/opentelemetry,whimbrel-report/opentelemetry";
+use crate::{git, postgresql, python, real_parts};
 
 /// The least share of the host's lines, in percent, that the tests must reach.
 pub const COVERAGE_FLOOR: f64 = 90.0;
@@ -22,41 +19,60 @@ const MOST_PROCESSES: usize = 4;
 /// Where the acceptance suite's results go, from the root of the clone.
 const RESULTS: &str = "pytest_results.json";
 
-/// Installs what is missing, builds once, runs all tests, prints coverage.
+/// What tests need besides the programs that are tested.
+#[derive(Debug)]
+pub struct Installed {
+    python: PathBuf,
+    tools: coverage::Tools,
+}
+
+impl Installed {
+    /// Installs what is missing.
+    pub fn present(workspace: &Workspace) -> Result<Self> {
+        let tools = coverage::Tools::present()?;
+        postgresql::present()?;
+        git::present()?;
+        let python = python::environment(workspace)?;
+        real_parts::present(workspace)?;
+        Ok(Self { python, tools })
+    }
+}
+
+/// Installs what is missing and compiles, runs all tests, prints coverage.
 pub fn run(workspace: &Workspace) -> Result {
-    postgresql::present()?;
-    git::present()?;
-    real_parts::present(workspace)?;
-    let python = python::environment(workspace)?;
-    let tools = coverage::Tools::present()?;
-    plugins::build(workspace)?;
+    let (programs, installed) = together(
+        || Programs::build(workspace, Compiler::Plain),
+        || Installed::present(workspace),
+    )?;
+    all(workspace, &programs, &installed)
+}
 
+/// Runs all tests, prints coverage.
+pub fn all(workspace: &Workspace, programs: &Programs, installed: &Installed) -> Result {
     coverage::begin(workspace)?;
-    let programs = build(workspace)?;
 
-    println!("\n=== Rust tests");
-    let rust = instrumented(workspace, Reach::Rust)
-        // One failure says nothing of the crates after it.
-        .args(["test", "--workspace", "--no-fail-fast", "--features"])
-        .arg(FEATURES)
-        .env("WHIMBREL_REQUIRE_REAL", "1")
-        .within(workspace.root())
-        .show_and_run();
+    println!("\n=== Rust tests, beside those of the plugins");
+    let (rust, (guests, told)) = together(
+        || {
+            let cargo = programs
+                .cargo(workspace, Reach::Rust)
+                // One failure says nothing of the crates after it.
+                .args(["test", "--workspace", "--no-fail-fast", "--features"])
+                .arg(FEATURES)
+                .env("WHIMBREL_REQUIRE_REAL", "1")
+                .within(workspace.root());
+            Ok(cargo.show_and_run())
+        },
+        || Ok(guests(workspace)),
+    )?;
 
-    println!("\n=== plugins' own tests");
-    let guests = workspace.guests().into_iter().try_for_each(|folder| {
-        Call::cargo()
-            .args(["test", "--workspace", "--no-fail-fast"])
-            .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
-            .within(folder)
-            .show_and_run()
-    });
+    println!("\n=== plugins' own tests\n{told}");
 
     println!("\n=== acceptance tests");
-    let acceptance = acceptance(workspace, &python, &programs);
+    let acceptance = acceptance(workspace, &installed.python, programs);
 
     println!("\n=== coverage");
-    let report = coverage::measure(workspace, &tools, &programs.all)?;
+    let report = coverage::measure(workspace, &installed.tools, &programs.all)?;
     report.print();
     rust?;
     guests?;
@@ -66,76 +82,21 @@ pub fn run(workspace: &Workspace) -> Result {
     Ok(())
 }
 
-/// The instrumented programs.
-struct Programs {
-    /// A copy of the `whimbrel` binary: the one under `debug/` is replaced by the next plain build.
-    product: PathBuf,
-    /// The proxy that stands before stores in the acceptance suite.
-    proxy: PathBuf,
-    /// The Terraform provider that does next to nothing.
-    idle_provider: PathBuf,
-    /// Every program that holds counters: test programs and the product.
-    all: Vec<PathBuf>,
-}
-
-fn instrumented(workspace: &Workspace, reach: Reach) -> Call {
-    Call::cargo()
-        .env(
-            "RUSTC_WORKSPACE_WRAPPER",
-            workspace.root().join("xtask/instrument.sh"),
-        )
-        .env("LLVM_PROFILE_FILE", coverage::profile(workspace, reach))
-}
-
-fn build(workspace: &Workspace) -> Result<Programs> {
-    let call = instrumented(workspace, Reach::Rust)
-        .args([
-            "build",
-            "--workspace",
-            "--all-targets",
-            "--features",
-            FEATURES,
-        ])
-        .args(["--message-format", "json-render-diagnostics"])
-        .within(workspace.root());
-    println!("$ {call}");
-    let mut tests = Vec::new();
-    let (mut product, mut proxy, mut idle_provider) = (None, None, None);
-    for line in call.text()?.lines() {
-        let Ok(message) = serde_json::from_str::<Json>(line) else {
-            continue;
-        };
-        let Some(program) = message.get("executable").and_then(Json::as_str) else {
-            continue;
-        };
-        let at = |pointer: &str| message.pointer(pointer);
-        if at("/profile/test") == Some(&Json::Bool(true)) {
-            tests.push(PathBuf::from(program));
-        } else {
-            match at("/target/name").and_then(Json::as_str) {
-                Some("whimbrel") => product = Some(PathBuf::from(program)),
-                Some("whimbrel-faulty-proxy") => proxy = Some(PathBuf::from(program)),
-                Some("terraform-provider-idle") => idle_provider = Some(PathBuf::from(program)),
-                _ => {}
-            }
+/// Runs the tests of the plugins, compiled natively, and tells what they said.
+fn guests(workspace: &Workspace) -> (Result, String) {
+    let mut told = String::new();
+    for folder in workspace.guests() {
+        let (ended, said) = Call::cargo()
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
+            .within(folder)
+            .run_aside();
+        told.push_str(&said);
+        if ended.is_err() {
+            return (ended, told);
         }
     }
-    let product = product.doing("the build made no `whimbrel` program")?;
-    let idle_provider =
-        idle_provider.doing("the build made no `terraform-provider-idle` program")?;
-    let copy = coverage::folder(workspace).join("whimbrel");
-    let _ = std::fs::remove_file(&copy);
-    std::fs::copy(&product, &copy).doing("copying the instrumented program")?;
-    let mut all = tests;
-    all.push(copy.clone());
-    // What the host says to Terraform is reached by it alone.
-    all.push(idle_provider.clone());
-    Ok(Programs {
-        product: copy,
-        proxy: proxy.doing("the build made no `whimbrel-faulty-proxy` program")?,
-        idle_provider,
-        all,
-    })
+    (Ok(()), told)
 }
 
 /// How many processes share the acceptance suite, each with servers of its own: one more than there are processors, since most of

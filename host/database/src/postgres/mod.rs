@@ -2,6 +2,7 @@
 
 mod classify;
 mod connect;
+mod driver;
 mod error;
 mod lint;
 mod locks;

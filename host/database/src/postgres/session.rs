@@ -1,19 +1,19 @@
 //! A session of PostgreSQL: sends each transaction as one flight and looks at every answer.
 
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use tokio::task::JoinHandle;
+use tokio_postgres::error::DbError;
 use tokio_postgres::tls::TlsStream;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, Socket};
+use tokio_postgres::{CancelToken, Client, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::value::{RowSet, Value};
 
+use super::driver::Driver;
 use super::error;
 use super::prepared::{Prepared, forgotten, may_deallocate};
 use super::send::{simple, typed};
@@ -44,7 +44,7 @@ pub(super) struct PostgresSession {
     client: Client,
     tls: MakeRustlsConnect,
     backend: Option<Backend>,
-    connection: JoinHandle<()>,
+    driver: Driver,
     notices: Arc<Mutex<Notices>>,
     prepared: Prepared,
     has_tables: bool,
@@ -59,7 +59,7 @@ pub(super) struct PostgresSession {
 impl PostgresSession {
     pub(super) fn start<T>(
         client: Client,
-        mut connection: Connection<Socket, T>,
+        connection: Connection<Socket, T>,
         tls: MakeRustlsConnect,
     ) -> Self
     where
@@ -67,24 +67,20 @@ impl PostgresSession {
     {
         let notices = Arc::new(Mutex::new(Notices::default()));
         let kept = Arc::clone(&notices);
-        let connection = tokio::spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
-            {
-                if let AsyncMessage::Notice(notice) = message {
-                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                    kept.no_transaction |= notice.code().code() == "25P01";
-                    if kept.texts.len() < MAXIMUM_NOTICES {
-                        kept.texts
-                            .push(format!("{}: {}", notice.severity(), notice.message()));
-                    }
-                }
+        let on_notice = move |notice: &DbError| {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.no_transaction |= notice.code().code() == "25P01";
+            if kept.texts.len() < MAXIMUM_NOTICES {
+                let text = format!("{}: {}", notice.severity(), notice.message());
+                kept.texts.push(text);
             }
-        });
+        };
+        let driver = Driver::start(connection, Box::new(on_notice));
         Self {
             client,
             tls,
             backend: None,
-            connection,
+            driver,
             notices,
             prepared: Prepared::default(),
             has_tables: false,
@@ -127,7 +123,8 @@ impl PostgresSession {
         if may_deallocate(commands) {
             self.prepared.forget();
         } else if !self.in_transaction {
-            let waited = self.prepared.ready(&self.client, commands).await;
+            let preparing = self.prepared.ready(&self.client, commands);
+            let waited = self.driver.during(preparing).await;
             self.round_trips += u64::from(waited);
         }
     }
@@ -164,7 +161,7 @@ impl PostgresSession {
                     result
                 }
             });
-        join_all(sent).await
+        self.driver.during(join_all(sent)).await
     }
 
     /// Follows the transaction, and turns a COMMIT that committed nothing into an error.
@@ -218,7 +215,7 @@ impl Drop for PostgresSession {
     /// The task ends by itself when the client is gone and everything is sent; only a hung one needs the axe.
     fn drop(&mut self) {
         if self.in_transaction {
-            self.connection.abort();
+            self.driver.abort();
         }
     }
 }
