@@ -13,20 +13,25 @@ use whimbrel_project::{DefinitionCache, Location, RemoteLocation, Verification};
 use whimbrel_resources::{Here, Places, Resources};
 use whimbrel_terraform::{Environment, serve, serve_reattached};
 
-use crate::arguments::TerraformProvider;
+use crate::arguments::{Global, TerraformProvider};
 use crate::engine::context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::remote::{remote, signing_key};
 
-pub(crate) async fn run(arguments: &TerraformProvider, output: &Output) -> Result<Exit, CliError> {
+pub(crate) async fn run(
+    arguments: &TerraformProvider,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
     let context = context(output);
     let sandbox = context.sandbox()?;
     let file = arguments.plugins.as_deref();
     let plugins = plugins::load(file, &sandbox).await;
     let places = Surroundings {
         output: output.clone(),
+        control_ref: global.control_ref.clone(),
         cache: DefinitionCache::default(),
     };
     let engine = Here::new(Arc::new(places), context);
@@ -43,6 +48,8 @@ pub(crate) async fn run(arguments: &TerraformProvider, output: &Output) -> Resul
 /// Projects as this process reaches them.
 struct Surroundings {
     output: Output,
+    /// Which one is insisted on by whoever starts it.
+    control_ref: Option<String>,
     cache: DefinitionCache,
 }
 
@@ -76,7 +83,7 @@ impl Places for Surroundings {
         };
         Ok(Selection {
             place,
-            control_ref: None,
+            control_ref: self.control_ref.clone(),
             verification: Verification::default(),
             signing: signing_key(self.output.scrubber()).map_err(fault)?,
             cache: Some(self.cache.clone()),
