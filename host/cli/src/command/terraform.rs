@@ -9,7 +9,7 @@ use std::sync::Arc;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::lineage::AbsentRule;
 use whimbrel_engine::Selection;
-use whimbrel_project::{DefinitionCache, Location, RemoteLocation, Verification};
+use whimbrel_project::{DefinitionCache, Location, RemoteLocation};
 use whimbrel_resources::{Here, Places, Resources};
 use whimbrel_terraform::{Environment, serve, serve_reattached};
 
@@ -18,7 +18,7 @@ use crate::engine::context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::remote::{remote, signing_key};
+use crate::remote::{remote, signing_key, verification};
 
 pub(crate) async fn run(
     arguments: &TerraformProvider,
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     let plugins = plugins::load(file, &sandbox).await;
     let places = Surroundings {
         output: output.clone(),
-        control_ref: global.control_ref.clone(),
+        global: global.clone(),
         cache: DefinitionCache::default(),
     };
     let engine = Here::new(Arc::new(places), context);
@@ -48,8 +48,8 @@ pub(crate) async fn run(
 /// Projects as this process reaches them.
 struct Surroundings {
     output: Output,
-    /// Which one is insisted on by whoever starts it.
-    control_ref: Option<String>,
+    /// What is insisted on by whoever starts it.
+    global: Global,
     cache: DefinitionCache,
 }
 
@@ -83,8 +83,8 @@ impl Places for Surroundings {
         };
         Ok(Selection {
             place,
-            control_ref: self.control_ref.clone(),
-            verification: Verification::default(),
+            control_ref: self.global.control_ref.clone(),
+            verification: verification(&self.global.signatures).map_err(fault)?,
             signing: signing_key(self.output.scrubber()).map_err(fault)?,
             cache: Some(self.cache.clone()),
             absent: AbsentRule::AskGit,
