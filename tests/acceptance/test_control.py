@@ -3,6 +3,8 @@
 import pytest
 from support.product import FAILED, REFUSED
 from support.target import SqliteTarget
+from support.terraform import WHIMBREL, Terraform
+from test_terraform import environment
 
 PRODUCTION = ("--environment", "production")
 
@@ -93,3 +95,20 @@ def test_a_pipeline_insists_on_a_control_ref(whimbrel, project, shop):
     ended = whimbrel.run("plan", *PRODUCTION, "--control-ref", "trunk", code=FAILED)
     assert "`trunk`" in ended.err
     assert "git fetch origin trunk" in ended.err
+
+
+def test_terraform_insists_on_a_control_ref_as_a_command_does(binary, project, sqlite, tmp_path):
+    other = SqliteTarget(project, "other")
+    project.environment("dev", {"shop": sqlite.url}, branch="main")
+    project.table("0001-people")
+    project.commit()
+    project.git("checkout", "--quiet", "-b", "said")
+    project.environment("dev", {"shop": other.url}, branch="main")
+    project.commit("Elsewhere")
+    project.git("checkout", "--quiet", "main")
+    terraform = Terraform(tmp_path / "terraform", binary, WHIMBREL)
+    terraform.write(environment(project), provider="")
+    refused = terraform.run("plan", "-no-color", code=1, WHIMBREL_CONTROL_REF="trunk")
+    assert "`trunk`" in refused.err and "git fetch origin trunk" in refused.err
+    terraform.apply(WHIMBREL_CONTROL_REF="said")
+    assert (sqlite.tables(), other.tables()) == (set(), {"people"})

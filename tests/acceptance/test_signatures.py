@@ -3,6 +3,8 @@
 import pytest
 from support.git_server import key
 from support.product import OK, REFUSED, USAGE
+from support.terraform import WHIMBREL, Terraform
+from test_terraform import environment
 
 DEV = ("--environment", "dev")
 
@@ -67,3 +69,19 @@ def test_what_says_where_to_apply_is_signed_too(whimbrel, project, ada):
     at_feature = (*DEV, *ada, "--project", f"{project.folder}@feature", "--verify-commits", "Head")
     assert "isn't signed" in whimbrel.run("plan", *at_feature, code=REFUSED).err
     whimbrel.run("plan", *at_feature, "--control-ref", "main~1")
+
+
+def test_terraform_insists_on_signatures_as_a_command_does(binary, project, ada, tmp_path):
+    project.table("0001-people")
+    project.commit("Unsigned")
+    terraform = Terraform(tmp_path / "terraform", binary, WHIMBREL)
+    terraform.variables |= {"WHIMBREL_VERIFY_COMMITS": "Head", "WHIMBREL_ALLOWED_SIGNERS": str(ada[1])}
+    terraform.write(environment(project), provider="")
+    refused = terraform.run("plan", "-no-color", code=1)
+    assert "isn't signed" in refused.err
+    nobody = terraform.run("plan", "-no-color", code=1, WHIMBREL_ALLOWED_SIGNERS="")
+    assert "nobody's signature counts" in nobody.err
+    project.table("0002-orders")
+    sign(project, "Signed")
+    terraform.apply()
+    assert (project.folder / "var/shop.db").exists()

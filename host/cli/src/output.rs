@@ -255,21 +255,22 @@ impl Output {
     /// The same without what carries it to them.
     pub(crate) fn sinks(&self) -> Vec<Box<dyn Sink>> {
         let sink: Option<Box<dyn Sink>> = match self.log_format {
-            LogFormat::Json => Some(Box::new(JsonLines::new(Box::new(
-                self.scrubber.writer(std::io::stderr()),
-            )))),
+            LogFormat::Json => {
+                let stream = self.scrubber.writer(std::io::stderr());
+                Some(Box::new(JsonLines::new(stream)))
+            }
             LogFormat::Text if self.quiet => None,
             LogFormat::Text if std::io::stderr().is_terminal() => {
                 Some(Box::new(Terminal::new(self.verbose, Self::is_coloured())))
             }
             LogFormat::Text => Some(Box::new(Lines::new(
-                Box::new(self.scrubber.writer(anstream::stderr())),
+                self.scrubber.writer(anstream::stderr()),
                 self.verbose,
             ))),
         };
         // Lines for a person, in whatever format the log is.
         let tail = self.tail.get().map(|tail| {
-            let stream = Box::new(self.scrubber.writer(tail.clone()));
+            let stream = self.scrubber.writer(tail.clone());
             Box::new(Lines::new(stream, false)) as Box<dyn Sink>
         });
         let sink = sink.into_iter().chain(tail);

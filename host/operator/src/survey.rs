@@ -195,7 +195,7 @@ pub async fn asked(
         };
         prepared = prepare(passing).await?;
     }
-    let known = known(prepared.stand());
+    let known = known(prepared.stand(), context.scrubber());
     let mut targets = standings(&opened, &prepared.survey.histories)?;
     for (target, error) in &prepared.survey.failures {
         targets.push(TargetStatus {
@@ -228,27 +228,27 @@ fn errors(target: &mut TargetStatus) -> impl Iterator<Item = &mut String> {
     target.error.iter_mut().chain(recorded)
 }
 
-fn known(stand: Stand) -> Known {
+fn known(stand: Stand, scrubber: &Scrubber) -> Known {
     match stand {
         Stand::Current => Known::Current,
         Stand::Pending => Known::Pending,
-        Stand::Unread { error, hint } => Known::Away(with_hint(&error, hint)),
+        Stand::Unread { error, hint } => Known::Away(scrubber.clean(with_hint(&error, hint))),
         Stand::Waiting(refusals) => {
             let on = waiting(&refusals);
             let hint = (on == Waiting::Approval).then(|| APPROVE.to_owned());
-            let message = with_hint(&message(&refusals), hint);
+            let message = scrubber.clean(with_hint(&message(&refusals), hint));
             Known::Waiting { on, message }
         }
         Stand::Blocked(error) => Known::Wrong {
             is_definition: false,
-            message: described(&error),
+            message: scrubber.clean(described(&error)),
         },
     }
 }
 
 /// What an error means for the environment.
-pub fn failed(error: &EngineError) -> Known {
-    let message = described(error);
+pub fn failed(error: &EngineError, scrubber: &Scrubber) -> Known {
+    let message = scrubber.clean(described(error));
     if ending_before(error) == Ending::Temporary {
         return Known::Away(message);
     }

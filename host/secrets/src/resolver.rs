@@ -323,12 +323,8 @@ impl Resolver {
     }
 
     /// A plugin's words may repeat a value that is known already.
-    fn scrubbed(&self, mut fault: Fault) -> Fault {
-        fault.message = self.scrubber.scrub(&fault.message);
-        fault.code = self.scrubber.scrub(&fault.code);
-        fault.pointer = fault.pointer.map(|text| self.scrubber.scrub(&text));
-        fault.hint = fault.hint.map(|text| self.scrubber.scrub(&text));
-        fault
+    fn scrubbed(&self, fault: Fault) -> Fault {
+        self.scrubber.clean_fault(fault)
     }
 }
 

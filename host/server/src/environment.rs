@@ -7,8 +7,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot};
-use whimbrel_core::gate::Refusal;
-use whimbrel_signal::Scrubbed;
+use whimbrel_core::gate::{Gate, Refusal};
+use whimbrel_signal::{Scrubbed, Scrubber};
 
 use crate::audience::Stand;
 use crate::desired::Desired;
@@ -81,7 +81,7 @@ pub(crate) struct State {
     /// Why the newest revision couldn't be read.
     pub(crate) unread: Option<Unread>,
     pub(crate) plan: Option<PlanLine>,
-    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) gates: Vec<GateView>,
     pub(crate) error: Option<Scrubbed>,
     pub(crate) hint: Option<Scrubbed>,
     pub(crate) retry_at: Option<Timestamp>,
@@ -111,6 +111,25 @@ pub(crate) enum Reach {
 pub(crate) struct PlanLine {
     pub(crate) digest: String,
     pub(crate) changes: usize,
+}
+
+/// A gate's no, as it is shown.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GateView {
+    gate: Gate,
+    message: Scrubbed,
+    hint: Scrubbed,
+}
+
+impl GateView {
+    pub(crate) fn new(refusal: &Refusal, scrubber: &Scrubber) -> Self {
+        Self {
+            gate: refusal.gate,
+            message: scrubber.clean(&refusal.message),
+            hint: scrubber.clean(&refusal.hint),
+        }
+    }
 }
 
 /// An environment that is kept.
@@ -149,7 +168,7 @@ pub(crate) struct EnvironmentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    gates: Vec<Refusal>,
+    gates: Vec<GateView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Scrubbed>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,7 +208,7 @@ impl Environment {
                 revision: None,
                 unread: None,
                 plan: None,
-                refusals: Vec::new(),
+                gates: Vec::new(),
                 error: None,
                 hint: None,
                 retry_at: None,
@@ -279,7 +298,7 @@ impl Environment {
             revision_age_seconds: age.filter(|_| sync_error.is_some()),
             sync_error,
             plan: state.plan.clone(),
-            gates: state.refusals.clone(),
+            gates: state.gates.clone(),
             error: state.error.clone(),
             hint: state.hint.clone(),
             retry_at: state.retry_at,

@@ -187,8 +187,7 @@ fn begin(
 fn over(opening: Opening, said: &Said, name: &str) -> Result<Opening, Problem> {
     let of = |error: ProjectError| Problem::of(&EngineError::from(error));
     let environment = opening.environment(name).map_err(of)?;
-    said.require(environment)
-        .map_err(|fault| Problem::of_fault(&fault))?;
+    said.require(environment)?;
     opening.with_override(name, said.over()).map_err(of)
 }
 

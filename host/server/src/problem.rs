@@ -36,33 +36,18 @@ enum More {
 }
 
 impl More {
-    /// What is for people.
-    fn texts(&mut self) -> Vec<&mut String> {
+    /// The same without secrets.
+    fn scrubbed(self, scrubber: &Scrubber) -> Self {
+        let refused = |refusal: Refusal| Refusal {
+            gate: refusal.gate,
+            message: scrubber.scrub(&refusal.message),
+            hint: scrubber.scrub(&refusal.hint),
+        };
         match self {
-            Self::Gates(refusals) => texts_of(refusals).collect(),
-            Self::Fault(fault) => {
-                let texts = [
-                    Some(&mut fault.message),
-                    fault.pointer.as_mut(),
-                    fault.hint.as_mut(),
-                ];
-                texts.into_iter().flatten().collect()
-            }
+            Self::Gates(refusals) => Self::Gates(refusals.into_iter().map(refused).collect()),
+            Self::Fault(fault) => Self::Fault(scrubber.clean_fault(fault)),
         }
     }
-}
-
-fn texts_of(refusals: &mut [Refusal]) -> impl Iterator<Item = &mut String> {
-    let refusals = refusals.iter_mut();
-    refusals.flat_map(|refusal| [&mut refusal.message, &mut refusal.hint])
-}
-
-/// What the gates say, without secrets.
-pub(crate) fn clean(mut refusals: Vec<Refusal>, scrubber: &Scrubber) -> Vec<Refusal> {
-    for text in texts_of(&mut refusals) {
-        *text = scrubber.scrub(text);
-    }
-    refusals
 }
 
 impl Problem {
@@ -207,10 +192,15 @@ impl Problem {
         for hint in &mut self.hints {
             *hint = scrubber.scrub(hint);
         }
-        for text in self.more.iter_mut().flat_map(|more| more.texts()) {
-            *text = scrubber.scrub(text);
-        }
+        let more = self.more.map(|more| more.scrubbed(scrubber));
+        self.more = more.map(Box::new);
         self
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::of_fault(&fault)
     }
 }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use proptest::prelude::*;
 use whimbrel_core::statement::Dialect;
 use whimbrel_signal::metric::StepKind;
-use whimbrel_signal::{Bus, Scrubber, Signal, Sink};
+use whimbrel_signal::{Bus, Progress, Scrubber, Signal, Sink};
 
 const SECRET: &str = "kA\"n'är y/7+~<3&";
 
@@ -272,6 +272,16 @@ fn every_text_of_an_event_is_scrubbed() {
             migration: migration.clone(),
             title: text(),
         },
+        Signal::StepProgress {
+            target: target.clone(),
+            migration: migration.clone(),
+            title: text(),
+            progress: Progress {
+                done: 1,
+                total: None,
+            },
+            rows: 1,
+        },
         Signal::StepFinished {
             target: target.clone(),
             migration: migration.clone(),
@@ -298,7 +308,7 @@ fn every_text_of_an_event_is_scrubbed() {
         Signal::PluginLog {
             target: target.clone(),
             plugin: "p".to_owned(),
-            level: "warn".to_owned(),
+            level: text(),
             message: text(),
         },
         Signal::Metric {

@@ -129,7 +129,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         }
         Command::Run(arguments) => wait_for(output, run::run(arguments, global, output)),
         Command::TerraformProvider(arguments) => {
-            until_told(output, terraform::run(arguments, output))
+            until_told(output, terraform::run(arguments, global, output))
         }
         Command::Secrets(command) => wait_for(output, secrets::run(command, global, output)),
         Command::Plugin(command) => wait_for(output, plugin::run(command, global, output)),

@@ -9,24 +9,29 @@ use std::sync::Arc;
 use whimbrel_core::fault::{Fault, FaultClass};
 use whimbrel_core::lineage::AbsentRule;
 use whimbrel_engine::Selection;
-use whimbrel_project::{DefinitionCache, Location, RemoteLocation, Verification};
+use whimbrel_project::{DefinitionCache, Location, RemoteLocation};
 use whimbrel_resources::{Here, Places, Resources};
 use whimbrel_terraform::{Environment, serve, serve_reattached};
 
-use crate::arguments::TerraformProvider;
+use crate::arguments::{Global, TerraformProvider};
 use crate::engine::context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::remote::{remote, signing_key};
+use crate::remote::{remote, signing_key, verification};
 
-pub(crate) async fn run(arguments: &TerraformProvider, output: &Output) -> Result<Exit, CliError> {
+pub(crate) async fn run(
+    arguments: &TerraformProvider,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, CliError> {
     let context = context(output);
     let sandbox = context.sandbox()?;
     let file = arguments.plugins.as_deref();
     let plugins = plugins::load(file, &sandbox).await;
     let places = Surroundings {
         output: output.clone(),
+        global: global.clone(),
         cache: DefinitionCache::default(),
     };
     let engine = Here::new(Arc::new(places), context);
@@ -43,6 +48,8 @@ pub(crate) async fn run(arguments: &TerraformProvider, output: &Output) -> Resul
 /// Projects as this process reaches them.
 struct Surroundings {
     output: Output,
+    /// What is insisted on by whoever starts it.
+    global: Global,
     cache: DefinitionCache,
 }
 
@@ -76,8 +83,8 @@ impl Places for Surroundings {
         };
         Ok(Selection {
             place,
-            control_ref: None,
-            verification: Verification::default(),
+            control_ref: self.global.control_ref.clone(),
+            verification: verification(&self.global.signatures).map_err(fault)?,
             signing: signing_key(self.output.scrubber()).map_err(fault)?,
             cache: Some(self.cache.clone()),
             absent: AbsentRule::AskGit,

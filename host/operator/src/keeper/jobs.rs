@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use kube::ResourceExt as _;
+use whimbrel_signal::{Scrubbed, Scrubber};
 
 use super::running::revision;
 use super::{Keeper, Pass};
@@ -47,7 +48,8 @@ impl Keeper {
             return Ok(());
         }
         let listed = Jobs::of(&self.operator.cluster, &pass.object).list().await;
-        let Some(jobs) = allowed(listed, &mut pass.known)? else {
+        let scrubber = self.operator.context.scrubber();
+        let Some(jobs) = allowed(listed, &mut pass.known, scrubber)? else {
             return Ok(());
         };
         self.attended.is_attended = true;
@@ -69,7 +71,7 @@ impl Keeper {
         };
         if self.attended.done.take().as_ref() == Some(&digest) {
             let message = "a Job ended well, and its plan is pending all the same";
-            pass.known = Known::Away(message.to_owned());
+            pass.known = Known::Away(message.into());
             return Ok(());
         }
         let asked = Asked {
@@ -77,8 +79,9 @@ impl Keeper {
             of: pass.question.digest(),
         };
         let jobs = Jobs::of(&self.operator.cluster, &pass.object);
+        let scrubber = self.operator.context.scrubber();
         let listed = jobs.list().await;
-        let Some(found) = allowed(listed, &mut pass.known)? else {
+        let Some(found) = allowed(listed, &mut pass.known, scrubber)? else {
             return Ok(());
         };
         let name = match next(&found, &asked) {
@@ -97,11 +100,11 @@ impl Keeper {
                         name
                     }
                     Err(MakeError::Unmade(unmade)) => {
-                        pass.known = wrong(unmade.to_string());
+                        pass.known = wrong(scrubber.clean(unmade));
                         return Ok(());
                     }
                     Err(MakeError::Cluster(error)) => {
-                        allowed::<()>(Err(error), &mut pass.known)?;
+                        allowed::<()>(Err(error), &mut pass.known, scrubber)?;
                         return Ok(());
                     }
                 }
@@ -195,6 +198,7 @@ impl Keeper {
             message,
         } = ended;
         tracing::info!(environment = %self.name, "{message}");
+        let message = self.operator.context.scrubber().clean(message);
         match end {
             Some(End::Done) => self.attended.done = Some(digest.to_owned()),
             // What it failed by may be what somebody has changed since it was made.
@@ -283,7 +287,11 @@ impl Keeper {
 }
 
 /// What the API server says, where it says something of use. A refusal becomes what is known: nobody would see it in a log.
-fn allowed<T>(said: Result<T, kube::Error>, known: &mut Known) -> Result<Option<T>, kube::Error> {
+fn allowed<T>(
+    said: Result<T, kube::Error>,
+    known: &mut Known,
+    scrubber: &Scrubber,
+) -> Result<Option<T>, kube::Error> {
     let error = match said {
         Ok(said) => return Ok(Some(said)),
         Err(error) => error,
@@ -292,17 +300,20 @@ fn allowed<T>(said: Result<T, kube::Error>, known: &mut Known) -> Result<Option<
         return Err(error);
     };
     *known = match status.code {
-        403 => Known::Away(format!(
+        403 => Known::Away(scrubber.clean(format!(
             "the operator may not have Jobs run the plan: {} (its Role needs `batch`)",
             status.message
-        )),
-        400 | 422 => wrong(format!("there can't be such a Job: {}", status.message)),
+        ))),
+        400 | 422 => {
+            let message = format!("there can't be such a Job: {}", status.message);
+            wrong(scrubber.clean(message))
+        }
         _ => return Err(error),
     };
     Ok(None)
 }
 
-const fn wrong(message: String) -> Known {
+const fn wrong(message: Scrubbed) -> Known {
     Known::Wrong {
         is_definition: true,
         message,

@@ -218,10 +218,7 @@ impl Keeper {
             environment = %self.name, migration = %migration.name_any(), "{reason}: {message}"
         );
         let why = match &pass.known {
-            Known::Away(why) | Known::Failed(why) if is_bad => {
-                let why = self.operator.context.scrubber().scrub(why);
-                format!("{message}: {why}")
-            }
+            Known::Away(why) | Known::Failed(why) if is_bad => format!("{message}: {why}"),
             _ => message.to_owned(),
         };
         let cluster = &self.operator.cluster;

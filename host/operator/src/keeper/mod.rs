@@ -274,9 +274,7 @@ impl Keeper {
         .await
     }
 
-    /// What is known is told from here on, and so is without secrets.
-    fn observe(&self, pass: &mut Pass, fates: &[(Arc<Migration>, Fate)]) -> Observed {
-        self.scrub(&mut pass.known);
+    fn observe(&self, pass: &Pass, fates: &[(Arc<Migration>, Fate)]) -> Observed {
         let spec = &pass.object.spec;
         let source = match &spec.source_ref {
             None => Source::Known,
@@ -314,7 +312,7 @@ impl Keeper {
         let selection = match selection(&self.operator, &pass.object, &self.cache).await {
             Ok(selection) => selection,
             Err(why) => {
-                pass.known = Known::Away(why);
+                pass.known = Known::Away(self.operator.context.scrubber().clean(why));
                 return;
             }
         };
@@ -346,7 +344,7 @@ impl Keeper {
             }
             Err(error) => {
                 tracing::warn!(environment = %self.name, error = %error.brief(), "the environment can't be planned");
-                pass.known = failed(&error);
+                pass.known = failed(&error, self.operator.context.scrubber());
             }
         }
     }
@@ -369,20 +367,9 @@ impl Keeper {
                 told
             }
             Err(error) => {
-                pass.known = failed(&error);
+                pass.known = failed(&error, self.operator.context.scrubber());
                 Ok(())
             }
-        }
-    }
-
-    fn scrub(&self, known: &mut Known) {
-        let scrubber = self.operator.context.scrubber();
-        match known {
-            Known::Waiting { message, .. }
-            | Known::Failed(message)
-            | Known::Wrong { message, .. }
-            | Known::Away(message) => *message = scrubber.scrub(message),
-            Known::Nothing | Known::Current | Known::Pending => {}
         }
     }
 }

@@ -34,7 +34,7 @@ impl Keeper {
         if pass.leave.is_some() {
             return Ok(());
         }
-        let message = "as many others are run as may be at once".to_owned();
+        let message = "as many others are run as may be at once".into();
         let on = Waiting::Time;
         let observed = Observed {
             known: Known::Waiting { on, message },
@@ -85,7 +85,7 @@ impl Keeper {
             Ok(Some(admitted)) => admitted,
             Ok(None) => return,
             Err(error) => {
-                pass.known = failed(&error);
+                pass.known = failed(&error, self.operator.context.scrubber());
                 return;
             }
         };
@@ -109,7 +109,8 @@ impl Keeper {
             self.publishing = Some(publish(opened, outcome.unchanged()).await);
             return;
         }
-        let view = outcome.view(self.operator.context.scrubber());
+        let scrubber = self.operator.context.scrubber();
+        let view = outcome.view(scrubber);
         let failed = view.targets.iter().find(|target| target.error.is_some());
         let message = failed.map_or_else(String::new, |target| {
             let error = target.error.as_deref().unwrap_or_default();
@@ -117,6 +118,7 @@ impl Keeper {
             let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
             format!("{}: {error}{hint}", target.target)
         });
+        let message = scrubber.clean(message);
         tracing::warn!(environment = %self.name, "{message}");
         match ending(&outcome) {
             Ending::Temporary => pass.known = Known::Away(message),

@@ -71,7 +71,7 @@ impl World {
         if keeper.phase == Phase::Asking {
             notes.add(|| format!("operator {index}: the database is away"));
             if let Some(pass) = &mut keeper.pass {
-                pass.known = Known::Away("away".to_owned());
+                pass.known = Known::Away("away".into());
                 pass.survey = None;
             }
             keeper.phase = Phase::Looking;
@@ -294,7 +294,7 @@ impl World {
         };
         if lock.is_some() {
             notes.add(|| format!("operator {index}: another one holds the lock"));
-            pass.known = Known::Away("held".to_owned());
+            pass.known = Known::Away("held".into());
             return Ok(());
         }
         if self.machine.looks_again && survey.again(&self.database) != survey.plan {
@@ -331,7 +331,7 @@ impl World {
                     content: BAD,
                     is_failed: true,
                 });
-                let message = "it is bad".to_owned();
+                let message = "it is bad".into();
                 let tried = (self.machine.tried)(&pass.question);
                 keeper.failures.end(&tried, None, message);
             }

@@ -72,12 +72,12 @@ pub fn survey(
     let known = match &survey.plan {
         _ if is_edited && reverting.is_empty() => Known::Wrong {
             is_definition: false,
-            message: "edited".to_owned(),
+            message: "edited".into(),
         },
         None => Known::Current,
         Some(plan) if of.is_gated && !database.approvals.contains(plan) => Known::Waiting {
             on: Waiting::Approval,
-            message: "approval".to_owned(),
+            message: "approval".into(),
         },
         Some(_) => Known::Pending,
     };

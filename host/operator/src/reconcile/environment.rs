@@ -1,5 +1,7 @@
 //! The next action of an environment.
 
+use whimbrel_signal::Scrubbed;
+
 /// What was observed of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
@@ -36,7 +38,7 @@ pub enum Source {
     Unread(String),
 }
 
-/// What the databases of an environment say.
+/// What the databases of an environment say. It is told, and so is without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Known {
     /// They weren't asked.
@@ -50,19 +52,19 @@ pub enum Known {
         /// Which of them count most.
         on: Waiting,
         /// What they say.
-        message: String,
+        message: Scrubbed,
     },
     /// What is pending was tried and failed: the same would fail again.
-    Failed(String),
+    Failed(Scrubbed),
     /// It can't be run, or what it is made from is wrong.
     Wrong {
         /// Whether the definition is what is wrong, and not how it fits to what is applied.
         is_definition: bool,
         /// What.
-        message: String,
+        message: Scrubbed,
     },
     /// It couldn't be read or reached, or somebody else holds it.
-    Away(String),
+    Away(Scrubbed),
 }
 
 /// What a plan waits for.
@@ -164,7 +166,7 @@ mod tests {
     fn waiting(on: Waiting) -> Known {
         Known::Waiting {
             on,
-            message: String::new(),
+            message: "".into(),
         }
     }
 
@@ -183,12 +185,12 @@ mod tests {
             waiting(Waiting::Approval),
             waiting(Waiting::Time),
             waiting(Waiting::Change),
-            Known::Failed(String::new()),
+            Known::Failed("".into()),
             Known::Wrong {
                 is_definition: true,
-                message: String::new(),
+                message: "".into(),
             },
-            Known::Away(String::new()),
+            Known::Away("".into()),
         ];
         let mut all = Vec::new();
         for bits in 0..128_u32 {
@@ -266,10 +268,7 @@ mod tests {
         assert_eq!(step(&free), Action::Hold);
         assert_eq!(step(&observed(Known::Nothing)), Action::Survey);
         assert_eq!(step(&observed(Known::Pending)), Action::Run);
-        assert_eq!(
-            step(&observed(Known::Failed(String::new()))),
-            Action::Report
-        );
+        assert_eq!(step(&observed(Known::Failed("".into()))), Action::Report);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use whimbrel_core::digest::Digest;
 use whimbrel_core::name::MigrationName;
+use whimbrel_signal::Scrubbed;
 
 use super::Known;
 
@@ -44,13 +45,13 @@ pub struct Failures {
 struct Failure<K> {
     of: Question,
     key: K,
-    message: String,
+    message: Scrubbed,
 }
 
 impl Failures {
     /// A run failed, of a plan that was made for this question from this revision of a source; none where there is no
     /// source, or it isn't known.
-    pub fn end(&mut self, of: &Question, revision: Option<String>, message: String) {
+    pub fn end(&mut self, of: &Question, revision: Option<String>, message: Scrubbed) {
         self.ended = Some(Failure {
             of: of.clone(),
             key: revision,
@@ -109,14 +110,14 @@ mod tests {
 
     fn failed(question: &Question) -> Failures {
         let mut tried = Failures::default();
-        tried.end(question, None, "it is bad".to_owned());
+        tried.end(question, None, "it is bad".into());
         tried
     }
 
     #[test]
     fn what_failed_is_not_tried_again_as_long_as_it_is_the_same() {
         let mut tried = failed(&of(1));
-        let again = Known::Failed("it is bad".to_owned());
+        let again = Known::Failed("it is bad".into());
         for _ in 0..2 {
             assert_eq!(tried.known(&of(1), None, Some("x"), Known::Pending), again);
         }
@@ -130,7 +131,7 @@ mod tests {
         let mended = tried.known(&of(2), None, Some("y"), Known::Pending);
         assert_eq!(mended, Known::Pending);
         let mut tried = Failures::default();
-        tried.end(&of(1), Some("a commit".to_owned()), String::new());
+        tried.end(&of(1), Some("a commit".to_owned()), "".into());
         let pushed = tried.known(&of(1), Some("another"), Some("y"), Known::Pending);
         assert_eq!(pushed, Known::Pending);
     }

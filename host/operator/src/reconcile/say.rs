@@ -57,9 +57,9 @@ pub fn say(observed: &Observed) -> Vec<Said> {
                 Waiting::Time => ("Waiting", Progress::Goes),
                 Waiting::Change => ("Refused", Progress::Stands),
             };
-            (no, reason, message.as_str(), progress)
+            (no, reason, &**message, progress)
         }
-        (_, Known::Failed(message)) => (no, "Failed", message.as_str(), Progress::Stands),
+        (_, Known::Failed(message)) => (no, "Failed", &**message, Progress::Stands),
         (
             _,
             Known::Wrong {
@@ -72,9 +72,9 @@ pub fn say(observed: &Observed) -> Vec<Said> {
             } else {
                 "Blocked"
             };
-            (no, reason, message.as_str(), Progress::Stands)
+            (no, reason, &**message, Progress::Stands)
         }
-        (_, Known::Away(message)) => (no, "Unavailable", message.as_str(), Progress::Goes),
+        (_, Known::Away(message)) => (no, "Unavailable", &**message, Progress::Goes),
     };
     let message = match reverting {
         Some(names) => format!("reverting {names}: {message}"),
@@ -138,7 +138,7 @@ mod tests {
     fn only_what_is_applied_is_ready() {
         let current = said(Source::Known, Known::Current);
         assert_eq!(current, (ConditionStatus::True, "Current", None));
-        let failed = said(Source::Known, Known::Failed("x".to_owned()));
+        let failed = said(Source::Known, Known::Failed("x".into()));
         let stalled = Some(ConditionType::Stalled);
         assert_eq!(failed, (ConditionStatus::False, "Failed", stalled));
     }
@@ -150,7 +150,7 @@ mod tests {
                 Source::Known,
                 Known::Waiting {
                     on,
-                    message: String::new(),
+                    message: "".into(),
                 },
             )
         };
@@ -184,7 +184,7 @@ mod tests {
             (reason, message.as_str()),
             ("Reverting", "reverting 0002-orders: a run goes on")
         );
-        let (reason, message) = of(Known::Away("gone".to_owned()), false);
+        let (reason, message) = of(Known::Away("gone".into()), false);
         assert_eq!(
             (reason, message.as_str()),
             ("Unavailable", "reverting 0002-orders: gone")

@@ -97,7 +97,7 @@ impl Reporter {
     /// The plugin misbehaves.
     pub async fn schema(&self) -> Result<Json, Fault> {
         let schema = self.plugin.reporter_schema().await;
-        schema.map_err(|error| self.clean(fault(&error)))
+        schema.map_err(|error| fault(&error))
     }
 
     /// What is wrong with its `with:` by that schema. Nothing secret is read for it.
@@ -165,22 +165,24 @@ impl Reporter {
         shown.await
     }
 
-    /// Runs one function of the guest, configured, in a store of its own.
+    /// Runs one function of the guest, configured, in a store of its own. What goes wrong is told without secrets.
     async fn call(
         &self,
         function: &'static str,
         guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, ()> + Send + 'static,
     ) -> Result<(), Fault> {
+        let shown = self.attempt(function, guest).await;
+        shown.map_err(|fault| self.scrubber.clean_fault(fault))
+    }
+
+    async fn attempt(
+        &self,
+        function: &'static str,
+        guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, ()> + Send + 'static,
+    ) -> Result<(), Fault> {
         self.fits().await?;
-        let config = self
-            .with
-            .resolved()
-            .await
-            .map_err(|fault| self.clean(fault))?;
-        let outgoing = self
-            .egress
-            .outgoing(config.json())
-            .map_err(|fault| self.clean(fault))?;
+        let config = self.with.resolved().await?;
+        let outgoing = self.egress.outgoing(config.json())?;
         let mut call = Call::new("", &format!("git/{}/{function}", self.name));
         call.log = Arc::clone(&self.log);
         let scope = Scope::requests(function, call, outgoing);
@@ -200,22 +202,15 @@ impl Reporter {
                 guest(exports, store).await
             })
         });
-        shown.await.map_err(|error| self.clean(fault(&error)))
+        shown.await.map_err(|error| fault(&error))
     }
 
     async fn fits(&self) -> Result<(), Fault> {
         let check = async || match mismatched(&self.mismatches().await?) {
-            Some(fault) => Err(self.clean(fault)),
+            Some(fault) => Err(fault),
             None => Ok(()),
         };
         self.fits.get_or_try_init(check).await.copied()
-    }
-
-    fn clean(&self, mut fault: Fault) -> Fault {
-        fault.message = self.scrubber.scrub(&fault.message);
-        fault.hint = fault.hint.map(|hint| self.scrubber.scrub(&hint));
-        fault.pointer = fault.pointer.map(|pointer| self.scrubber.scrub(&pointer));
-        fault
     }
 }
 

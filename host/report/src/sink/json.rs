@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
-use whimbrel_signal::{Signal, Sink};
+use whimbrel_signal::{ScrubbedWriter, Signal, Sink};
 
 use super::Stream;
 
@@ -20,7 +20,7 @@ pub struct JsonLines {
 impl JsonLines {
     /// Writes to a stream.
     #[must_use]
-    pub fn new(stream: Box<dyn Write + Send>) -> Self {
+    pub fn new(stream: ScrubbedWriter<impl Write + Send + 'static>) -> Self {
         Self {
             stream: Stream::new(stream),
             clock: Timestamp::now,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use whimbrel_core::name::{MigrationName, TargetName};
-use whimbrel_signal::{Signal, Sink};
+use whimbrel_signal::{ScrubbedWriter, Signal, Sink};
 
 use super::Stream;
 use super::phrase::{phrase, progress};
@@ -32,7 +32,7 @@ struct Shown {
 impl Lines {
     /// Writes to a stream; `verbose` adds locks and every statement.
     #[must_use]
-    pub fn new(stream: Box<dyn Write + Send>, verbose: bool) -> Self {
+    pub fn new(stream: ScrubbedWriter<impl Write + Send + 'static>, verbose: bool) -> Self {
         Self {
             stream: Stream::new(stream),
             verbose,

@@ -10,7 +10,7 @@ use whimbrel_core::history::Direction;
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::statement::Dialect;
 use whimbrel_signal::metric::{RunResult, StepKind};
-use whimbrel_signal::{Progress, Signal, Sink};
+use whimbrel_signal::{Bus, Progress, ScrubbedWriter, Scrubber, Signal, Sink};
 
 use super::{JsonLines, Lines, Terminal};
 use crate::plan::tests::plain;
@@ -28,6 +28,10 @@ impl Write for Shared {
 }
 
 impl Shared {
+    fn stream(&self) -> ScrubbedWriter<Self> {
+        Scrubber::default().writer(self.clone())
+    }
+
     fn text(&self) -> String {
         plain(&String::from_utf8(self.0.lock().unwrap().clone()).unwrap())
     }
@@ -197,21 +201,21 @@ fn heard(sink: &dyn Sink) {
 #[test]
 fn lines_say_what_a_log_should_hold() {
     let shared = Shared::default();
-    heard(&Lines::new(Box::new(shared.clone()), false));
+    heard(&Lines::new(shared.stream(), false));
     insta::assert_snapshot!(shared.text());
 }
 
 #[test]
 fn verbose_lines_say_more() {
     let shared = Shared::default();
-    heard(&Lines::new(Box::new(shared.clone()), true));
+    heard(&Lines::new(shared.stream(), true));
     insta::assert_snapshot!(shared.text());
 }
 
 #[test]
 fn lines_give_a_rate_once_there_is_one() {
     let shared = Shared::default();
-    let lines = Lines::new(Box::new(shared.clone()), false).with_pace(Duration::from_millis(1));
+    let lines = Lines::new(shared.stream(), false).with_pace(Duration::from_millis(1));
     lines.emit(&progress(0, Some(10)));
     std::thread::sleep(Duration::from_millis(5));
     lines.emit(&progress(10, Some(10)));
@@ -222,15 +226,33 @@ fn lines_give_a_rate_once_there_is_one() {
 #[test]
 fn json_lines_name_event_time_and_target() {
     let shared = Shared::default();
-    heard(&JsonLines::new(Box::new(shared.clone())).with_clock(|| Timestamp::UNIX_EPOCH));
+    heard(&JsonLines::new(shared.stream()).with_clock(|| Timestamp::UNIX_EPOCH));
     insta::assert_snapshot!(shared.text());
 }
 
 #[test]
 fn a_stream_that_is_gone_is_silence() {
-    heard(&Lines::new(Box::new(Gone), true));
-    let lines = JsonLines::new(Box::new(Gone));
-    heard(&lines);
+    let gone = || Scrubber::default().writer(Gone);
+    heard(&Lines::new(gone(), true));
+    heard(&JsonLines::new(gone()));
+}
+
+#[test]
+fn a_name_that_holds_a_secret_is_in_no_line() {
+    let scrubber = Scrubber::default();
+    scrubber.register("0001-a");
+    let shared = Shared::default();
+    let stream = || scrubber.writer(shared.clone());
+    let sinks: Vec<Box<dyn Sink>> = vec![
+        Box::new(JsonLines::new(stream())),
+        Box::new(Lines::new(stream(), true)),
+    ];
+    let bus = Bus::new(sinks, scrubber.clone());
+    signals().into_iter().for_each(|signal| bus.emit(signal));
+    drop(bus);
+    let text = shared.text();
+    assert!(text.contains("applied [redacted]"), "{text}");
+    assert!(!text.contains("0001-a"), "{text}");
 }
 
 #[test]

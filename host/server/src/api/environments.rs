@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,14 +12,12 @@ use whimbrel_engine::{EngineError, Passing, Prepared, named, prepare_revert};
 use whimbrel_report::PlanView;
 use whimbrel_report::findings::Notes;
 
-use super::asked::Asked;
+use super::asked::Question;
 use crate::desired::Desired;
 use crate::environment::{Environment, Reach};
 use crate::look::{Look, looking};
 use crate::problem::Problem;
-use crate::said::Said;
 use crate::server::Server;
-use crate::tokens::Caller;
 
 /// How many events `history` gives of each target if it isn't said.
 const EVENTS: u32 = 50;
@@ -79,13 +74,10 @@ pub(super) async fn status(
 /// The same with what is said of it.
 pub(super) async fn status_with(
     State(server): State<Arc<Server>>,
-    Path(name): Path<String>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    question: Question,
 ) -> Result<Response, Problem> {
-    let look = look(&server, &name, Asked::read(&headers, body, &caller)?).await?;
-    stands(&server, &look.1.desired).await
+    let look = look(&server, &question).await?;
+    stands(&server, &look.desired).await
 }
 
 async fn stands(server: &Server, desired: &Desired) -> Result<Response, Problem> {
@@ -109,37 +101,20 @@ pub(super) async fn plan(
 /// The same with what is said of it.
 pub(super) async fn plan_with(
     State(server): State<Arc<Server>>,
-    Path(name): Path<String>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    question: Question,
 ) -> Result<Response, Problem> {
-    let (asked, look) = look(&server, &name, Asked::read(&headers, body, &caller)?).await?;
-    planned(
-        &server,
-        &look.desired,
-        &asked.revert,
-        asked.allow_destructive,
-    )
-    .await
+    let look = look(&server, &question).await?;
+    let asked = &question.asked;
+    let is_confirmed = asked.allow_destructive;
+    planned(&server, &look.desired, &asked.revert, is_confirmed).await
 }
 
-async fn look(
-    server: &Server,
-    name: &str,
-    (asked, said): (Asked, Option<Said>),
-) -> Result<(Asked, Look), Problem> {
-    let environment = find(server, name)?;
-    let commit = asked.revision.as_deref().map(str::parse).transpose()?;
-    let look = Look::at(
-        server,
-        &environment,
-        commit,
-        said.as_ref(),
-        &looking(server),
-    )
-    .await?;
-    Ok((asked, look))
+async fn look(server: &Server, question: &Question) -> Result<Look, Problem> {
+    let environment = find(server, &question.environment)?;
+    let commit = question.asked.revision.as_deref();
+    let commit = commit.map(str::parse).transpose()?;
+    let said = question.said.as_ref();
+    Look::at(server, &environment, commit, said, &looking(server)).await
 }
 
 async fn planned(

@@ -73,8 +73,7 @@ pub(super) async fn apply(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body: ApplyBody = read(&headers, body)?;
-    let said = Said::new(&body.parameters, &body.databases, &caller);
-    let said = said.map_err(|fault| Problem::of_fault(&fault))?;
+    let said = Said::new(&body.parameters, &body.databases, &caller)?;
     let words = json!({"apply": body, "environment": environment}).to_string();
     let revision = body.revision.as_deref().map(str::parse).transpose()?;
     let wish = Wish {
@@ -100,8 +99,7 @@ pub(super) async fn revert(
     if body.migrations.is_empty() {
         return Err(Problem::bad("`migrations` names none"));
     }
-    let said = Said::new(&body.parameters, &body.databases, &caller);
-    let said = said.map_err(|fault| Problem::of_fault(&fault))?;
+    let said = Said::new(&body.parameters, &body.databases, &caller)?;
     let words = json!({"revert": body, "environment": environment}).to_string();
     let wish = Wish {
         environment,

@@ -3,24 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use whimbrel_core::plan::Goal;
 use whimbrel_engine::{EngineError, Passing, Prepared, StatusSummary, plan_summary};
 
-use super::asked::Asked;
+use super::asked::Question;
 use super::environments::{find, said as text, told};
 use crate::look::{Look, looking, withdrawn};
 use crate::problem::Problem;
 use crate::said::Said;
 use crate::server::Server;
-use crate::tokens::Caller;
 
 /// What a status is asked about.
 #[derive(Deserialize)]
@@ -51,13 +47,15 @@ pub(super) async fn status(
 /// The same with what is said of it.
 pub(super) async fn status_with(
     State(server): State<Arc<Server>>,
-    Path(name): Path<String>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    question: Question,
 ) -> Result<Response, Problem> {
-    let (asked, said) = Asked::read(&headers, body, &caller)?;
-    stands(&server, &name, asked.revision.as_deref(), said.as_ref()).await
+    let Question {
+        environment,
+        asked,
+        said,
+    } = question;
+    let revision = asked.revision.as_deref();
+    stands(&server, &environment, revision, said.as_ref()).await
 }
 
 async fn stands(
@@ -92,14 +90,15 @@ pub(super) async fn plan(
 /// The same with what is said of it.
 pub(super) async fn plan_with(
     State(server): State<Arc<Server>>,
-    Path(name): Path<String>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    question: Question,
 ) -> Result<Response, Problem> {
-    let (asked, said) = Asked::read(&headers, body, &caller)?;
+    let Question {
+        environment,
+        asked,
+        said,
+    } = question;
     let (revision, is_confirmed) = (asked.revision.as_deref(), asked.allow_destructive);
-    planned(&server, &name, revision, is_confirmed, said.as_ref()).await
+    planned(&server, &environment, revision, is_confirmed, said.as_ref()).await
 }
 
 async fn planned(
@@ -113,8 +112,7 @@ async fn planned(
     let look = look(server, name, revision, said).await?;
     let opened = &look.desired.opened;
     if let Some(said) = said {
-        said.require_waiting(opened.environment())
-            .map_err(|fault| Problem::of_fault(&fault))?;
+        said.require_waiting(opened.environment())?;
     }
     let passing = Passing {
         destructive_confirmed: is_confirmed,

@@ -21,8 +21,7 @@ use whimbrel_plugin::CommitState;
 
 use crate::audience::Starting;
 use crate::desired::{Desired, Guard};
-use crate::environment::{Environment, Order, Phase, PlanLine, Reach};
-use crate::problem::clean;
+use crate::environment::{Environment, GateView, Order, Phase, PlanLine, Reach};
 use crate::pulse::Pulse;
 use crate::server::Server;
 
@@ -192,13 +191,16 @@ impl Worker {
             }
         };
         self.kept = Kept::of(opened, &prepared);
-        let refusals = clean(prepared.refusals(), self.server.context.scrubber());
+        let (refusals, scrubber) = (prepared.refusals(), self.server.context.scrubber());
+        let gates = refusals.iter();
+        let gates = gates.map(|refusal| GateView::new(refusal, scrubber));
+        let gates = gates.collect();
         let digest = prepared.plan().digest();
         let is_held = self.held == Some(digest);
         {
             let mut state = self.environment.lock();
             state.plan = Some(line(prepared.plan()));
-            state.refusals = refusals;
+            state.gates = gates;
             state.checked_at = Some(Timestamp::now());
             let revision = desired.revision();
             if state.revision != revision {

@@ -126,8 +126,7 @@ impl Worker {
         }
         let said = order.said.as_ref();
         if let Some(said) = said {
-            said.require_waiting(newest.opened.environment())
-                .map_err(|fault| Problem::of_fault(&fault))?;
+            said.require_waiting(newest.opened.environment())?;
         }
         let context = self.context();
         let commit = order.revision.clone();

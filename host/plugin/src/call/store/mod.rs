@@ -106,7 +106,7 @@ impl SecretStore {
     /// The plugin misbehaves.
     pub async fn schema(&self) -> Result<&Json, Fault> {
         let schema = self.schema.get_or_try_init(|| self.plugin.store_schema());
-        schema.await.map_err(|error| self.clean(fault(&error)))
+        schema.await.map_err(|error| fault(&error))
     }
 
     /// What is wrong with its `with:` by that schema. Nothing secret is read for it.
@@ -136,30 +136,33 @@ impl SecretStore {
 
     async fn fits(&self) -> Result<(), Fault> {
         let check = async || match mismatched(&self.mismatches().await?) {
-            Some(fault) => Err(self.clean(fault)),
+            Some(fault) => Err(fault),
             None => Ok(()),
         };
         self.fits.get_or_try_init(check).await.copied()
     }
 
     /// Runs one function of the guest, configured, in a store of its own. What it is asked about stays readable. Tells under
-    /// which login it was done, if the guest said so.
+    /// which login it was done, if the guest said so. What goes wrong is told without secrets.
     async fn call<T: Send + 'static>(
         &self,
         function: &'static str,
         about: &str,
         guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
     ) -> Result<(T, Option<Under>), Fault> {
+        let answer = self.attempt(function, about, guest).await;
+        answer.map_err(|fault| self.scrubber.clean_fault(fault))
+    }
+
+    async fn attempt<T: Send + 'static>(
+        &self,
+        function: &'static str,
+        about: &str,
+        guest: impl for<'a> FnOnce(Exports, &'a mut Store<State>) -> Guest<'a, T> + Send + 'static,
+    ) -> Result<(T, Option<Under>), Fault> {
         self.fits().await?;
-        let config = self
-            .with
-            .resolved()
-            .await
-            .map_err(|fault| self.clean(fault))?;
-        let outgoing = self
-            .egress
-            .outgoing(config.json())
-            .map_err(|fault| self.clean(fault))?;
+        let config = self.with.resolved().await?;
+        let outgoing = self.egress.outgoing(config.json())?;
         // One call logs in, others wait for its login instead of leaving their own behind.
         let entrance = if self.keeps_session && function != "close" {
             self.session.enter().await
@@ -205,16 +208,8 @@ impl SecretStore {
         }
         let under = visit.under();
         self.bound.note(under.as_ref());
-        let answer = answer.map_err(|error| self.clean(fault(&error)))?;
+        let answer = answer.map_err(|error| fault(&error))?;
         Ok((answer, under))
-    }
-
-    fn clean(&self, mut fault: Fault) -> Fault {
-        fault.code = self.scrubber.scrub(&fault.code);
-        fault.message = self.scrubber.scrub(&fault.message);
-        fault.hint = fault.hint.map(|hint| self.scrubber.scrub(&hint));
-        fault.pointer = fault.pointer.map(|pointer| self.scrubber.scrub(&pointer));
-        fault
     }
 
     fn answers(&self, function: &'static str) -> Answers<'_> {
