@@ -107,6 +107,21 @@ def test_statements_that_lose_data_need_a_policy_that_lets_them(whimbrel, projec
     assert dev.tables() == set()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_check_loses_no_data_past_the_policy(whimbrel, project, dev, when):
+    project.environment("dev", {"shop": dev.url}, policy={"destructive": "Forbid"})
+    project.migration("0001-people", "CREATE TABLE people (id bigint); INSERT INTO people VALUES (1)")
+    whimbrel.run("apply", "--environment", "dev")
+    project.migration("0002-orders", "CREATE TABLE orders (id bigint)", checks={
+        when: [{"name": "nobody", "query": "DELETE FROM people RETURNING 0", "equals": 0}],
+    })
+    ended = whimbrel.run("apply", "--environment", "dev", code=REFUSED)
+    assert "0002-orders.yaml:" in ended.said
+    assert "check `nobody`: expected a query that only reads, found DELETE" in ended.said
+    assert dev.rows("SELECT id FROM people") == [(1,)]
+    assert dev.tables() == {"people"}
+
+
 def test_outside_the_window_nothing_runs(whimbrel, project, dev):
     tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=2)
     project.environment("dev", {"shop": dev.url}, policy={"window": f"{tomorrow:%a} 10:00-11:00 UTC"})

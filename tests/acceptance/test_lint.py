@@ -134,6 +134,20 @@ def test_bad_input_is_refused_with_file_and_reason(whimbrel, project, sqlite, ca
     assert not sqlite.file.exists()
 
 
+def test_a_check_or_a_metric_that_writes_is_refused_where_it_stands(whimbrel, project, dev):
+    project.write("migrations/0001-a.yaml", "apiVersion: whimbrel.dev/v1alpha1\nkind: Migration\n"
+                  "metadata: { name: 0001-a }\nspec:\n  database: shop\n  steps: [{ sql: SELECT 1, revert: '' }]\n"
+                  "  checks:\n    after:\n      - { name: none, query: DELETE FROM a RETURNING 0, equals: 0 }\n")
+    project.write("migrations/0002-b.yaml", "apiVersion: whimbrel.dev/v1alpha1\nkind: Migration\n"
+                  "metadata: { name: 0002-b }\nspec:\n  database: shop\n  steps: [{ sql: SELECT 1, revert: '' }]\n"
+                  "  metrics:\n    - name: gone\n      type: gauge\n      query: |\n        WITH a AS (SELECT 'DELETE')\n"
+                  "        DELETE FROM a RETURNING 0\n")
+    said = whimbrel.run("lint", code=FINDINGS).said
+    assert "migrations/0001-a.yaml:9:30: check `none`: expected a query that only reads, found DELETE" in said
+    assert "migrations/0002-b.yaml:12:9: metric `gone`: expected a query that only reads, found DELETE" in said
+    assert "belongs in a step" in said
+
+
 def test_a_caret_stands_under_the_place(whimbrel, project, dev):
     project.write("migrations/0001-a.yaml", "apiVersion: whimbrel.dev/v1alpha1\nkind: Migration\n"
                   "metadata: { name: 0001-a }\nspec:\n  stepz:\n    - sql: SELECT 1\n")

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as xml
 
 import pytest
 from support.answers import digest, planned
+from support.hostile import hostile
 from support.product import DRIFT, OK, PENDING, REFUSED, RETRY, USAGE
 
 
@@ -36,6 +37,34 @@ def test_a_plan_writes_nothing(whimbrel, project, dev):
     else:
         assert dev.rows("SELECT count(*) FROM pg_namespace WHERE nspname = 'whimbrel'") == [(0,)]
         assert dev.tables() == set()
+
+
+def test_a_plugin_s_estimate_writes_nothing(whimbrel, project, dev):
+    """It sends what loosens a session that only reads, and then what writes."""
+    hostile(project, '{"id":"x","version":"1"}')
+    project.migration("0001-people", "CREATE TABLE people (id bigint)")
+    whimbrel.run("apply", "--environment", "dev")
+    insert = "INSERT INTO people VALUES (1) RETURNING id"
+    made = project.folder / "made.db"
+    texts = {
+        "postgres": [
+            "SELECT set_config('default_transaction_read_only', 'off', false)", insert,
+            "SET default_transaction_read_only = off", insert, "BEGIN READ WRITE", insert, "COMMIT",
+        ],
+        "sqlite": ["PRAGMA query_only = 0", insert, f"ATTACH '{made}' AS x", "CREATE TABLE x.made (id)"],
+    }
+    for name in ("0002-one", "0003-two"):
+        project.migration(name, {"uses": "hostile", "with": {"do": "queries", "texts": texts[dev.dialect]}})
+    plan = whimbrel.json("plan", "--environment", "dev")
+    assert planned(plan) == [("apply", "0002-one"), ("apply", "0003-two")]
+    assert len(plan["estimates"]) == 2, "they were asked"
+    assert dev.rows("SELECT count(*) FROM people") == [(0,)]
+    # Where there is no file yet, a session has a database in memory, which may be written.
+    project.environment("new", {"shop": "sqlite:var/new.db"})
+    project.migration("0002-one", {"uses": "hostile", "with": {"do": "queries", "texts": texts["sqlite"]}})
+    whimbrel.json("plan", "--environment", "new")
+    assert not (project.folder / "var/new.db").exists()
+    assert not made.exists()
 
 
 def test_a_plan_needs_no_right_to_write(whimbrel, project, postgres):

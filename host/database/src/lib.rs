@@ -21,8 +21,8 @@ mod postgres;
 mod sqlite;
 
 pub use dialect::{
-    LintFinding, SplitNotice, SqlError, lint, lint_rules, quote_identifier, quote_literal, split,
-    split_with_notices,
+    LintFinding, SplitNotice, SqlError, lint, lint_rules, quote_identifier, quote_literal,
+    require_read, split, split_query, split_with_notices,
 };
 pub use endpoint::{Endpoint, EndpointError};
 pub use heartbeat::{Heartbeat, Heartbeats};

@@ -24,6 +24,7 @@ mod outcome;
 mod prepared;
 mod presence;
 mod publish;
+mod reader;
 mod revert;
 mod selection;
 mod stand;

@@ -31,6 +31,7 @@ mod planner;
 mod plugins;
 mod prepare;
 mod promotions;
+mod queries;
 mod remote;
 mod rules;
 mod secrets;

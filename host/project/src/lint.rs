@@ -143,6 +143,7 @@ async fn in_environment(
                 tree: project.tree(),
                 dialect,
                 parameters: environment.parameters_or_names(),
+                is_reverted: false,
             };
             for item in desired.iter() {
                 let migration = &item.migration;

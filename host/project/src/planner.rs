@@ -249,9 +249,11 @@ impl Planner {
                     hint: "a newer Whimbrel may have applied it; revert with that one".to_owned(),
                 }
             })?;
-        self.preparer(dialect, record.parameters.clone())
-            .prepare(&migration, record.checksum.clone())
-            .await
+        let preparer = Preparer {
+            is_reverted: true,
+            ..self.preparer(dialect, record.parameters.clone())
+        };
+        preparer.prepare(&migration, record.checksum.clone()).await
     }
 
     fn preparer(&self, dialect: Dialect, parameters: BTreeMap<String, String>) -> Preparer {
@@ -260,6 +262,7 @@ impl Planner {
             tree: Arc::clone(&self.tree),
             dialect,
             parameters,
+            is_reverted: false,
         }
     }
 }

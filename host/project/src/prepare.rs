@@ -5,7 +5,7 @@ use std::sync::Arc;
 use whimbrel_config::with_problem;
 use whimbrel_core::canonical;
 use whimbrel_core::checksum::Checksum;
-use whimbrel_core::definition::{Action, Check, Migration, Origin, PluginAction, SqlAction, Step};
+use whimbrel_core::definition::{Action, Migration, Origin, PluginAction, SqlAction, Step};
 use whimbrel_core::digest::Digest;
 use whimbrel_core::plan::{Operation, OperationAction, PrepareError, Prepared};
 use whimbrel_core::statement::{Dialect, Statement};
@@ -27,6 +27,9 @@ pub(crate) struct Preparer {
     pub(crate) tree: Tree,
     pub(crate) dialect: Dialect,
     pub(crate) parameters: Values,
+    /// Whether it is to be reverted: then neither checks nor metrics run, so that those of one that was applied before
+    /// they had to read are no reason to keep it.
+    pub(crate) is_reverted: bool,
 }
 
 impl Preparer {
@@ -59,14 +62,7 @@ impl Preparer {
             downs.push(down.unwrap_or_default());
         }
         prepared.down = downs.into_iter().rev().flatten().collect();
-        prepared.before = self.checks(migration, &migration.checks.before, &mut prepared)?;
-        prepared.after = self.checks(migration, &migration.checks.after, &mut prepared)?;
-        for metric in &migration.metrics {
-            let mut metric = metric.clone();
-            let what = format!("{}: metric `{}`", migration.origin.path, metric.name);
-            metric.query = self.query(&what, &metric.query, &mut prepared)?;
-            prepared.metrics.push(metric);
-        }
+        self.queries(migration, &mut prepared)?;
         Ok(prepared)
     }
 
@@ -187,47 +183,8 @@ impl Preparer {
         ))
     }
 
-    fn checks(
-        &self,
-        migration: &Migration,
-        checks: &[Check],
-        prepared: &mut Prepared,
-    ) -> Result<Vec<Check>, PrepareError> {
-        let mut filled = Vec::with_capacity(checks.len());
-        for check in checks {
-            let what = format!("{}: check `{}`", migration.origin.path, check.name);
-            let mut check = check.clone();
-            check.query = self.query(&what, &check.query, prepared)?;
-            filled.push(check);
-        }
-        Ok(filled)
-    }
-
-    /// A query of a check or a metric: exactly one statement, parameters filled in.
-    fn query(
-        &self,
-        what: &str,
-        query: &str,
-        prepared: &mut Prepared,
-    ) -> Result<String, PrepareError> {
-        let statements = self.statements(query, prepared).map_err(|problem| {
-            let Problem { message, hint, .. } = problem;
-            PrepareError {
-                message: format!("{what}: {message}"),
-                hint,
-            }
-        })?;
-        match statements.as_slice() {
-            [(statement, _)] => Ok(statement.text.clone()),
-            several => Err(PrepareError {
-                message: format!("{what}: expected one query, found {}", several.len()),
-                hint: "write one SELECT that gives one value".to_owned(),
-            }),
-        }
-    }
-
     /// The statements of a text as they are sent, each with the digest that stays the same for other parameters.
-    fn statements(
+    pub(crate) fn statements(
         &self,
         sql: &str,
         prepared: &mut Prepared,
@@ -318,11 +275,11 @@ impl Place<'_> {
 }
 
 /// What is wrong with a text, and where in it.
-struct Problem {
-    line: u32,
-    column: Option<u32>,
-    message: String,
-    hint: String,
+pub(crate) struct Problem {
+    pub(crate) line: u32,
+    pub(crate) column: Option<u32>,
+    pub(crate) message: String,
+    pub(crate) hint: String,
 }
 
 impl Problem {

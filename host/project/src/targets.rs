@@ -7,7 +7,8 @@ use whimbrel_core::environment::{DatabaseSpec, Environment, ForEach};
 use whimbrel_core::name::{DatabaseName, TargetName};
 use whimbrel_core::statement::Dialect;
 use whimbrel_core::template::Values;
-use whimbrel_database::{Command, Endpoint, Session, SessionSettings};
+use whimbrel_database::session::read;
+use whimbrel_database::{Command, Endpoint, Session, SessionSettings, split_query};
 use whimbrel_secrets::Resolver;
 
 use crate::dial::{Connected, Dial};
@@ -263,6 +264,7 @@ impl Targets {
             )));
         }
         let settings = self.settings().read_only();
+        let query = &for_each.query;
         let dialed = self
             .dial
             .connect(of, &self.environment.parameters, &settings, None)
@@ -271,16 +273,19 @@ impl Targets {
             target: TargetName::single(for_each.of.clone()),
             source: Box::new(source),
         })?;
-        let command = Command::with(for_each.query.as_str(), Vec::new());
-        let done = connected.session.run(&[command]).await;
+        let done = match split_query(connected.session.dialect(), query) {
+            Ok(query) => {
+                let command = Command::with(query.text, Vec::new());
+                let done = read(connected.session.as_mut(), command).await;
+                done.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(match &error.hint {
+                Some(hint) => format!("{error}; {hint}"),
+                None => error.to_string(),
+            }),
+        };
         connected.close().await;
-        let done = done.map_err(|error| wrong(error.error.to_string()))?;
-        let rows = done
-            .into_iter()
-            .next()
-            .map(|done| done.rows)
-            .unwrap_or_default();
-        instances(database, &rows).map_err(wrong)
+        instances(database, &done.map_err(wrong)?.rows).map_err(wrong)
     }
 
     fn spec(&self, database: &DatabaseName) -> Result<&DatabaseSpec, ProjectError> {

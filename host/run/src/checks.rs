@@ -3,32 +3,30 @@
 use serde_json::Value as Json;
 use whimbrel_core::definition::Check;
 use whimbrel_core::value::Value;
+use whimbrel_database::session::read;
 use whimbrel_database::{Command, DatabaseError, Session};
 
-/// Runs the checks in order; the first that doesn't hold, told to a person.
+/// Runs the checks in order, none of which can write; the first that doesn't hold, told to a person.
 ///
 /// # Errors
 ///
-/// The database refuses a query.
+/// The database refuses a query, or one tries to write.
 pub async fn failing(
     session: &mut dyn Session,
     checks: &[Check],
 ) -> Result<Option<String>, DatabaseError> {
     for check in checks {
         let command = Command::with(check.query.clone(), Vec::new());
-        let done = session.run(std::slice::from_ref(&command)).await;
-        let done = done.map_err(|mut error| {
-            error.error.message = format!("the check `{}`: {}", check.name, error.error.message);
+        let done = read(session, command).await.map_err(|mut error| {
+            error.message = format!("the check `{}`: {}", check.name, error.message);
             error
         })?;
-        let rows = done.first().map(|done| &done.rows);
-        let Some(value) = rows.and_then(|rows| rows.single()) else {
+        let rows = &done.rows;
+        let Some(value) = rows.single() else {
             return Ok(Some(format!("the check `{}` gave no row", check.name)));
         };
         // Whichever of several came first would say how it stands.
-        if let Some(rows) = rows
-            && (rows.rows.len(), rows.columns.len()) != (1, 1)
-        {
+        if (rows.rows.len(), rows.columns.len()) != (1, 1) {
             return Ok(Some(format!(
                 "the check `{}` gave {} values, and must give one",
                 check.name,

@@ -317,16 +317,21 @@ impl TargetRun<'_> {
         }
     }
 
-    /// Business metrics are read after the migration is committed; a query that fails costs the metric only.
+    /// Business metrics are read after the migration is committed; a query that fails, or tries to write, costs the metric
+    /// only.
     async fn metrics(&self, held: &Held, migration: &MigrationName, metrics: &[MetricQuery]) {
         for metric in metrics {
             let command = whimbrel_database::Command::with(metric.query.clone(), Vec::new());
-            let result = held.writer.send(&[command]).await;
-            let value = result.ok().and_then(|done| {
-                done.first()
-                    .and_then(|done| done.rows.single())
-                    .and_then(|value| value.display().parse().ok())
-            });
+            let value = match held.writer.read(command).await {
+                Ok(done) => {
+                    let value = done.rows.single();
+                    value.and_then(|value| value.display().parse().ok())
+                }
+                Err(error) => {
+                    tracing::warn!(metric = metric.name, %error, "the metric could not be read");
+                    continue;
+                }
+            };
             match value {
                 Some(value) => self.request.access.bus.emit(Signal::Metric {
                     target: self.target.clone(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 use whimbrel_core::statement::Dialect;
-use whimbrel_database::session::{begin, commit, rollback};
+use whimbrel_database::session::{Reading, begin, commit, rollback};
 use whimbrel_database::{Command, CommandError, DatabaseError, Done, Fence, Session};
 
 use crate::crash_point::{die, is_armed, is_due, point, reach};
@@ -251,6 +251,14 @@ impl Writer {
                 running.await
             }
         }
+    }
+
+    /// Asks one query that can't write, outside of a transaction.
+    pub(crate) async fn read(&self, query: Command) -> Result<Done, DatabaseError> {
+        let reading = Reading::new(self.dialect, false, query);
+        let result = self.send(reading.commands()).await;
+        self.abandon().await;
+        reading.answer(result)
     }
 
     async fn step_by_step(

@@ -5,11 +5,14 @@
 
 pub(crate) mod cursor;
 pub(crate) mod pieces;
+pub(crate) mod reading;
 pub(crate) mod refusal;
 pub(crate) mod token;
 
 use whimbrel_core::finding::Severity;
 use whimbrel_core::statement::{Dialect, Statement};
+
+pub use self::reading::{require_read, split_query};
 
 use self::pieces::Piece;
 use self::refusal::Refusal;

@@ -13,6 +13,7 @@ pub struct Command {
     protocol: Protocol,
     guard: Option<Guard>,
     is_recurring: bool,
+    is_read: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ impl Command {
             protocol: Protocol::Text,
             guard: None,
             is_recurring: false,
+            is_read: false,
         }
     }
 
@@ -53,6 +55,7 @@ impl Command {
             protocol: Protocol::Typed,
             guard: None,
             is_recurring: false,
+            is_read: false,
         }
     }
 
@@ -67,6 +70,12 @@ impl Command {
     /// The same, of which many will follow with other parameters: worth preparing once for all.
     pub(crate) const fn recurring(mut self) -> Self {
         self.is_recurring = true;
+        self
+    }
+
+    /// The same where a session keeps it from writing by itself, as that of SQLite does.
+    pub(crate) const fn reading(mut self) -> Self {
+        self.is_read = true;
         self
     }
 
@@ -88,6 +97,10 @@ impl Command {
 
     pub(crate) const fn is_recurring(&self) -> bool {
         self.is_recurring
+    }
+
+    pub(crate) const fn is_read(&self) -> bool {
+        self.is_read
     }
 
     pub(crate) const fn guard(&self) -> Option<&Guard> {

@@ -1,6 +1,7 @@
 //! Which commands open and end transactions, so that a session knows how far one flight may reach.
 
 use super::Command;
+use super::reading::is_bracket;
 
 /// What a command does to the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,8 @@ impl Control {
 /// How many of these commands may be sent at once.
 ///
 /// Inside a transaction an error makes the server refuse everything up to its end, so all of it may go at once. What
-/// stands outside, and whatever revives or ends a transaction early, waits for the result of what is before it.
+/// stands outside, and whatever revives or ends a transaction early, waits for the result of what is before it: but for
+/// what undoes a read, because nothing hangs on that one's result.
 pub(crate) fn flight(commands: &[Command], in_transaction: bool) -> usize {
     let first = commands.first().map_or(Control::None, Control::of);
     if matches!(
@@ -53,9 +55,11 @@ pub(crate) fn flight(commands: &[Command], in_transaction: bool) -> usize {
     if !in_transaction && first != Control::Begin {
         return commands.len().min(1);
     }
+    let undone = commands.first().is_some_and(is_bracket);
     for (index, command) in commands.iter().enumerate() {
         match Control::of(command) {
             Control::Commit => return index + 1,
+            Control::Rollback | Control::RollbackTo if undone => return index + 1,
             Control::Rollback | Control::RollbackTo => return index,
             Control::Begin | Control::None => {}
         }
@@ -65,7 +69,9 @@ pub(crate) fn flight(commands: &[Command], in_transaction: bool) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Command;
+    use whimbrel_core::statement::Dialect;
+
+    use super::super::{Command, Reading};
     use super::{Control, flight};
 
     fn flights(texts: &[&str], mut open: bool) -> Vec<usize> {
@@ -103,5 +109,15 @@ mod tests {
             flights(&["BEGIN", "a", "COMMIT", "b", "c"], false),
             [3, 1, 1]
         );
+    }
+
+    #[test]
+    fn a_read_goes_with_what_undoes_it() {
+        for open in [false, true] {
+            let reading = Reading::new(Dialect::Postgres, open, Command::text("a"));
+            let texts = reading.commands().iter().map(Command::sql);
+            let texts: Vec<_> = texts.chain(["b"]).collect();
+            assert_eq!(flights(&texts, open), [3, 1]);
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod command;
 mod control;
 mod error;
+mod reading;
 mod settings;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ pub use command::{Command, Done, begin, commit, foreign_key_check, restore, roll
 pub(crate) use control::{Control, flight};
 pub use error::{CommandError, DatabaseError, ErrorKind};
 pub(crate) use error::{FENCED, FORGOTTEN, NOT_COMMITTED, NOT_ONE_ROW};
+pub use reading::{Reading, read};
 pub use settings::SessionSettings;
 
 use crate::endpoint::Endpoint;

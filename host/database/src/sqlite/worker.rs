@@ -20,7 +20,8 @@ use crate::session::{
 /// How many virtual machine instructions pass between two looks at the clock.
 const CLOCK_EVERY: i32 = 1_000;
 
-/// Opens the file, and nothing else. Read-only sessions never create it: a file that isn't there is an empty database.
+/// Opens the file, and nothing else. Read-only sessions never create it: a file that isn't there is an empty database,
+/// which is as little to be written, nor is any file that it attaches.
 pub(super) fn open(path: &Path, settings: &SessionSettings) -> Result<Connection, DatabaseError> {
     require_file(path)?;
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -30,9 +31,9 @@ pub(super) fn open(path: &Path, settings: &SessionSettings) -> Result<Connection
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
         };
     let opened = if settings.read_only && !path.exists() {
-        Connection::open_in_memory()
+        Connection::open_in_memory_with_flags(flags)
     } else if settings.read_only {
-        open_read_only(path, flags)
+        open_read_only(path, flags, settings)
     } else {
         if let Some(folder) = path.parent() {
             // A fresh clone has no folder for its databases. If it can't be made, SQLite says that it can't open the file.
@@ -54,18 +55,29 @@ pub(super) fn open(path: &Path, settings: &SessionSettings) -> Result<Connection
 }
 
 /// Opens a file that is there for reading. What a process that died in its COMMIT left beside it can be rolled back only
-/// by a connection that may write, so that one does it, and then writes nothing else.
-fn open_read_only(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+/// by a connection that may write: one does that and is closed, before there is one that reads.
+fn open_read_only(
+    path: &Path,
+    flags: OpenFlags,
+    settings: &SessionSettings,
+) -> rusqlite::Result<Connection> {
+    let look = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))
+    };
     let connection = Connection::open_with_flags(path, flags)?;
-    let look = connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()));
-    match look.as_ref().map_err(rusqlite::Error::sqlite_error_code) {
-        Err(Some(ErrorCode::ReadOnly)) => {
-            let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_WRITE;
-            Connection::open_with_flags(path, flags)
-        }
+    let looked = look(&connection);
+    if looked.as_ref().map_err(rusqlite::Error::sqlite_error_code) != Err(Some(ErrorCode::ReadOnly))
+    {
         // Any other error comes again with the first statement, which names itself.
-        _ => Ok(connection),
+        return Ok(connection);
     }
+    drop(connection);
+    let flags_to_mend = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let mending = Connection::open_with_flags(path, flags_to_mend)?;
+    mending.busy_timeout(settings.lock_timeout.unwrap_or_default())?;
+    look(&mending)?;
+    drop(mending);
+    Connection::open_with_flags(path, flags)
 }
 
 /// When the statement that runs now has had its time.
@@ -136,9 +148,14 @@ fn run(connection: &Connection, command: &Command, clock: &Clock) -> Result<Done
             .timeout
             .set((milliseconds > 0).then(|| Duration::from_millis(milliseconds)));
     }
-    let result = match command.protocol() {
+    let sent = || match command.protocol() {
         Protocol::Text => text(connection, command.sql()),
         Protocol::Typed => typed(connection, command),
+    };
+    let result = if command.is_read() {
+        only_reading(connection, sent)
+    } else {
+        sent()
     };
     if control == Control::Commit && !connection.is_autocommit() {
         // A COMMIT that failed leaves SQLite's transaction open; a caller expects it to have ended.
@@ -156,6 +173,21 @@ fn run(connection: &Connection, command: &Command, clock: &Clock) -> Result<Done
         )),
         _ => Ok(done),
     }
+}
+
+/// Does something while the connection refuses to write, in a transaction that has written as well.
+fn only_reading(
+    connection: &Connection,
+    read: impl FnOnce() -> rusqlite::Result<Done>,
+) -> rusqlite::Result<Done> {
+    let refuses: bool = connection.pragma_query_value(None, "query_only", |row| row.get(0))?;
+    if refuses {
+        return read();
+    }
+    connection.pragma_update(None, "query_only", true)?;
+    let result = read();
+    connection.pragma_update(None, "query_only", false)?;
+    result
 }
 
 /// Every statement of a text; rows are those of the last one, as text.

@@ -10,6 +10,7 @@
 mod destructive;
 mod lint;
 mod locks;
+mod reading;
 mod refusals;
 mod splitting;
 

@@ -17,6 +17,7 @@ mod locks;
 mod postgres_sessions;
 mod postgres_values;
 mod probes;
+mod reading;
 mod silence;
 mod sqlite_sessions;
 mod terminations;

@@ -85,6 +85,12 @@ pub fn commit(config: &Json) -> Result<Outcome, Fault> {
             }
             return Ok(answer(rows, &Json::Null));
         }
+        // One after the other, whatever becomes of each.
+        "queries" => {
+            for text in config["texts"].as_array().into_iter().flatten() {
+                let _ = database::query(text.as_str().unwrap_or_default(), &[]);
+            }
+        }
         "query-pause" => {
             database::execute(text, &[])?;
             let _ = call::pause(Duration::from_millis(1));
