@@ -118,21 +118,30 @@ impl Writer {
 
     /// Opens a transaction, looks at the fence, and runs the parts; nothing is committed.
     pub(crate) async fn open(&self, parts: Vec<Part>) -> Result<Vec<Done>, PartError> {
-        let mut all = vec![
-            Part {
-                command: begin(self.dialect),
-                point: point::BEGIN,
-                operation: None,
-            },
-            Part {
+        let mut all = self.beginning();
+        let before = all.len();
+        all.extend(parts);
+        let mut done = self.flight(all).await?;
+        Ok(done.split_off(before.min(done.len())))
+    }
+
+    /// BEGIN, and the first look at the fence.
+    fn beginning(&self) -> Vec<Part> {
+        let mut all = vec![Part {
+            command: begin(self.dialect),
+            point: point::BEGIN,
+            operation: None,
+        }];
+        // BEGIN IMMEDIATE has locked the whole file of SQLite: there the first look is worth as much as the last one, and goes
+        // when the fence is taken out.
+        if self.dialect == Dialect::Postgres || !without("fence") {
+            all.push(Part {
                 command: self.fence.glance(),
                 point: point::FENCE,
                 operation: None,
-            },
-        ];
-        all.extend(parts);
-        let mut done = self.flight(all).await?;
-        Ok(done.split_off(2.min(done.len())))
+            });
+        }
+        all
     }
 
     /// Ends an open transaction: the records, the fence as the last statement, and COMMIT.
@@ -153,18 +162,7 @@ impl Writer {
         records: Vec<Command>,
         fenced: bool,
     ) -> Result<(), PartError> {
-        let mut all = vec![
-            Part {
-                command: begin(self.dialect),
-                point: point::BEGIN,
-                operation: None,
-            },
-            Part {
-                command: self.fence.glance(),
-                point: point::FENCE,
-                operation: None,
-            },
-        ];
+        let mut all = self.beginning();
         all.extend(parts);
         all.extend(records.into_iter().map(Part::record));
         self.finish(&mut all, fenced);

@@ -168,7 +168,8 @@ async fn a_commit_that_comes_late_is_waited_for() {
 }
 
 /// [ran] The lock of a lost connection is gone while its transaction isn't, so that connecting anew is no proof: what arrives
-/// after the takeover commits nothing: the fence refuses it, and so does the record that is there by then.
+/// after the takeover commits nothing: the fence refuses it, and only then would the record that is there by now. It is the
+/// same run, so that nothing but the epoch tells the two connections apart.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_after_a_takeover_commits_nothing() {
     let second = migration("2", &["INSERT INTO seen VALUES (700); SELECT let_go()"]);
@@ -180,5 +181,12 @@ async fn what_comes_after_a_takeover_commits_nothing() {
     everything_once(&direct, &second).await;
     wire.let_through();
     assert_eq!(wire.answer(), "ROLLBACK");
+    assert_eq!(wire.refusal().as_deref(), Some("WB001"), "not the fence's");
     everything_once(&direct, &second).await;
+}
+
+#[cfg(feature = "crash-points")]
+#[test]
+fn the_suite_notices_an_epoch_that_stays() {
+    support::mutation::is_noticed("epoch", "what_comes_after_a_takeover_commits_nothing");
 }

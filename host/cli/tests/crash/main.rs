@@ -39,8 +39,8 @@ const POINTS: [(&str, u32); 19] = [
     ("commit.after", 9),
     ("checkpoint.before", 3),
     ("checkpoint.after", 3),
-    ("outside.before", 2),
-    ("outside.after", 2),
+    ("outside.before", 3),
+    ("outside.after", 3),
     ("unlock.before", 1),
     ("unlock.after", 1),
 ];
@@ -75,6 +75,8 @@ fn survives(stage: &Stage, postgres: bool, point: &str) -> bool {
     if postgres {
         let valid = "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname LIKE 'many_touched%' AND indisvalid";
         assert_eq!(stage.rows(valid), ["1"], "{point}");
+        let labels = "SELECT enumlabel FROM pg_enum ORDER BY enumsortorder";
+        assert_eq!(stage.rows(labels), ["good", "bad"], "{point}");
         assert_eq!(
             stage.rows("SELECT count(*) FROM whimbrel.journal"),
             ["0"],

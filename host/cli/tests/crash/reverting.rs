@@ -105,6 +105,8 @@ impl Rounds {
         if self.postgres {
             let index = "SELECT count(*) FROM pg_class WHERE relname LIKE 'many_touched%'";
             assert_eq!(stage.rows(index), ["0"], "{point}");
+            let labels = "SELECT count(*) FROM pg_enum";
+            assert_eq!(stage.rows(labels), ["0"], "{point}");
         }
         stage.rows("DELETE FROM audit RETURNING id");
         stage.rows("UPDATE many SET touched = 0 RETURNING id");

@@ -53,7 +53,7 @@ impl Stage {
             write(
                 at,
                 "migrations/4-outside.sql",
-                "-- whimbrel:up\nINSERT INTO audit VALUES ('4a');\nCREATE INDEX CONCURRENTLY many_touched ON many (touched);\nINSERT INTO audit VALUES ('4b');\nVACUUM many;\n-- whimbrel:down\nINSERT INTO audit VALUES ('4b back');\nDROP INDEX CONCURRENTLY many_touched;\nINSERT INTO audit VALUES ('4a back');\n",
+                "-- whimbrel:up\nINSERT INTO audit VALUES ('4a');\nCREATE TYPE mood AS ENUM ('good');\nCREATE INDEX CONCURRENTLY many_touched ON many (touched);\nALTER TYPE mood ADD VALUE 'bad';\nINSERT INTO audit VALUES ('4b');\nVACUUM many;\n-- whimbrel:down\nINSERT INTO audit VALUES ('4b back');\nDROP INDEX CONCURRENTLY many_touched;\nDROP TYPE mood;\nINSERT INTO audit VALUES ('4a back');\n",
             );
         }
         write(

@@ -11,6 +11,7 @@
 )]
 
 pub mod lending;
+pub mod mutation;
 pub mod wire;
 
 use std::collections::BTreeMap;

@@ -50,6 +50,8 @@ struct State {
     let_through: bool,
     /// What the server said to the COMMIT.
     answer: Option<String>,
+    /// The code of the first error that it said before that.
+    refusal: Option<String>,
 }
 
 impl Wire {
@@ -97,6 +99,12 @@ impl Wire {
     pub fn answer(&self) -> String {
         self.shared.wait(|state| state.answer.is_some());
         self.shared.state.lock().unwrap().answer.clone().unwrap()
+    }
+
+    /// The SQLSTATE with which the server refused what came before that COMMIT; none if it refused nothing.
+    pub fn refusal(&self) -> Option<String> {
+        self.answer();
+        self.shared.state.lock().unwrap().refusal.clone()
     }
 }
 
@@ -171,6 +179,11 @@ impl Shared {
                 let _ = client.write_all(&message);
                 continue;
             }
+            if let Some(code) = sqlstate(&message) {
+                self.change(|state| {
+                    state.refusal.get_or_insert(code);
+                });
+            }
             let answer = ["COMMIT", "ROLLBACK"]
                 .into_iter()
                 .find(|tag| message.first() == Some(&b'C') && contains(&message, tag.as_bytes()));
@@ -217,6 +230,18 @@ fn message(stream: &mut UnixStream) -> Option<Vec<u8>> {
 
 fn is_commit(message: &[u8]) -> bool {
     message.first() == Some(&b'Q') && contains(message, b"COMMIT\0")
+}
+
+/// The code of an error: its fields stand one after the other, each with a letter before it.
+fn sqlstate(message: &[u8]) -> Option<String> {
+    let fields = message
+        .strip_prefix(b"E")?
+        .get(4..)?
+        .split(|byte| *byte == 0);
+    let mut codes = fields.filter_map(|field| field.strip_prefix(b"C"));
+    codes
+        .next()
+        .map(|code| String::from_utf8_lossy(code).into_owned())
 }
 
 fn contains(message: &[u8], text: &[u8]) -> bool {
