@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Path, Request};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::orders::read;
@@ -45,9 +45,9 @@ impl FromRequest<Arc<Server>> for Question {
     async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, Response> {
         let (mut head, body) = request.into_parts();
         let path = Path::from_request_parts(&mut head, server).await;
-        let Path(environment) = path.map_err(|rejection| rejection.into_response())?;
+        let Path(environment) = path.map_err(IntoResponse::into_response)?;
         let caller = Extension::<Caller>::from_request_parts(&mut head, server).await;
-        let Extension(caller) = caller.map_err(|rejection| rejection.into_response())?;
+        let Extension(caller) = caller.map_err(IntoResponse::into_response)?;
         let headers = head.headers.clone();
         let body = Bytes::from_request(Request::from_parts(head, body), server).await;
         let question = || {
