@@ -13,10 +13,11 @@ const MIGRATIONS: usize = 1000;
 const COMMANDS: [&str; 2] = ["apply", "status"];
 /// How often each side takes its turn at plain SQL: both take so little that seven vary by a third.
 const PLAIN_TURNS: usize = 21;
+const DIALECTS: [&str; 2] = ["postgres", "sqlite"];
 
 /// Plain SQL on both databases, against the other tool's no-op on the same set.
 pub fn plain(stage: &Stage, report: &mut Report) -> Result {
-    for dialect in ["postgres", "sqlite"] {
+    for dialect in DIALECTS {
         let (project, theirs) = plain_set(stage, dialect)?;
         project.run("apply")?;
         theirs()?;
@@ -88,41 +89,52 @@ fn plain_set<'a>(
     Ok((project, theirs))
 }
 
-/// Documents, by their own processor time, and beyond a bare client process.
+/// Documents on both databases, by their own processor time, and beyond a bare client process.
 pub fn yaml(stage: &Stage, report: &mut Report) -> Result {
-    stage.cluster.create("noop_yaml")?;
-    let url = stage.cluster.url("noop_yaml");
+    for dialect in DIALECTS {
+        let (project, bare) = yaml_set(stage, dialect)?;
+        project.run("apply")?;
+        for command in COMMANDS {
+            let processor = processor_time(|| project.run(command))?;
+            report.at_most(
+                &format!("no-op {command}, 1,000 YAML, {dialect}, own processor time"),
+                processor.as_secs_f64() * 1e3,
+                "ms",
+                60.0,
+                "mean of 20 runs".to_owned(),
+            );
+            let (ours, theirs) = in_turns(|| project.run(command), &bare, TURNS)?;
+            report.at_most(
+                &format!("no-op {command}, 1,000 YAML, {dialect}, beyond a bare client"),
+                ours.saturating_sub(theirs).as_secs_f64() * 1e3,
+                "ms",
+                100.0,
+                note(ours, theirs, "a process that reads 1,000 rows"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A project with documents, and the bare client's run over its history.
+fn yaml_set(stage: &Stage, dialect: &str) -> Result<(Project, impl Fn() -> Result<Duration>)> {
+    let url = if dialect == "postgres" {
+        stage.cluster.create("noop_yaml")?;
+        stage.cluster.url("noop_yaml")
+    } else {
+        "sqlite:db.sqlite".to_owned()
+    };
     let project = Project::new(&stage.whimbrel, &[("db".to_owned(), url)], "")?;
     for number in 1..=MIGRATIONS {
         project.table(number, "db", Shape::Yaml)?;
     }
-    project.run("apply")?;
     let own = std::env::current_exe().doing("finding this program")?;
-    let bare = || {
-        timed(
-            Command::new(&own)
-                .arg(bare::WORD)
-                .arg(stage.cluster.path())
-                .arg("noop_yaml"),
-        )
+    let place = if dialect == "postgres" {
+        vec![stage.cluster.path().to_owned(), "noop_yaml".into()]
+    } else {
+        vec![project.path().join("db.sqlite")]
     };
-    for command in COMMANDS {
-        let processor = processor_time(|| project.run(command))?;
-        report.at_most(
-            &format!("no-op {command}, 1,000 YAML, own processor time"),
-            processor.as_secs_f64() * 1e3,
-            "ms",
-            60.0,
-            "mean of 20 runs".to_owned(),
-        );
-        let (ours, theirs) = in_turns(|| project.run(command), bare, TURNS)?;
-        report.at_most(
-            &format!("no-op {command}, 1,000 YAML, beyond a bare client"),
-            ours.saturating_sub(theirs).as_secs_f64() * 1e3,
-            "ms",
-            100.0,
-            note(ours, theirs, "a process that reads 1,000 rows"),
-        );
-    }
-    Ok(())
+    let dialect = dialect.to_owned();
+    let bare = move || timed(Command::new(&own).args([bare::WORD, &dialect]).args(&place));
+    Ok((project, bare))
 }
