@@ -27,6 +27,20 @@ def test_newest_first_whatever_was_typed(whimbrel, two):
     assert two.tables() == set()
 
 
+def test_a_check_that_writes_is_no_reason_to_keep_what_was_applied_with_it(whimbrel, project, sqlite):
+    """Such checks are refused; a migration that was applied before they were can be reverted."""
+    project.environment("dev", {"shop": sqlite.url})
+    project.migration("0001-people", ("CREATE TABLE people (id bigint)", "DROP TABLE people"), checks={
+        "after": [{"name": "nobody", "query": "SELECT 0", "equals": 0}],
+    })
+    whimbrel.run("apply", "--environment", "dev")
+    written = "DELETE FROM people RETURNING 0"
+    sqlite.execute(f"UPDATE whimbrel_migration SET definition = replace(definition, 'SELECT 0', '{written}')")
+    assert written in str(sqlite.rows("SELECT definition FROM whimbrel_migration"))
+    whimbrel.run("revert", "--environment", "dev", "0001-people")
+    assert sqlite.tables() == set()
+
+
 def test_back_to_a_commit(whimbrel, project, two):
     whimbrel.run("revert", "--environment", "dev", "--to", "HEAD~1")
     assert two.tables() == {"people"}

@@ -4,8 +4,8 @@ use whimbrel_core::history::{MigrationState, Record};
 use whimbrel_core::name::{MigrationName, TargetName};
 use whimbrel_core::plan::DesiredMigration;
 use whimbrel_core::template::expand_sql;
-use whimbrel_database::Session;
 use whimbrel_database::history::read_without_definitions;
+use whimbrel_database::{Session, split_query};
 use whimbrel_git::Relation;
 use whimbrel_project::ProjectError;
 use whimbrel_run::failing_check;
@@ -123,7 +123,10 @@ async fn failed_check(
     for check in &item.migration.checks.after {
         let mut check = check.clone();
         match expand_sql(session.dialect(), &check.query, &record.parameters) {
-            Ok(query) => check.query = query,
+            Ok(query) => match split_query(session.dialect(), &query) {
+                Ok(query) => check.query = query.text,
+                Err(error) => return Some(format!("the check `{}`: {error}", check.name)),
+            },
             Err(error) => return Some(format!("the check `{}`: {error}", check.name)),
         }
         match failing_check(session, std::slice::from_ref(&check)).await {

@@ -186,3 +186,23 @@ async fn a_server_that_is_not_there_is_worth_retrying() {
     assert!(error.is_temporary(), "{error}");
     assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("canary"));
 }
+
+#[tokio::test]
+async fn the_rows_of_for_each_are_read_and_no_more() {
+    let shop = fleet("('a', 'one')");
+    let query = "DELETE FROM tenants RETURNING name, file";
+    shop.write(
+        "environments/dev.yaml",
+        &FLEET.replace("SELECT name, file FROM tenants ORDER BY name DESC", query),
+    );
+    let error = list(&shop, &[]).await.unwrap_err().to_string();
+    assert!(
+        error.contains("expected a query that only reads, found DELETE; write one SELECT"),
+        "{error}"
+    );
+    let control = rusqlite::Connection::open(shop.path().join("control.db")).unwrap();
+    let left: i64 = control
+        .query_row("SELECT count(*) FROM tenants", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 1);
+}
