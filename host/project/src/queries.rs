@@ -80,12 +80,14 @@ impl Preparer {
         let path = &query.migration.origin.path;
         let (word, nth) = word(query.text, text, &problem).unwrap_or_default();
         let place = query_problem(&*self.tree, query.migration, query.of, word, nth);
-        let place = place.map_or_else(
-            || path.clone(),
-            |at| format!("{}:{}:{}", at.path, at.line, at.column),
-        );
+        let place = match place {
+            Some(at) => format!("{}:{}:{}: ", at.path, at.line, at.column),
+            // What the history stores has no file.
+            None if path.is_empty() => String::new(),
+            None => format!("{path}: "),
+        };
         PrepareError {
-            message: format!("{place}: {}: {}", query.what, problem.message),
+            message: format!("{place}{}: {}", query.what, problem.message),
             hint: problem.hint,
         }
     }
