@@ -34,7 +34,8 @@ impl Compiler {
 /// The instrumented programs.
 #[derive(Debug)]
 pub struct Programs {
-    compiler: Compiler,
+    /// What compiled them.
+    pub compiler: Compiler,
     /// A copy of the `whimbrel` binary: the one under `debug/` is replaced by the next plain build.
     pub product: PathBuf,
     /// The proxy that stands before stores in the acceptance suite.

@@ -63,7 +63,7 @@ pub fn all(workspace: &Workspace, programs: &Programs, installed: &Installed) ->
                 .within(workspace.root());
             Ok(cargo.show_and_run())
         },
-        || Ok(guests(workspace)),
+        || Ok(guests(workspace, programs.compiler)),
     )?;
 
     println!("\n=== plugins' own tests\n{told}");
@@ -82,18 +82,34 @@ pub fn all(workspace: &Workspace, programs: &Programs, installed: &Installed) ->
     Ok(())
 }
 
-/// Runs the tests of the plugins, compiled natively, and tells what they said.
-fn guests(workspace: &Workspace) -> (Result, String) {
+/// Runs the tests of the plugins, compiled natively as their SDK's mock host wants them, after clippy where that is the compiler; and
+/// gives what there is to show. Beside tests that wait, most of the time, there is a processor for it.
+fn guests(workspace: &Workspace, compiler: Compiler) -> (Result, String) {
     let mut told = String::new();
-    for folder in workspace.guests() {
-        let (ended, said) = Call::cargo()
-            .args(["test", "--workspace", "--no-fail-fast"])
+    let cargo = |folder: &Path, arguments: &[&str]| {
+        Call::cargo()
+            .args(arguments)
             .env("CARGO_TARGET_DIR", workspace.target().join("plugins"))
             .within(folder)
-            .run_aside();
-        told.push_str(&said);
-        if ended.is_err() {
-            return (ended, told);
+            .run_aside()
+    };
+    let lint: &[&str] = &[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    let test: &[&str] = &["test", "--workspace", "--no-fail-fast"];
+    let lint = Some(lint).filter(|_| compiler == Compiler::Linting);
+    for folder in workspace.guests() {
+        for arguments in lint.into_iter().chain([test]) {
+            let (ended, said) = cargo(&folder, arguments);
+            told.push_str(&said);
+            if ended.is_err() {
+                return (ended, told);
+            }
         }
     }
     (Ok(()), told)
