@@ -153,7 +153,7 @@ def test_what_belongs_to_one_is_not_gone_on_with_by_the_other(installs, operate_
 
     def looks(place, value):
         place.patch("Environment", "dev", {"metadata": {"annotations": {"whimbrel.dev/requestedAt": value}}})
-        eventually(lambda: place.get("Environment", "dev")["status"].get("lastHandledRequest") == value, "it has looked")
+        eventually(lambda: place.get("Environment", "dev").get("status", {}).get("lastHandledRequest") == value, "it has looked")
     for place in installs.places:
         begin(place)
     in_the_middle(postgres, more=200)
