@@ -73,7 +73,8 @@ impl Command {
         self
     }
 
-    /// The same where a session keeps it from writing by itself, as that of SQLite does.
+    /// The same as a read: a session that can keeps it from writing by itself, as that of SQLite does; of others it begins what is
+    /// undone after its only query.
     pub(crate) const fn reading(mut self) -> Self {
         self.is_read = true;
         self

@@ -1,7 +1,6 @@
 //! Which commands open and end transactions, so that a session knows how far one flight may reach.
 
 use super::Command;
-use super::reading::is_bracket;
 
 /// What a command does to the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +54,7 @@ pub(crate) fn flight(commands: &[Command], in_transaction: bool) -> usize {
     if !in_transaction && first != Control::Begin {
         return commands.len().min(1);
     }
-    let undone = commands.first().is_some_and(is_bracket);
+    let undone = commands.first().is_some_and(Command::is_read);
     for (index, command) in commands.iter().enumerate() {
         match Control::of(command) {
             Control::Commit => return index + 1,
@@ -74,9 +73,12 @@ mod tests {
     use super::super::{Command, Reading};
     use super::{Control, flight};
 
-    fn flights(texts: &[&str], mut open: bool) -> Vec<usize> {
+    fn flights(texts: &[&str], open: bool) -> Vec<usize> {
         let commands: Vec<_> = texts.iter().map(|text| Command::text(*text)).collect();
-        let mut rest = commands.as_slice();
+        flights_of(&commands, open)
+    }
+
+    fn flights_of(mut rest: &[Command], mut open: bool) -> Vec<usize> {
         let mut flights = Vec::new();
         while !rest.is_empty() {
             let length = flight(rest, open);
@@ -115,9 +117,8 @@ mod tests {
     fn a_read_goes_with_what_undoes_it() {
         for open in [false, true] {
             let reading = Reading::new(Dialect::Postgres, open, Command::text("a"));
-            let texts = reading.commands().iter().map(Command::sql);
-            let texts: Vec<_> = texts.chain(["b"]).collect();
-            assert_eq!(flights(&texts, open), [3, 1]);
+            let commands = [reading.commands(), &[Command::text("b")]].concat();
+            assert_eq!(flights_of(&commands, open), [3, 1]);
         }
     }
 }

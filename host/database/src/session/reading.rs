@@ -13,11 +13,6 @@ const BEGIN: &str = "BEGIN READ ONLY";
 const SAVEPOINT: &str = "SAVEPOINT whimbrel_read; SET TRANSACTION READ ONLY";
 const BACK: &str = "ROLLBACK TO SAVEPOINT whimbrel_read; RELEASE SAVEPOINT whimbrel_read";
 
-/// Whether a command begins what is undone after its only query.
-pub(super) fn is_bracket(command: &Command) -> bool {
-    matches!(command.sql(), BEGIN | SAVEPOINT)
-}
-
 /// What is sent for one query.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -40,7 +35,7 @@ impl Reading {
             (Dialect::Postgres, false) => (BEGIN, rollback(dialect)),
         };
         Self {
-            commands: vec![Command::text(first), query, last],
+            commands: vec![Command::text(first).reading(), query, last],
             at: 1,
         }
     }
