@@ -13,7 +13,7 @@ mod support;
 
 use serde_json::json;
 use support::{Stage, check, migration};
-use whimbrel_core::definition::MetricQuery;
+use whimbrel_core::definition::{Check, MetricQuery, Migration};
 use whimbrel_core::statement::Dialect;
 use whimbrel_run::RunError;
 use whimbrel_signal::Signal;
@@ -27,6 +27,25 @@ const QUERIES: [(&str, &str); 5] = [
     ("SELECT NULL", "expected 1, got NULL"),
 ];
 
+/// Why the second migration ends at a check before or after it, as the run says it of that check.
+async fn refused(stage: &mut Stage, mut second: Migration, before: bool, check: Check) -> String {
+    let (checks, titled) = if before {
+        (&mut second.checks.before, "checks before")
+    } else {
+        (&mut second.checks.after, "checks after")
+    };
+    checks.push(check);
+    stage.migrations.truncate(1);
+    stage.migrations.push(second);
+    let failed = stage.fail().await;
+    let RunError::Migration { title, error, .. } = failed else {
+        panic!("{failed:?}");
+    };
+    assert_eq!(title, titled, "{error}");
+    assert!(error.contains("`the check`"), "{error}");
+    error
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_that_gives_no_answer_does_not_hold() {
     for dialect in [Dialect::Sqlite, Dialect::Postgres] {
@@ -35,23 +54,9 @@ async fn a_check_that_gives_no_answer_does_not_hold() {
         stage.succeed().await;
         for (query, words) in QUERIES {
             for before in [true, false] {
-                let mut second = migration("2", &["INSERT INTO seen VALUES (1)"]);
-                let (checks, titled) = if before {
-                    (&mut second.checks.before, "checks before")
-                } else {
-                    (&mut second.checks.after, "checks after")
-                };
-                checks.push(check(query, json!(1)));
-                stage.migrations.truncate(1);
-                stage.migrations.push(second);
-                let RunError::Migration { title, error, .. } = stage.fail().await else {
-                    panic!("{query}");
-                };
-                assert_eq!(title, titled, "{query}: {error}");
-                assert!(
-                    error.contains("`the check`") && error.contains(words),
-                    "{query}: {error}"
-                );
+                let second = migration("2", &["INSERT INTO seen VALUES (1)"]);
+                let error = refused(&mut stage, second, before, check(query, json!(1))).await;
+                assert!(error.contains(words), "{query}: {error}");
                 assert_eq!(stage.count("SELECT count(*) FROM seen").await, 0);
             }
         }
@@ -86,23 +91,9 @@ async fn a_check_that_writes_fails_and_leaves_nothing() {
         let (mut stage, queries) = deleting(dialect).await;
         for query in queries {
             for before in [true, false] {
-                let mut second = migration("2", &["CREATE TABLE second (id integer)"]);
-                let (checks, titled) = if before {
-                    (&mut second.checks.before, "checks before")
-                } else {
-                    (&mut second.checks.after, "checks after")
-                };
-                checks.push(check(query, json!(0)));
-                stage.migrations.truncate(1);
-                stage.migrations.push(second);
-                let RunError::Migration { title, error, .. } = stage.fail().await else {
-                    panic!("{query}");
-                };
-                assert_eq!(title, titled, "{query}: {error}");
-                assert!(
-                    error.contains("`the check`") && error.contains("only reads"),
-                    "{query}: {error}"
-                );
+                let second = migration("2", &["CREATE TABLE second (id integer)"]);
+                let error = refused(&mut stage, second, before, check(query, json!(0))).await;
+                assert!(error.contains("only reads"), "{query}: {error}");
                 assert_eq!(stage.count("SELECT count(*) FROM seen").await, 1, "{query}");
             }
         }

@@ -11,8 +11,6 @@
 
 mod support;
 
-use std::time::Duration;
-
 use serde_json::json;
 use support::{Stage, migration, plugin_step};
 use whimbrel_core::statement::Dialect;
@@ -93,10 +91,7 @@ async fn a_run_that_lost_its_lock_does_not_commit_after_a_takeover() {
         tokio::spawn(async move { zombie.run().await })
     };
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while zombie.count(waits).await == 0 {
-        assert!(!running.is_finished(), "it never came to the gate");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    zombie.shows(waits, || running.is_finished()).await;
     next.succeed().await;
     keeper.run(&[Command::text("COMMIT")]).await.unwrap();
     let report = running.await.unwrap();

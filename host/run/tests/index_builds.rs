@@ -12,7 +12,6 @@
 mod support;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use support::{Stage, migration};
 use whimbrel_core::statement::Dialect;
@@ -46,10 +45,7 @@ async fn is_held_up_for(stage: &Stage, milliseconds: u32, is_over: impl Fn() -> 
     let since = format!(
         "{BUILDING} AND wait_event = 'virtualxid' AND query_start < clock_timestamp() - interval '{milliseconds} ms'"
     );
-    while stage.count(&since).await == 0 {
-        assert!(!is_over(), "the run ended while its index had to wait");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    stage.shows(&since, is_over).await;
 }
 
 /// [ran] With a `lock_timeout`, an idle snapshot leaves an invalid index.

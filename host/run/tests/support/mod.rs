@@ -294,6 +294,14 @@ impl Stage {
         }
     }
 
+    /// Waits until the database counts any of it, while what is to lead to that goes on.
+    pub async fn shows(&self, sql: &str, is_over: impl Fn() -> bool) {
+        while self.count(sql).await == 0 {
+            assert!(!is_over(), "it was over before there was any: {sql}");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     pub async fn history(&self) -> History {
         self.history_of("main").await
     }
