@@ -61,6 +61,19 @@ def test_a_proxy_that_does_nothing_changes_nothing(api, life):
 
 
 @on_both
+def test_of_what_is_let_go_nothing_more_is_written(api, life):
+    """However late it is said to be gone."""
+    api.events(path="/migrations", types="DELETED").reorder()
+    life.start()
+    life.environment()
+    life.migration("0001-people", deletionPolicy="Revert")
+    life.namespace.delete("Migration", "0001-people")
+    eventually(lambda: life.namespace.get("Migration", "0001-people") is None, "it is reverted")
+    life.migration("0002-orders")
+    assert [one for one in api.requests if one.answered == 404] == []
+
+
+@on_both
 def test_each_request_fails_once(side_by_side):
     """Of what is lost or refused, nothing else needs to be done than what would be done anyway."""
     def story(api, life, fault):

@@ -167,11 +167,11 @@ impl Cluster {
     }
 
     /// Puts the finalizer of deletions that revert on a migration, or takes it away: whatever else changed meanwhile, and of
-    /// this very object.
+    /// this very object. Gives whether the object is gone by that.
     ///
     /// # Errors
     /// The API server doesn't do it.
-    pub async fn mark(&self, meta: &ObjectMeta, is_marked: bool) -> Result<(), kube::Error> {
+    pub async fn mark(&self, meta: &ObjectMeta, is_marked: bool) -> Result<bool, kube::Error> {
         let named = resource(Kind::Migration);
         let name = meta.name.as_deref().unwrap_or_default();
         let finalizers: &[&str] = if is_marked { &[REVERT_FINALIZER] } else { &[] };
@@ -181,8 +181,10 @@ impl Cluster {
         });
         let parameters = PatchParams::apply(REVERT_MANAGER).force();
         let (api, patch) = (self.api(Kind::Migration), Patch::Apply(&patch));
-        let patched = written(api.patch(name, &parameters, &patch)).await;
-        patched.map(drop).or_else(unless_gone)
+        match written(api.patch(name, &parameters, &patch)).await {
+            Ok(found) => Ok(is_over(&found.metadata)),
+            Err(error) => unless_gone(error).map(|()| true),
+        }
     }
 
     /// Writes a status: of this very object and of none of the same name that came after it. Of a status the API server looks at no
@@ -342,6 +344,11 @@ fn unless_changed(error: kube::Error) -> Result<(), kube::Error> {
         kube::Error::Api(status) if status.code == 409 => Ok(()),
         error => unless_gone(error),
     }
+}
+
+/// Whether an object is deleted and nobody holds it: the API server answers with what it has let go.
+fn is_over(meta: &ObjectMeta) -> bool {
+    meta.deletion_timestamp.is_some() && meta.finalizers.as_ref().is_none_or(Vec::is_empty)
 }
 
 /// What is gone needs nothing more.

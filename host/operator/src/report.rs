@@ -231,8 +231,12 @@ async fn own(
         by_name.entry(name).or_default().extend(found);
     }
     let mut changed = Vec::new();
+    let is_there = |migration: &Migration| {
+        let uid = migration.metadata.uid.as_ref();
+        !uid.is_some_and(|uid| wrote.gone.contains(uid))
+    };
     for migration in stores.migrations.state() {
-        if belongs(&migration, environment, only.as_deref()) {
+        if belongs(&migration, environment, only.as_deref()) && is_there(&migration) {
             let name = migration.name_any();
             let of = by_name.get(name.as_str());
             let of = of.map(Vec::as_slice).unwrap_or_default();

@@ -80,6 +80,7 @@ impl Keeper {
         };
         self.departures.seen.keep(is_there);
         self.departures.marks.retain(|uid, _| is_there(uid));
+        self.wrote.gone.retain(|uid| is_there(uid));
         let mut leaving: Vec<_> = own
             .iter()
             .map(|migration| self.leaving(migration, pass, is_environment_there))
@@ -191,9 +192,12 @@ impl Keeper {
                 Fate::Stay | Fate::Wait | Fate::Judge | Fate::Revert => continue,
             };
             let meta = &migration.metadata;
-            self.operator.cluster.mark(meta, is_marked).await?;
+            let is_gone = self.operator.cluster.mark(meta, is_marked).await?;
             self.wrote.taken();
             let uid = meta.uid.clone().unwrap_or_default();
+            if is_gone {
+                self.wrote.gone.insert(uid.clone());
+            }
             self.departures.marks.insert(uid, is_marked);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What the status of an environment says, and when it is to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -112,6 +112,8 @@ impl Unseen {
 pub struct Wrote {
     /// Of itself.
     pub environment: Option<Last<EnvironmentStatus>>,
+    /// The uids of migrations that are gone: nothing more is to be written of them.
+    pub gone: BTreeSet<String>,
     /// Of its migrations.
     migrations: Mutex<Unseen>,
     /// Whether the API server took anything since somebody asked.
