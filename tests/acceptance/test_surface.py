@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import platform
 import pty
 import re
 import socket
@@ -76,6 +77,15 @@ def test_an_answer_is_written_at_once(whimbrel, project, dev, arguments):
         project.table(f"000{number}-people{number}")
     answers = [write for write in in_writes(whimbrel, *arguments) if not write.startswith("note:")]
     assert [answer.count("\n") > 1 for answer in answers] == [True], answers
+
+
+def test_a_start_writes_no_addresses(binary):
+    """A command may be over in ten milliseconds, and a hundred thousand addresses take two."""
+    started = subprocess.run([binary, "--version"], env={"LD_DEBUG": "statistics"}, capture_output=True, text=True, check=True)
+    written = re.findall(r"number of relative relocations: (\d+)", started.stderr)
+    # It is the GNU C library's dynamic linker that tells.
+    assert len(written) == (platform.libc_ver()[0] == "glibc")
+    assert sum(map(int, written)) < 1000
 
 
 def test_off_a_terminal_each_event_is_a_line(whimbrel, project, dev):

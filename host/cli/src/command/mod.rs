@@ -28,8 +28,10 @@ mod wait;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::error::ErrorKind;
 use whimbrel_allocator::Lifetime;
@@ -166,6 +168,8 @@ fn until_told(
         .on_thread_park(whimbrel_allocator::rest);
     if whimbrel_allocator::is_service() {
         runtime.thread_keep_alive(at_rest::SPARE);
+    } else if std::env::var_os(WORKERS).is_none() {
+        runtime.worker_threads(workers());
     }
     let runtime = runtime
         .build()
@@ -182,6 +186,19 @@ fn until_told(
     // What still blocks has nothing left to say.
     runtime.shutdown_background();
     result
+}
+
+/// The variable by which tokio is told another number.
+const WORKERS: &str = "TOKIO_WORKER_THREADS";
+
+/// The most threads on which a command's tasks run: most of what they do is waiting for databases.
+const MOST_WORKERS: usize = 8;
+
+/// How many threads a command's tasks run on: what of them waits for nobody runs on the main thread, which is one more. Each costs the
+/// start of a thread with memory of its own, and a command may be over in ten milliseconds.
+fn workers() -> usize {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    (processors - 1).clamp(1, MOST_WORKERS)
 }
 
 #[cfg(test)]
