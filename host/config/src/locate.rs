@@ -69,44 +69,6 @@ pub fn with_problem(
     Some(within(&document, way, pointer, message))
 }
 
-/// A query of a migration's document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryOf {
-    /// Of a check before it, by its index.
-    Before(usize),
-    /// Of a check after it.
-    After(usize),
-    /// Of a metric.
-    Metric(usize),
-}
-
-/// Where the query of a check or a metric stands: the nth of a word in it, or, where that isn't found, its beginning.
-///
-/// None when the document isn't there any more.
-#[must_use]
-pub fn query_problem(
-    tree: &dyn SourceTree,
-    migration: &Migration,
-    query: QueryOf,
-    word: &str,
-    nth: usize,
-) -> Option<Problem> {
-    let path = &migration.origin.path;
-    let (_, language) = language(path)?;
-    let source = Files::new(tree).read(path).ok()??;
-    let document = Document::parse(source, language).ok()?;
-    let way = match query {
-        QueryOf::Before(index) => way!["spec", "checks", "before", index, "query"],
-        QueryOf::After(index) => way!["spec", "checks", "after", index, "query"],
-        QueryOf::Metric(index) => way!["spec", "metrics", index, "query"],
-    };
-    let found = |word| document.inner_problem(&way, word, nth, "");
-    document.has(&way).then(|| match word {
-        "" => document.problem(&way, ""),
-        word => found(word),
-    })
-}
-
 /// The same in the `with:` of a secret backend: in its environment's document, or in the one of those that it extends
 /// which says it.
 ///

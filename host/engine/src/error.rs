@@ -76,7 +76,7 @@ pub enum EngineError {
         found: Digest,
     },
     /// The plan can't be run at all.
-    #[error("{}", blocked(.0))]
+    #[error("{}", blocked(.0, true))]
     Blocked(Vec<(TargetName, Blocker)>),
     /// Gates say no.
     #[error("{}", refused(.0))]
@@ -164,6 +164,7 @@ impl EngineError {
                     source: problems, ..
                 },
             ) => problems.brief(),
+            Self::Blocked(blockers) => blocked(blockers, false),
             error => error.to_string(),
         }
     }
@@ -249,16 +250,25 @@ impl EngineError {
     }
 }
 
-fn blocked(blockers: &[(TargetName, Blocker)]) -> String {
+/// Everything that blocks a plan, with the lines of files that it is about or without them.
+fn blocked(blockers: &[(TargetName, Blocker)], with_lines: bool) -> String {
     let mut message = String::from("the plan is blocked, and nothing was changed");
     for (target, blocker) in blockers {
         let about = blocker
             .migration
             .as_ref()
             .map_or_else(String::new, |name| format!("{name}: "));
-        let lines = blocker.message.replace('\n', "\n    ");
+        let lines = blocker.to_string().replace('\n', "\n    ");
         // Writing to a string can't fail.
         let _ = write!(message, "\n  {target}: {about}{lines}");
+        for line in blocker
+            .excerpt()
+            .filter(|_| with_lines)
+            .into_iter()
+            .flat_map(str::lines)
+        {
+            let _ = write!(message, "\n   {line}");
+        }
     }
     message
 }

@@ -20,6 +20,7 @@ mod idle;
 mod instances;
 mod lint;
 mod location;
+mod mistakes;
 mod notices;
 mod open;
 mod opening;

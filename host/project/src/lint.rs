@@ -7,10 +7,12 @@ use whimbrel_core::definition::Migration;
 use whimbrel_core::environment::{Environment, ValueSource};
 use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::name::{DatabaseName, EnvironmentName};
+use whimbrel_core::plan::{Mistake, Where};
 use whimbrel_core::statement::Dialect;
 
 use crate::absence::names;
 use crate::backends::backend_findings;
+use crate::mistakes::Source;
 use crate::notices::notices;
 use crate::plain_text::plain_text;
 use crate::plugins::Plugins;
@@ -77,12 +79,14 @@ impl Findings {
                 &other.migration,
                 &other.path,
                 other.line,
+                other.column,
             ) == (
                 &finding.rule,
                 &finding.message,
                 &finding.migration,
                 &finding.path,
                 finding.line,
+                finding.column,
             )
         });
         match twin {
@@ -99,6 +103,7 @@ impl Findings {
                     finding.migration.clone(),
                     finding.path.clone(),
                     finding.line,
+                    finding.column,
                     finding.rule.clone(),
                 )
             };
@@ -135,15 +140,16 @@ async fn in_environment(
                 target: None,
                 path: None,
                 line: None,
+                column: None,
+                excerpt: None,
             });
         }
         for dialect in dialects {
             let preparer = Preparer {
                 plugins: Arc::clone(plugins),
-                tree: project.tree(),
+                source: Source::Files(project.tree()),
                 dialect,
                 parameters: environment.parameters_or_names(),
-                is_reverted: false,
             };
             for item in desired.iter() {
                 let migration = &item.migration;
@@ -153,10 +159,11 @@ async fn in_environment(
                         let found = found.into_iter().chain(irreversible(migration, &prepared));
                         found.for_each(|finding| findings.add(finding));
                     }
-                    Err(error) => findings.add(Finding {
-                        help: Some(error.hint).filter(|hint| !hint.is_empty()),
-                        ..about(migration, "definition", Severity::Error, error.message)
-                    }),
+                    Err(error) => {
+                        for mistake in error.into_mistakes() {
+                            findings.add(wrong(migration, mistake));
+                        }
+                    }
                 }
                 let parameters = &environment.parameters_or_names();
                 let rules = sql_findings(&project.tree(), dialect, migration, parameters);
@@ -168,6 +175,18 @@ async fn in_environment(
         }
     }
     Ok(())
+}
+
+/// What is wrong with a definition, at its place.
+fn wrong(migration: &Migration, mistake: Mistake) -> Finding {
+    let finding = Finding {
+        help: Some(mistake.hint).filter(|hint| !hint.is_empty()),
+        ..about(migration, "definition", Severity::Error, mistake.message)
+    };
+    match mistake.at {
+        Where::File(place) => finding.at(place),
+        Where::NoFile => finding,
+    }
 }
 
 /// The dialects that a database speaks: in this environment, or where its URL is a secret, in the others.
@@ -224,6 +243,8 @@ fn since(project: &OpenProject, base: &str, findings: &mut Findings) -> Result<(
                 target: None,
                 path: None,
                 line: None,
+                column: None,
+                excerpt: None,
             });
             continue;
         };
