@@ -125,3 +125,42 @@ def test_what_is_good_can_be_applied_when_the_mistakes_are_gone(whimbrel, projec
         project.remove(path)
     whimbrel.run("apply", "--environment", "dev")
     assert mistaken.tables() == {"people"}
+
+
+ENVIRONMENT = "apiVersion: whimbrel.dev/v1alpha1\nkind: Environment\nmetadata: {{ name: {} }}\nspec:\n"
+
+LISTS = {
+    "environments/base.yaml": ENVIRONMENT.format("base") + """\
+  abstract: true
+  databases:
+    control: { url: "sqlite:var/control.db" }
+    first:
+      url: "sqlite:var/${name}.db"
+      forEach:
+        of: control
+        query: |
+          WITH gone AS (SELECT 1)
+          DELETE FROM tenants RETURNING name
+""",
+    "environments/dev.yaml": ENVIRONMENT.format("dev") + """\
+  extends: base
+  databases:
+    second: { url: "sqlite:var/${name}.db", forEach: { of: control, query: "SELECT 1; SELECT 2" } }
+""",
+}
+
+
+@pytest.mark.parametrize("command", ["lint", "plan", "apply", "status"])
+def test_every_list_of_databases_that_is_no_read_is_told(whimbrel, project, command):
+    project.table("0001-people")
+    for path, content in LISTS.items():
+        project.write(path, content)
+    project.declare(defaults={"database": "first"})
+    lines = whimbrel.run(command, "--environment", "dev", code=FINDINGS if command == "lint" else 1).said.split("\n")
+    for place, what, word in (
+        ("environments/base.yaml:14:11", "`forEach` of `first`: expected a query that only reads, found DELETE", "DELETE"),
+        ("environments/dev.yaml:7:77", "`forEach` of `second`: expected one query, found 2", "SELECT"),
+    ):
+        at = next(number for number, line in enumerate(lines) if f"{place}: {what}" in line)
+        source, caret = lines[at + 1:at + 3]
+        assert source[caret.index("^"):].startswith(word), (source, caret)

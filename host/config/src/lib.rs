@@ -50,7 +50,7 @@ pub use load::{
     Control, Definitions, LoadOptions, Migrations, Notice, load, load_control, load_migrations,
     load_migrations_again, load_own_migrations,
 };
-pub use locate::{backend_problem, sql_origin, with_problem};
+pub use locate::{backend_problem, for_each_place, sql_origin, with_problem};
 pub use problem::{Problem, Problems};
 pub use project::control_ref;
 pub use provider::{ProviderDocument, read_provider};

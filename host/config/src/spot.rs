@@ -9,7 +9,7 @@ use whimbrel_core::place::Place;
 use crate::document::{Document, language};
 use crate::files::Files;
 use crate::locate::within;
-use crate::node::{Way, way};
+use crate::node::{Part, Way, way};
 use crate::problem::Problem;
 use crate::source::Source;
 use crate::tree::SourceTree;
@@ -138,18 +138,22 @@ fn in_document(tree: &dyn SourceTree, migration: &Migration, spot: Spot<'_>) -> 
             Some(within(&document, way, pointer, ""))
         }
         Spot::Text(text, offset) => {
-            let way = text.way();
             let before = text.of(migration)?.get(..offset)?;
-            // White space is folded and indented; nothing else is.
-            let nth = before.chars().filter(|c| !c.is_whitespace()).count();
-            match document.character(&way, nth) {
-                Some(start) => {
-                    let span = word(&document.source, start);
-                    Some(document.source.problem(&span, ""))
-                }
-                None => Some(document.problem(&way, "")),
-            }
+            Some(in_text(&document, &text.way(), before))
         }
+    }
+}
+
+/// A problem in a text of a document, at the word after what stands before it there.
+pub fn in_text(document: &Document, way: &[Part], before: &str) -> Problem {
+    // White space is folded and indented; nothing else is.
+    let nth = before.chars().filter(|c| !c.is_whitespace()).count();
+    match document.character(way, nth) {
+        Some(start) => {
+            let span = word(&document.source, start);
+            document.source.problem(&span, "")
+        }
+        None => document.problem(way, ""),
     }
 }
 

@@ -15,6 +15,7 @@ mod credential;
 mod dial;
 mod entropy;
 mod error;
+mod for_each;
 mod gates;
 mod idle;
 mod instances;

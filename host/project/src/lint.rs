@@ -12,6 +12,7 @@ use whimbrel_core::statement::Dialect;
 
 use crate::absence::names;
 use crate::backends::backend_findings;
+use crate::for_each::for_each_findings;
 use crate::mistakes::Source;
 use crate::notices::notices;
 use crate::plain_text::plain_text;
@@ -49,7 +50,11 @@ pub async fn lint(
     let mut findings = Findings::default();
     for environment in &environments {
         in_environment(project, &plugins, environment, &mut findings).await?;
-        for finding in backend_findings(&plugins, environment).await {
+        let of_backends = backend_findings(&plugins, environment).await;
+        for finding in of_backends
+            .into_iter()
+            .chain(for_each_findings(project, environment))
+        {
             findings.add(finding);
         }
     }
@@ -190,7 +195,7 @@ fn wrong(migration: &Migration, mistake: Mistake) -> Finding {
 }
 
 /// The dialects that a database speaks: in this environment, or where its URL is a secret, in the others.
-fn dialects(
+pub(crate) fn dialects(
     project: &OpenProject,
     environment: &Environment,
     database: &DatabaseName,

@@ -153,7 +153,7 @@ fn revert(prepared: Arc<Prepared>, reason: RevertReason, history: &History, plan
     let steps = match reached(&prepared, history, complete) {
         Ok(steps) => steps,
         Err(blocker) => {
-            plan.blockers.push(blocker);
+            plan.blockers.push(*blocker);
             return;
         }
     };
@@ -202,7 +202,7 @@ fn reached(
     prepared: &Prepared,
     history: &History,
     complete: bool,
-) -> Result<BTreeSet<usize>, Blocker> {
+) -> Result<BTreeSet<usize>, Box<Blocker>> {
     let all: BTreeSet<usize> = prepared.up.iter().map(|operation| operation.step).collect();
     if complete {
         return Ok(all);
@@ -245,14 +245,14 @@ fn reached(
             let title = of_step()
                 .next()
                 .map_or_else(String::new, |(_, operation)| operation.title.clone());
-            return Err(Blocker {
+            return Err(Box::new(Blocker {
                 code: BlockerCode::HalfDone,
                 migration: Some(prepared.name.clone()),
                 place: None,
                 message: format!("{title} was left half done, so its down can't be known to fit"),
                 hint: "apply it to its end first, or undo the rest by hand and say so with `whimbrel verify --accept`"
                     .to_owned(),
-            });
+            }));
         }
     }
     Ok(steps)

@@ -69,6 +69,15 @@ impl Where {
             Self::File(place) => Some(place),
         }
     }
+
+    /// The line with a caret, for a person.
+    #[must_use]
+    pub fn excerpt(&self) -> Option<&str> {
+        match self {
+            Self::NoFile => None,
+            Self::File(place) => place.excerpt.as_deref(),
+        }
+    }
 }
 
 impl fmt::Display for Mistake {
