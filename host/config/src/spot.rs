@@ -8,7 +8,7 @@ use whimbrel_core::place::Place;
 
 use crate::document::{Document, language};
 use crate::files::Files;
-use crate::locate::within;
+use crate::locate::with_problem;
 use crate::node::{Part, Way, way};
 use crate::problem::Problem;
 use crate::source::Source;
@@ -133,10 +133,7 @@ fn in_document(tree: &dyn SourceTree, migration: &Migration, spot: Spot<'_>) -> 
     match spot {
         Spot::Whole => Some(document.problem(&way!["metadata", "name"], "")),
         Spot::Uses(step) => Some(document.problem(&way!["spec", "steps", step, "uses"], "")),
-        Spot::With(step, pointer) => {
-            let way = way!["spec", "steps", step, "with"];
-            Some(within(&document, way, pointer, ""))
-        }
+        Spot::With(step, pointer) => with_problem(tree, migration, step, pointer, ""),
         Spot::Text(text, offset) => {
             let before = text.of(migration)?.get(..offset)?;
             Some(in_text(&document, &text.way(), before))

@@ -78,7 +78,7 @@ fn a_word_of_a_text_is_found_however_the_text_is_written() {
         (&a, TextOf::Step(1, Apply), "SELECT", "0002-a-up.sql:2:1", 6),
         (&a, TextOf::Before(0), "b", "0002-a.yaml:14:47", 1),
         (&a, TextOf::After(0), "c", "0002-a.yaml:19:13", 1),
-        (&a, TextOf::Metric(0), "2", "0002-a.yaml:22:43", 1),
+        (&a, TextOf::Metric(0), "2", "0002-a.yaml:22:45", 1),
         (&b, TextOf::Step(0, Apply), "SELECT 2", "0003-b.sql:4:3", 6),
         (&b, TextOf::Step(0, Revert), "3", "0003-b.sql:6:8", 1),
     ] {
