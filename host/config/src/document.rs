@@ -11,6 +11,7 @@ use crate::node::{self, Node, Part, Value};
 use crate::problem::Problem;
 use crate::shape::Kind;
 use crate::source::Source;
+use crate::written_text::nth_character;
 use crate::{json, yaml};
 
 /// The languages of documents.
@@ -188,6 +189,17 @@ impl Document {
             }
         }
         self.problem(way, message)
+    }
+
+    /// The byte of the document where the nth character of a text stands that is no white space.
+    pub fn character(&self, way: &[Part], nth: usize) -> Option<usize> {
+        let Places::Tree(root) = &self.places else {
+            return None;
+        };
+        let found = node::find(root, way);
+        let span = &found.node.span;
+        let index = nth_character(self.source.slice(span), nth)?;
+        (found.whole && found.node.text().is_some()).then_some(span.start + index)
     }
 
     /// Whether something stands at the end of a way.

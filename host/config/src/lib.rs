@@ -35,10 +35,12 @@ mod schema;
 mod secret_checks;
 mod shape;
 mod source;
+mod spot;
 mod sql_file;
 mod structural;
 mod tree;
 mod written;
+mod written_text;
 mod yaml;
 
 pub use cache::DefinitionCache;
@@ -48,12 +50,13 @@ pub use load::{
     Control, Definitions, LoadOptions, Migrations, Notice, load, load_control, load_migrations,
     load_migrations_again, load_own_migrations,
 };
-pub use locate::{QueryOf, backend_problem, query_problem, sql_origin, with_problem};
+pub use locate::{backend_problem, for_each_place, sql_origin, with_problem};
 pub use problem::{Problem, Problems};
 pub use project::control_ref;
 pub use provider::{ProviderDocument, read_provider};
 pub use schema::schema;
 pub use shape::Kind;
+pub use spot::{Spot, TextOf, place_of};
 pub use structural::structural;
 pub use tree::{Entry, EntryKind, FolderTree, Identified, SourceError, SourceTree, check_path};
 pub use written::WrittenTree;

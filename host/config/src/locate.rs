@@ -3,7 +3,8 @@
 use serde_json::{Map, Value as Json};
 use whimbrel_core::definition::{Action, Migration, Origin};
 use whimbrel_core::history::Direction;
-use whimbrel_core::name::EnvironmentName;
+use whimbrel_core::name::{DatabaseName, EnvironmentName};
+use whimbrel_core::place::Place;
 use whimbrel_core::project::Project;
 
 use crate::check::Completeness;
@@ -12,6 +13,7 @@ use crate::files::{Files, join};
 use crate::node::{Part, way};
 use crate::problem::Problem;
 use crate::shape::Kind;
+use crate::spot::in_text;
 use crate::tree::SourceTree;
 
 /// The file, and the line in it, where the SQL of a step begins; its own file, or a line of the document.
@@ -69,44 +71,6 @@ pub fn with_problem(
     Some(within(&document, way, pointer, message))
 }
 
-/// A query of a migration's document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryOf {
-    /// Of a check before it, by its index.
-    Before(usize),
-    /// Of a check after it.
-    After(usize),
-    /// Of a metric.
-    Metric(usize),
-}
-
-/// Where the query of a check or a metric stands: the nth of a word in it, or, where that isn't found, its beginning.
-///
-/// None when the document isn't there any more.
-#[must_use]
-pub fn query_problem(
-    tree: &dyn SourceTree,
-    migration: &Migration,
-    query: QueryOf,
-    word: &str,
-    nth: usize,
-) -> Option<Problem> {
-    let path = &migration.origin.path;
-    let (_, language) = language(path)?;
-    let source = Files::new(tree).read(path).ok()??;
-    let document = Document::parse(source, language).ok()?;
-    let way = match query {
-        QueryOf::Before(index) => way!["spec", "checks", "before", index, "query"],
-        QueryOf::After(index) => way!["spec", "checks", "after", index, "query"],
-        QueryOf::Metric(index) => way!["spec", "metrics", index, "query"],
-    };
-    let found = |word| document.inner_problem(&way, word, nth, "");
-    document.has(&way).then(|| match word {
-        "" => document.problem(&way, ""),
-        word => found(word),
-    })
-}
-
 /// The same in the `with:` of a secret backend: in its environment's document, or in the one of those that it extends
 /// which says it.
 ///
@@ -120,13 +84,9 @@ pub fn backend_problem(
     pointer: &str,
     message: &str,
 ) -> Option<Problem> {
-    let files = Files::new(tree);
     let mut nearest = None;
-    let mut next = Some(environment.to_string());
-    // Loading has refused circles, but these are the files as they are now.
-    for _ in 0..ANCESTORS {
-        let Some(name) = next else { break };
-        let (document, parent) = environment_document(&files, &project.environments, &name)?;
+    let documents = said_by(tree, project, environment);
+    for document in documents {
         let with = way!["spec", "secrets", backend, "with"];
         if document.has(&with) {
             let whole = has(&document, &with, pointer);
@@ -136,9 +96,43 @@ pub fn backend_problem(
             }
             nearest = nearest.or(Some(problem));
         }
-        next = parent;
     }
     nearest
+}
+
+/// Where the query of a database's `forEach` goes on after what stands `before` in it.
+///
+/// None when no document says it any more.
+#[must_use]
+pub fn for_each_place(
+    tree: &dyn SourceTree,
+    project: &Project,
+    environment: &EnvironmentName,
+    database: &DatabaseName,
+    before: &str,
+) -> Option<Place> {
+    let way = way!["spec", "databases", database.as_str(), "forEach", "query"];
+    let mut documents = said_by(tree, project, environment);
+    let document = documents.find(|document| document.has(&way))?;
+    Some(in_text(&document, &way, before).place())
+}
+
+/// The documents of an environment: its own, and that of each that it extends, the nearest first.
+fn said_by<'a>(
+    tree: &'a dyn SourceTree,
+    project: &'a Project,
+    environment: &EnvironmentName,
+) -> impl Iterator<Item = Document> + 'a {
+    let files = Files::new(tree);
+    let mut next = Some(environment.to_string());
+    let documents = std::iter::from_fn(move || {
+        let (document, parent) =
+            environment_document(&files, &project.environments, &next.take()?)?;
+        next = parent;
+        Some(document)
+    });
+    // Loading has refused circles, but these are the files as they are now.
+    documents.take(ANCESTORS)
 }
 
 /// More environments than anybody lets extend each other.

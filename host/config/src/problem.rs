@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use whimbrel_core::place::Place;
 
 use crate::{limits, render};
 
@@ -72,6 +73,18 @@ impl Problem {
         match whimbrel_core::suggestion::nearest(word, candidates) {
             Some(nearest) => self.suggest(format!("did you mean `{nearest}`?")),
             None => self,
+        }
+    }
+
+    /// Where it stands, with the line and a caret.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let number = |number: usize| u32::try_from(number.max(1)).unwrap_or(u32::MAX);
+        Place {
+            path: self.path.clone(),
+            line: number(self.line),
+            column: number(self.column),
+            excerpt: render::excerpt(self),
         }
     }
 

@@ -10,7 +10,7 @@ use whimbrel_core::name::{DatabaseName, EnvironmentName};
 use whimbrel_core::order::{self, OrderError};
 use whimbrel_core::project::Project;
 use whimbrel_core::statement::Dialect;
-use whimbrel_core::template::{TemplateError, TemplateErrorKind, expand_sql, placeholders};
+use whimbrel_core::template::{TemplateError, TemplateErrorKind, fill, placeholders};
 
 use crate::environment_checks::{expected_placeholder, unknown_plugin};
 use crate::load::LoadOptions;
@@ -235,9 +235,8 @@ fn check_placeholders(read: &Read, text: &Text, known: &Known<'_>, problems: &mu
                 entry.or_insert((error, Vec::new())).1.push(environment);
             }
         }
-        if let Err(error) = expand_sql(dialect, &text.sql, &parameters)
-            && matches!(error.kind, TemplateErrorKind::Value { .. })
-        {
+        let errors = fill(dialect, &text.sql, &parameters).errors.into_iter();
+        for error in errors.filter(|error| matches!(error.kind, TemplateErrorKind::Value { .. })) {
             let message = format!("in the environment `{}`, {}", environment.name, error.kind);
             at(read, text, &error, message)
                 .expected("a value that can be said here")

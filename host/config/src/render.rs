@@ -43,6 +43,26 @@ pub fn text(problem: &Problem, colour: bool) -> String {
     format!("{}\n", lines.join("\n").trim_end())
 }
 
+/// The line of a problem and the caret under it, without the frame around them, and without what could move a terminal's cursor
+/// or change its colours; none when no line is shown.
+pub fn excerpt(problem: &Problem) -> Option<String> {
+    problem.source_line.as_ref()?;
+    let bare = Problem {
+        message: String::new(),
+        expected: None,
+        suggestion: None,
+        ..problem.clone()
+    };
+    let text = text(&bare, false);
+    // Between the corners of the frame; a line of the file may hold anything, but the frame begins and ends it.
+    let lines = text.lines().skip_while(|line| !line.contains('╭')).skip(1);
+    let lines: Vec<_> = lines
+        .take_while(|line| !line.trim_start().starts_with('╰'))
+        .map(|line| line.replace(char::is_control, "\u{fffd}"))
+        .collect();
+    Some(lines.join("\n"))
+}
+
 /// A problem, and its line with room for a caret after the end.
 #[derive(Debug)]
 struct Shown<'a>(&'a Problem, String);
@@ -129,7 +149,8 @@ impl SourceCode for Shown<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::{excerpt, text};
+    use crate::problem::Problem;
     use crate::source::Source;
 
     fn source() -> Source {
@@ -147,6 +168,8 @@ mod tests {
             .suggest("did you mean `steps`?");
         insta::assert_snapshot!(text(&problem, false));
         assert!(text(&problem, true).contains("\u{1b}["));
+        assert_eq!(excerpt(&problem).unwrap(), " 3 │   setps: []\n   ·   ^^^^^");
+        assert_eq!(excerpt(&Problem::whole("a.yaml", "too large")), None);
     }
 
     #[test]

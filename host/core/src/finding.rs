@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::name::{MigrationName, TargetName};
+use crate::place::Place;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,4 +83,24 @@ pub struct Finding {
     /// Line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// Column in characters, from 1; none when it is about the whole line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// The line with a caret under the column, for a person.
+    #[serde(skip)]
+    pub excerpt: Option<String>,
+}
+
+impl Finding {
+    /// The same at a place.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self {
+            path: Some(place.path),
+            line: Some(place.line),
+            column: Some(place.column),
+            excerpt: place.excerpt,
+            ..self
+        }
+    }
 }

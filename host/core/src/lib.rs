@@ -21,6 +21,7 @@ pub mod history;
 pub mod lineage;
 pub mod name;
 pub mod order;
+pub mod place;
 pub mod plan;
 pub mod policy;
 pub mod project;

@@ -12,8 +12,10 @@ use std::fmt::Write as _;
 use crate::statement::Dialect;
 use crate::suggestion::nearest;
 
+mod fill;
 mod scan;
 
+pub use fill::{Filled, fill};
 pub use scan::is_parameter_name;
 use scan::{Place, Scanner};
 

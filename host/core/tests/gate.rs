@@ -254,6 +254,8 @@ fn findings_at_error_level_stop() {
         target: None,
         path: None,
         line: None,
+        column: None,
+        excerpt: None,
     };
     bad.targets[0].findings.push(finding(Severity::Warning));
     assert!(gates(&bad, &open()).is_empty());

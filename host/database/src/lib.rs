@@ -22,7 +22,7 @@ mod sqlite;
 
 pub use dialect::{
     LintFinding, SplitNotice, SqlError, lint, lint_rules, quote_identifier, quote_literal,
-    require_read, split, split_query, split_with_notices,
+    require_read, split, split_query, split_whole, split_with_notices,
 };
 pub use endpoint::{Endpoint, EndpointError};
 pub use heartbeat::{Heartbeat, Heartbeats};

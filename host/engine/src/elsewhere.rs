@@ -26,7 +26,9 @@ pub async fn require_dependencies(opened: &Opened, plan: &Plan) -> Result<(), En
         let resolver = opened.targets.resolver().clone();
         let only = std::slice::from_ref(&database);
         let folder = opened.project.folder();
-        let targets = Targets::list(opened.environment(), folder, resolver, only).await?;
+        let targets = Targets::list(opened.environment(), folder, resolver, only).await;
+        let located = |error| opened.project.located(&opened.environment().name, error);
+        let targets = targets.map_err(located)?;
         for target in targets.iter() {
             let (_, mut session) = targets.connect_read_only(&target.name).await?;
             let history = read_without_definitions(session.as_mut()).await;

@@ -76,7 +76,7 @@ pub enum EngineError {
         found: Digest,
     },
     /// The plan can't be run at all.
-    #[error("{}", blocked(.0))]
+    #[error("{}", blocked(.0, true))]
     Blocked(Vec<(TargetName, Blocker)>),
     /// Gates say no.
     #[error("{}", refused(.0))]
@@ -158,12 +158,8 @@ impl EngineError {
     #[must_use]
     pub fn brief(&self) -> String {
         match self {
-            Self::Project(
-                ProjectError::Definitions(problems)
-                | ProjectError::ControlDefinitions {
-                    source: problems, ..
-                },
-            ) => problems.brief(),
+            Self::Project(error) => error.brief(),
+            Self::Blocked(blockers) => blocked(blockers, false),
             error => error.to_string(),
         }
     }
@@ -249,16 +245,25 @@ impl EngineError {
     }
 }
 
-fn blocked(blockers: &[(TargetName, Blocker)]) -> String {
+/// Everything that blocks a plan, with the lines of files that it is about or without them.
+fn blocked(blockers: &[(TargetName, Blocker)], with_lines: bool) -> String {
     let mut message = String::from("the plan is blocked, and nothing was changed");
     for (target, blocker) in blockers {
         let about = blocker
             .migration
             .as_ref()
             .map_or_else(String::new, |name| format!("{name}: "));
-        let lines = blocker.message.replace('\n', "\n    ");
+        let lines = blocker.to_string().replace('\n', "\n    ");
         // Writing to a string can't fail.
         let _ = write!(message, "\n  {target}: {about}{lines}");
+        for line in blocker
+            .excerpt()
+            .filter(|_| with_lines)
+            .into_iter()
+            .flat_map(str::lines)
+        {
+            let _ = write!(message, "\n   {line}");
+        }
     }
     message
 }
@@ -270,4 +275,36 @@ fn refused(refusals: &[Refusal]) -> String {
         let _ = write!(message, "\n  {}: {}", refusal.gate, refusal.message);
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_core::name::TargetName;
+    use whimbrel_core::place::Place;
+    use whimbrel_core::plan::{Blocker, BlockerCode};
+
+    use super::EngineError;
+
+    #[test]
+    fn what_blocks_a_plan_is_told_with_the_lines_of_files_or_without() {
+        let blocker = Blocker {
+            code: BlockerCode::Unrunnable,
+            migration: Some("1-a".parse().unwrap()),
+            place: Some(Place {
+                path: "migrations/1-a.sql".to_owned(),
+                line: 3,
+                column: 5,
+                excerpt: Some(" 3 │ x; COMMIT\n   ·    ^^^^^^".to_owned()),
+            }),
+            message: "no".to_owned(),
+            hint: String::new(),
+        };
+        let target = TargetName::single("shop".parse().unwrap());
+        let error = EngineError::Blocked(vec![(target, blocker)]);
+        let said =
+            "the plan is blocked, and nothing was changed\n  shop: 1-a: migrations/1-a.sql:3:5: no";
+        assert_eq!(error.brief(), said);
+        let lines = "\n    3 │ x; COMMIT\n      ·    ^^^^^^";
+        assert_eq!(error.to_string(), format!("{said}{lines}"));
+    }
 }

@@ -102,6 +102,7 @@ impl Opened {
         };
         let plugins = plugins_of(&opening, context)?;
         let resolver = context.resolver(&plugins, &environment);
+        let name = environment.name.clone();
         let (folder, only) = (opening.folder().to_path_buf(), selection.databases.clone());
         let is_telling = context.is_telling();
         let reading = tokio::task::spawn_blocking(move || opening.finish());
@@ -121,7 +122,9 @@ impl Opened {
             }
         };
         tell(&project, context);
-        let (targets, asked, sessions) = ended(reaching.await)??;
+        let reached = ended(reaching.await)?;
+        let reached = reached.map_err(|error| project.located(&name, error));
+        let (targets, asked, sessions) = reached?;
         if targets.is_empty() {
             let name = &targets.environment().name;
             context.notice(&format!("note: `{name}` has no databases"));

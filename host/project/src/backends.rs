@@ -201,17 +201,23 @@ pub(crate) async fn backend_findings(
             scrubber: Scrubber::default(),
             store: OnceCell::new(),
         };
-        let finding = |message: String, place: Option<Problem>, help: Option<String>| Finding {
-            rule: "definition".to_owned(),
-            severity: Severity::Error,
-            message: format!("secret backend `{name}`: {message}"),
-            help,
-            migration: None,
-            target: None,
-            line: place
-                .as_ref()
-                .and_then(|place| u32::try_from(place.line).ok()),
-            path: place.map(|place| place.path),
+        let finding = |message: String, place: Option<Problem>, help: Option<String>| {
+            let finding = Finding {
+                rule: "definition".to_owned(),
+                severity: Severity::Error,
+                message: format!("secret backend `{name}`: {message}"),
+                help,
+                migration: None,
+                target: None,
+                path: None,
+                line: None,
+                column: None,
+                excerpt: None,
+            };
+            match place {
+                Some(place) => finding.at(place.place()),
+                None => finding,
+            }
         };
         match configured.mismatches().await {
             Ok(mismatches) => findings.extend(

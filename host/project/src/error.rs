@@ -6,9 +6,11 @@ use whimbrel_config::Problems;
 use whimbrel_core::environment::Environment;
 use whimbrel_core::fault::{Fault, Retry};
 use whimbrel_core::name::{DatabaseName, EnvironmentName, TargetName};
+use whimbrel_core::plan::PrepareError;
+use whimbrel_core::statement::Dialect;
 use whimbrel_core::suggestion::instead;
 use whimbrel_database::history::HistoryError;
-use whimbrel_database::{DatabaseError, EndpointError};
+use whimbrel_database::{DatabaseError, EndpointError, SqlError};
 use whimbrel_git::{GitError, RemoteError, SignatureError};
 use whimbrel_secrets::SecretError;
 
@@ -111,6 +113,19 @@ pub enum ProjectError {
         /// Why.
         problem: String,
     },
+    /// The query that lists the targets of a database is none that only reads.
+    #[error("the targets of `{database}` can't be listed: {error}{}", error.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}")))]
+    ForEachQuery {
+        /// The logical database.
+        database: DatabaseName,
+        /// The dialect of the database that is asked.
+        dialect: Dialect,
+        /// What is wrong with it.
+        error: SqlError,
+    },
+    /// The same of all such queries of an environment, where they stand.
+    #[error("{}", queries(.0, true))]
+    ForEachQueries(PrepareError),
     /// A target can't be connected to.
     #[error("{target}: {source}")]
     Connect {
@@ -203,6 +218,19 @@ impl ProjectError {
         }
     }
 
+    /// What it is, where no text of files can be shown.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Definitions(problems)
+            | Self::ControlDefinitions {
+                source: problems, ..
+            } => problems.brief(),
+            Self::ForEachQueries(found) => queries(found, false),
+            error => error.to_string(),
+        }
+    }
+
     /// Whether the same may work later without anybody changing anything.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
@@ -258,4 +286,18 @@ impl ConnectError {
             Self::Endpoint(_) | Self::Url(_) => false,
         }
     }
+}
+
+/// What is wrong with queries that list targets, with the lines that they are in or without them.
+fn queries(found: &PrepareError, with_lines: bool) -> String {
+    let told = found.mistakes().iter().map(|mistake| {
+        let hint = match mistake.hint.as_str() {
+            "" => String::new(),
+            hint => format!("; {hint}"),
+        };
+        let lines = mistake.at.excerpt().filter(|_| with_lines);
+        let lines = lines.map_or_else(String::new, |lines| format!("\n{lines}"));
+        format!("{mistake}{hint}{lines}")
+    });
+    told.collect::<Vec<_>>().join("\n")
 }

@@ -7,10 +7,13 @@ use whimbrel_core::definition::Migration;
 use whimbrel_core::environment::{Environment, ValueSource};
 use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::name::{DatabaseName, EnvironmentName};
+use whimbrel_core::plan::{Mistake, Where};
 use whimbrel_core::statement::Dialect;
 
 use crate::absence::names;
 use crate::backends::backend_findings;
+use crate::for_each::for_each_findings;
+use crate::mistakes::Source;
 use crate::notices::notices;
 use crate::plain_text::plain_text;
 use crate::plugins::Plugins;
@@ -47,7 +50,11 @@ pub async fn lint(
     let mut findings = Findings::default();
     for environment in &environments {
         in_environment(project, &plugins, environment, &mut findings).await?;
-        for finding in backend_findings(&plugins, environment).await {
+        let of_backends = backend_findings(&plugins, environment).await;
+        for finding in of_backends
+            .into_iter()
+            .chain(for_each_findings(project, environment))
+        {
             findings.add(finding);
         }
     }
@@ -77,12 +84,14 @@ impl Findings {
                 &other.migration,
                 &other.path,
                 other.line,
+                other.column,
             ) == (
                 &finding.rule,
                 &finding.message,
                 &finding.migration,
                 &finding.path,
                 finding.line,
+                finding.column,
             )
         });
         match twin {
@@ -99,6 +108,7 @@ impl Findings {
                     finding.migration.clone(),
                     finding.path.clone(),
                     finding.line,
+                    finding.column,
                     finding.rule.clone(),
                 )
             };
@@ -135,15 +145,16 @@ async fn in_environment(
                 target: None,
                 path: None,
                 line: None,
+                column: None,
+                excerpt: None,
             });
         }
         for dialect in dialects {
             let preparer = Preparer {
                 plugins: Arc::clone(plugins),
-                tree: project.tree(),
+                source: Source::Files(project.tree()),
                 dialect,
                 parameters: environment.parameters_or_names(),
-                is_reverted: false,
             };
             for item in desired.iter() {
                 let migration = &item.migration;
@@ -153,10 +164,11 @@ async fn in_environment(
                         let found = found.into_iter().chain(irreversible(migration, &prepared));
                         found.for_each(|finding| findings.add(finding));
                     }
-                    Err(error) => findings.add(Finding {
-                        help: Some(error.hint).filter(|hint| !hint.is_empty()),
-                        ..about(migration, "definition", Severity::Error, error.message)
-                    }),
+                    Err(error) => {
+                        for mistake in error.into_mistakes() {
+                            findings.add(wrong(migration, mistake));
+                        }
+                    }
                 }
                 let parameters = &environment.parameters_or_names();
                 let rules = sql_findings(&project.tree(), dialect, migration, parameters);
@@ -170,8 +182,20 @@ async fn in_environment(
     Ok(())
 }
 
+/// What is wrong with a definition, at its place.
+fn wrong(migration: &Migration, mistake: Mistake) -> Finding {
+    let finding = Finding {
+        help: Some(mistake.hint).filter(|hint| !hint.is_empty()),
+        ..about(migration, "definition", Severity::Error, mistake.message)
+    };
+    match mistake.at {
+        Where::File(place) => finding.at(place),
+        Where::NoFile => finding,
+    }
+}
+
 /// The dialects that a database speaks: in this environment, or where its URL is a secret, in the others.
-fn dialects(
+pub(crate) fn dialects(
     project: &OpenProject,
     environment: &Environment,
     database: &DatabaseName,
@@ -224,6 +248,8 @@ fn since(project: &OpenProject, base: &str, findings: &mut Findings) -> Result<(
                 target: None,
                 path: None,
                 line: None,
+                column: None,
+                excerpt: None,
             });
             continue;
         };

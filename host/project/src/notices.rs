@@ -52,6 +52,8 @@ pub(crate) fn notices(
                     target: None,
                     path: Some(origin.path),
                     line: Some(origin.line.max(1) + notice.line.saturating_sub(1)),
+                    column: None,
+                    excerpt: None,
                 });
             }
         }

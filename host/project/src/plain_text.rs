@@ -86,6 +86,8 @@ fn finding(rule: &str, message: String, path: &str, line: Option<u32>) -> Findin
         target: None,
         path: Some(path.to_owned()),
         line,
+        column: None,
+        excerpt: None,
     }
 }
 

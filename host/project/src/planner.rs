@@ -11,12 +11,14 @@ use whimbrel_core::history::{History, Owner};
 use whimbrel_core::lineage::Lineage;
 use whimbrel_core::name::{DatabaseName, MigrationName, TargetName};
 use whimbrel_core::plan::{
-    Decision, Decisions, DesiredMigration, Goal, PrepareError, Prepared, PreparedMigrations,
-    TargetPlan, assemble, decide,
+    Decision, Decisions, DesiredMigration, Goal, Mistake, PrepareError, Prepared,
+    PreparedMigrations, TargetPlan, Where, assemble, decide,
 };
 use whimbrel_core::statement::Dialect;
+use whimbrel_core::template::Values;
 
 use crate::absence::Absences;
+use crate::mistakes::Source;
 use crate::notices::notices;
 use crate::open::Tree;
 use crate::plugins::Plugins;
@@ -215,7 +217,8 @@ impl Planner {
             .find(|item| &item.migration.name == name);
         let ready = match item {
             Some(item) => {
-                let preparer = self.preparer(dialect, self.environment.parameters.clone());
+                let source = Source::Files(Arc::clone(&self.tree));
+                let preparer = self.preparer(source, dialect, &self.environment.parameters);
                 let prepared = preparer
                     .prepare(&item.migration, item.checksum.clone())
                     .await;
@@ -244,25 +247,21 @@ impl Planner {
         let record = history.record(name).ok_or_else(|| missing(name))?;
         let migration =
             Migration::from_canonical(name.clone(), &record.definition).map_err(|error| {
-                PrepareError {
-                    message: format!("the definition that was stored can't be read: {error}"),
-                    hint: "a newer Whimbrel may have applied it; revert with that one".to_owned(),
-                }
+                no_file(
+                    format!("the definition that was stored can't be read: {error}"),
+                    "a newer Whimbrel may have applied it; revert with that one",
+                )
             })?;
-        let preparer = Preparer {
-            is_reverted: true,
-            ..self.preparer(dialect, record.parameters.clone())
-        };
+        let preparer = self.preparer(Source::History, dialect, &record.parameters);
         preparer.prepare(&migration, record.checksum.clone()).await
     }
 
-    fn preparer(&self, dialect: Dialect, parameters: BTreeMap<String, String>) -> Preparer {
+    fn preparer(&self, source: Source, dialect: Dialect, parameters: &Values) -> Preparer {
         Preparer {
             plugins: Arc::clone(&self.plugins),
-            tree: Arc::clone(&self.tree),
+            source,
             dialect,
-            parameters,
-            is_reverted: false,
+            parameters: parameters.clone(),
         }
     }
 }
@@ -276,8 +275,14 @@ pub(crate) fn reverts(decisions: &Decisions) -> bool {
 }
 
 fn missing(name: &MigrationName) -> PrepareError {
-    PrepareError {
-        message: format!("there is no definition of {name}"),
-        hint: "this is a bug of Whimbrel; please report it".to_owned(),
-    }
+    no_file(
+        format!("there is no definition of {name}"),
+        "this is a bug of Whimbrel; please report it",
+    )
+}
+
+fn no_file(message: String, hint: &str) -> PrepareError {
+    let at = Where::NoFile;
+    let hint = hint.to_owned();
+    PrepareError::from(Mistake { at, message, hint })
 }

@@ -135,6 +135,8 @@ pub(crate) fn problems(path: &str, text: &str) -> Vec<Finding> {
             target: None,
             path: Some(path.to_owned()),
             line: Some(allowance.line),
+            column: None,
+            excerpt: None,
         })
     });
     found.collect()

@@ -30,6 +30,8 @@ pub(crate) fn about(
         target: None,
         path: Some(migration.origin.path.clone()),
         line: Some(migration.origin.line.max(1)),
+        column: None,
+        excerpt: None,
     }
 }
 

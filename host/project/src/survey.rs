@@ -155,6 +155,7 @@ fn not_applied(planner: &Planner, survey: &mut Survey) {
     let blockers = names.iter().filter(|name| !has(name)).map(|name| Blocker {
         code: BlockerCode::NotApplied,
         migration: Some(name.clone()),
+        place: None,
         message: format!(
             "it is not applied in `{}`, so there is nothing to revert",
             survey.plan.environment

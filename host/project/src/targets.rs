@@ -273,19 +273,21 @@ impl Targets {
             target: TargetName::single(for_each.of.clone()),
             source: Box::new(source),
         })?;
-        let done = match split_query(connected.session.dialect(), query) {
+        let dialect = connected.session.dialect();
+        let done = match split_query(dialect, query) {
             Ok(query) => {
                 let command = Command::with(query.text, Vec::new());
                 let done = read(connected.session.as_mut(), command).await;
-                done.map_err(|error| error.to_string())
+                done.map_err(|error| wrong(error.to_string()))
             }
-            Err(error) => Err(match &error.hint {
-                Some(hint) => format!("{error}; {hint}"),
-                None => error.to_string(),
+            Err(error) => Err(ProjectError::ForEachQuery {
+                database: database.clone(),
+                dialect,
+                error,
             }),
         };
         connected.close().await;
-        instances(database, &done.map_err(wrong)?.rows).map_err(wrong)
+        instances(database, &done?.rows).map_err(wrong)
     }
 
     fn spec(&self, database: &DatabaseName) -> Result<&DatabaseSpec, ProjectError> {

@@ -77,6 +77,7 @@ async fn a_step_without_a_down_is_a_note_and_bad_sql_an_error() {
     assert_eq!(bad.severity, Severity::Error);
     assert_eq!(bad.path.as_deref(), Some("migrations/2-bad.yaml"));
     assert!(bad.message.contains("step 1"), "{}", bad.message);
+    assert_eq!((bad.line, bad.column), (Some(7), Some(14)));
 }
 
 #[tokio::test]

@@ -173,11 +173,7 @@ async fn what_can_not_be_run_blocks_with_its_place() {
         "  steps:\n    - sql: SELECT 1\n  checks:\n    after:\n      - { name: two, query: SELECT 1; SELECT 2, equals: 1 }\n",
     );
     let plan = plan(&shop).await;
-    let messages: Vec<_> = plan
-        .blockers
-        .iter()
-        .map(|blocker| &blocker.message)
-        .collect();
+    let messages: Vec<_> = plan.blockers.iter().map(ToString::to_string).collect();
     assert_eq!(messages.len(), 2, "{messages:?}");
     assert!(
         messages[0].starts_with("migrations/1-transaction/up.sql:2:1: "),
@@ -248,6 +244,52 @@ async fn a_revert_touches_what_a_target_has_and_blocks_when_none_has_it() {
     assert_eq!(blockers, [BlockerCode::NotApplied]);
 }
 
+/// What a value brings into a text moves nothing: places are those of what is written.
+#[tokio::test]
+async fn every_mistake_of_a_text_is_told_where_it_is_written() {
+    let shop = Shop::new();
+    shop.write(
+        "environments/dev.yaml",
+        &with_parameters("{ prefix: \"a\\nlong name\", own: whimbrel_event }"),
+    );
+    shop.migration(
+        "1-orders",
+        "  steps:\n    - sql: |\n        CREATE TABLE ${prefix} (id integer); COMMIT;\n        DELETE FROM ${own};\n    - sql: SELECT 'open\n  checks:\n    after:\n      - { name: own, query: \"SELECT ${prefix:literal}, ${none}, ${nothing}\", equals: 1 }\n      - { name: late, query: \"/* ${own} */ SELECT ${prefix:literal} FROM (DELETE FROM a)\", equals: 1 }\n",
+    );
+    let plan = plan(&shop).await;
+    let found: Vec<_> = plan
+        .blockers
+        .iter()
+        .map(|blocker| (blocker.to_string(), blocker.excerpt().unwrap()))
+        .collect();
+    let begin: Vec<_> = found
+        .iter()
+        .map(|(said, excerpt)| {
+            let (source, carets) = excerpt.split_once('\n').unwrap();
+            let at = carets.chars().position(|c| c == '^').unwrap();
+            let length = carets.matches('^').count();
+            let word: String = source.chars().skip(at).take(length).collect();
+            (said.split(": ").next().unwrap().to_owned(), word)
+        })
+        .collect();
+    let begin: Vec<_> = begin
+        .iter()
+        .map(|(at, word)| (at.as_str(), word.as_str()))
+        .collect();
+    assert_eq!(
+        begin,
+        [
+            ("migrations/1-orders.yaml:8:46", "COMMIT"),
+            ("migrations/1-orders.yaml:9:21", "${own}"),
+            ("migrations/1-orders.yaml:10:19", "'"),
+            ("migrations/1-orders.yaml:13:56", "${none}"),
+            ("migrations/1-orders.yaml:13:65", "${nothing}"),
+            ("migrations/1-orders.yaml:14:75", "DELETE"),
+        ],
+        "{found:#?}"
+    );
+}
+
 /// Stored definitions keep the placeholders that they were applied with, and a value may be missing by now.
 #[tokio::test]
 async fn a_placeholder_that_can_not_be_filled_in_blocks_with_its_line() {
@@ -278,4 +320,14 @@ async fn a_placeholder_that_can_not_be_filled_in_blocks_with_its_line() {
     history.records[0].parameters = BTreeMap::new();
     let plan = planner.plan(&shop(), &history).await.unwrap();
     assert!(plan.blockers[0].hint.contains("under `parameters:`"));
+    let told: Vec<_> = plan.blockers.iter().map(ToString::to_string).collect();
+    let missing = "there is no parameter `prefix`";
+    assert_eq!(
+        told,
+        [
+            format!("step 1, line 1: {missing}"),
+            format!("step 1, line 2: {missing}"),
+        ],
+        "the history has no file"
+    );
 }

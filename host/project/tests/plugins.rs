@@ -140,18 +140,19 @@ async fn a_configuration_that_the_plugin_refuses_blocks() {
     let project = shop_.open();
     let planner = planner(&project, Goal::Apply).await;
     let plan = planner.plan(&shop(), &History::default()).await.unwrap();
-    assert_eq!(plan.blockers.len(), 1);
-    let message = &plan.blockers[0].message;
-    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!(plan.blockers.len(), 3);
+    let lines: Vec<String> = plan.blockers.iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
         [
             "migrations/1-fill.yaml:8:7: step 1 (backfill): `set` is missing (`set`: What to set, as after `SET` in an UPDATE: `full_name = first || ' ' || last`.)",
-            "migrations/1-fill.yaml:8:15: step 1 (backfill): unknown key `tabel` (did you mean `table`?)",
             "migrations/1-fill.yaml:8:7: step 1 (backfill): `table` is missing (`table`: The table, with its schema if need be: `orders` or `shop.orders`.)",
+            "migrations/1-fill.yaml:8:15: step 1 (backfill): unknown key `tabel` (did you mean `table`?)",
         ]
     );
-    assert!(plan.blockers[0].hint.contains("plugin inspect"));
+    for blocker in &plan.blockers {
+        assert!(blocker.hint.contains("plugin inspect"));
+    }
 }
 
 /// What no schema can say the plugin says itself, and points at it.
@@ -164,7 +165,7 @@ async fn a_fault_of_the_plugin_stands_where_it_points() {
     );
     let planner = planner(&shop_.open(), Goal::Apply).await;
     let plan = planner.plan(&shop(), &History::default()).await.unwrap();
-    let message = &plan.blockers[0].message;
+    let message = plan.blockers[0].to_string();
     assert!(
         message.starts_with("migrations/1-fill.yaml:12:9: fill: ")
             && message.contains("can't be empty"),
@@ -183,7 +184,7 @@ async fn one_mismatch_has_its_hint_apart() {
     let plan = planner.plan(&shop(), &History::default()).await.unwrap();
     let blocker = &plan.blockers[0];
     assert_eq!(
-        blocker.message,
+        blocker.to_string(),
         "migrations/1-fill.json:3:63: step 1 (backfill): unknown key `keys`"
     );
     assert_eq!(blocker.hint, "did you mean `key`?");

@@ -14,7 +14,7 @@ use crate::surroundings::{ConnectError, PlanError};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The plan can't be run at all.
-    #[error("the plan is blocked: {}", .0.iter().map(|blocker| blocker.message.as_str()).collect::<Vec<_>>().join("; "))]
+    #[error("the plan is blocked: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Blocked(Vec<Blocker>),
     /// The plan under the lock isn't the one that was named or approved.
     #[error("the plan changed: {expected} was asked for, and it is {found} now")]

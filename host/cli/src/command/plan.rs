@@ -114,5 +114,7 @@ fn unread((target, error): (&TargetName, &ProjectError)) -> Finding {
         target: Some(target.clone()),
         path: None,
         line: None,
+        column: None,
+        excerpt: None,
     }
 }

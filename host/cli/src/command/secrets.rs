@@ -97,10 +97,7 @@ async fn estimated(opening: Opening, selection: &Selection, context: &Context) -
         let mut prepared = Prepared::new(&opened, Goal::Apply, Passing::default()).await?;
         prepared.require_all()?;
         if let Some((_, blocker)) = prepared.plan().blockers().next() {
-            return Ok(unknown(&format!(
-                "the plan is blocked: {}",
-                blocker.message
-            )));
+            return Ok(unknown(&format!("the plan is blocked: {blocker}")));
         }
         if prepared.plan().is_empty() {
             return Ok(PlanTime::default());

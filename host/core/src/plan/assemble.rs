@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{
-    Blocker, BlockerCode, Change, Decision, Decisions, OperationAction, PlannedOperation,
-    PrepareError, Prepared, RevertReason, TargetPlan, Work,
+    Blocker, BlockerCode, Change, Decision, Decisions, Mistake, OperationAction, PlannedOperation,
+    PrepareError, Prepared, RevertReason, TargetPlan, Where, Work,
 };
 use crate::history::{Direction, History, JournalEntry, JournalState};
 use crate::name::{MigrationName, TargetName};
@@ -32,12 +32,13 @@ pub fn assemble(
         blockers: decisions.blockers,
         findings: Vec::new(),
     };
+    let mut mistakes = Vec::new();
     for decision in decisions.decisions {
         match decision {
             Decision::Rename { from, to } => plan.work.push(Work::Rename { from, to }),
             Decision::Revert { name, reason } => match take(&mut stored, &name) {
                 Ok(prepared) => revert(prepared, reason, history, &mut plan),
-                Err(error) => plan.blockers.push(unrunnable(name, error)),
+                Err(error) => mistakes.push((name, error)),
             },
             Decision::Apply {
                 name,
@@ -45,10 +46,11 @@ pub fn assemble(
                 out_of_order,
             } => match take(&mut desired, &name) {
                 Ok(prepared) => apply(prepared, resumed, out_of_order, history, &mut plan),
-                Err(error) => plan.blockers.push(unrunnable(name, error)),
+                Err(error) => mistakes.push((name, error)),
             },
         }
     }
+    plan.blockers.extend(unrunnable(mistakes));
     plan
 }
 
@@ -57,20 +59,29 @@ fn take(
     name: &MigrationName,
 ) -> Result<Arc<Prepared>, PrepareError> {
     from.remove(name).unwrap_or_else(|| {
-        Err(PrepareError {
+        Err(PrepareError::from(Mistake {
+            at: Where::NoFile,
             message: "it was decided on but not prepared".to_owned(),
             hint: "this is a bug of Whimbrel; please report it".to_owned(),
-        })
+        }))
     })
 }
 
-fn unrunnable(name: MigrationName, error: PrepareError) -> Blocker {
-    Blocker {
+/// Everything that is wrong with the migrations of a target, in the order of their files.
+fn unrunnable(migrations: Vec<(MigrationName, PrepareError)>) -> impl Iterator<Item = Blocker> {
+    let mut mistakes: Vec<(Mistake, MigrationName)> = Vec::new();
+    for (name, error) in migrations {
+        let found = error.into_mistakes().into_iter();
+        mistakes.extend(found.map(|mistake| (mistake, name.clone())));
+    }
+    mistakes.sort_by(|(one, _), (other, _)| one.at.cmp(&other.at));
+    mistakes.into_iter().map(|(mistake, name)| Blocker {
         code: BlockerCode::Unrunnable,
         migration: Some(name),
-        message: error.message,
-        hint: error.hint,
-    }
+        place: mistake.at.place(),
+        message: mistake.message,
+        hint: mistake.hint,
+    })
 }
 
 fn apply(
@@ -93,6 +104,7 @@ fn apply(
             plan.blockers.push(Blocker {
                 code: BlockerCode::Edited,
                 migration: Some(prepared.name.clone()),
+                place: None,
                 message: format!(
                     "{} was edited after an unfinished run had begun it",
                     operation.title
@@ -113,6 +125,7 @@ fn apply(
         plan.blockers.push(Blocker {
             code: BlockerCode::Edited,
             migration: Some(prepared.name.clone()),
+            place: None,
             message: "statements that an unfinished run has begun are no longer in the definition"
                 .to_owned(),
             hint: "restore what has been run already; only what was not begun may be edited"
@@ -140,7 +153,7 @@ fn revert(prepared: Arc<Prepared>, reason: RevertReason, history: &History, plan
     let steps = match reached(&prepared, history, complete) {
         Ok(steps) => steps,
         Err(blocker) => {
-            plan.blockers.push(blocker);
+            plan.blockers.push(*blocker);
             return;
         }
     };
@@ -152,6 +165,7 @@ fn revert(prepared: Arc<Prepared>, reason: RevertReason, history: &History, plan
         plan.blockers.push(Blocker {
             code: BlockerCode::Irreversible,
             migration: Some(prepared.name.clone()),
+            place: None,
             message: format!("{title} (step {}) has no down, so the migration can't be reverted", step + 1),
             hint: "write a new migration that undoes it; `revert: \"\"` in a definition says that nothing needs undoing"
                 .to_owned(),
@@ -188,7 +202,7 @@ fn reached(
     prepared: &Prepared,
     history: &History,
     complete: bool,
-) -> Result<BTreeSet<usize>, Blocker> {
+) -> Result<BTreeSet<usize>, Box<Blocker>> {
     let all: BTreeSet<usize> = prepared.up.iter().map(|operation| operation.step).collect();
     if complete {
         return Ok(all);
@@ -231,13 +245,14 @@ fn reached(
             let title = of_step()
                 .next()
                 .map_or_else(String::new, |(_, operation)| operation.title.clone());
-            return Err(Blocker {
+            return Err(Box::new(Blocker {
                 code: BlockerCode::HalfDone,
                 migration: Some(prepared.name.clone()),
+                place: None,
                 message: format!("{title} was left half done, so its down can't be known to fit"),
                 hint: "apply it to its end first, or undo the rest by hand and say so with `whimbrel verify --accept`"
                     .to_owned(),
-            });
+            }));
         }
     }
     Ok(steps)

@@ -97,6 +97,7 @@ pub fn decide(
         out.blockers.push(Blocker {
             code: BlockerCode::Owner,
             migration: None,
+            place: None,
             message: format!(
                 "this database belongs to environment `{}` of project `{}` (manager `{}`)",
                 other.environment, other.project, other.manager
@@ -144,6 +145,7 @@ fn absences<'a>(
         out.blockers.push(Blocker {
             code: BlockerCode::EmptyTree,
             migration: None,
+            place: None,
             message: format!(
                 "the definitions hold no migration for this database, which has {} applied",
                 history.records.len()
@@ -257,6 +259,7 @@ fn edited(record: &Record, item: &DesiredMigration) -> Blocker {
     Blocker {
         code: BlockerCode::Edited,
         migration: Some(record.name.clone()),
+        place: None,
         message: format!(
             "{} was edited after it was applied: applied as {}, now {}",
             item.migration.origin.path,
@@ -311,6 +314,7 @@ fn absent(record: &Record, absence: &Absence) -> Blocker {
     Blocker {
         code,
         migration: Some(record.name.clone()),
+        place: None,
         message,
         hint: hint.to_owned(),
     }
@@ -324,6 +328,7 @@ fn requested(names: &[MigrationName], history: &History, out: &mut Decisions) {
             None => out.blockers.push(Blocker {
                 code: BlockerCode::NotApplied,
                 migration: Some(name.clone()),
+                place: None,
                 message: "it is not applied here, so there is nothing to revert".to_owned(),
                 hint: "`whimbrel status` lists what is applied".to_owned(),
             }),
@@ -371,6 +376,7 @@ fn keep_dependencies(desired: &[DesiredMigration], history: &History, out: &mut 
             blockers.push(Blocker {
                 code: BlockerCode::DependedOn,
                 migration: Some(needed.clone()),
+                place: None,
                 message: format!(
                     "it can't be reverted: `{}` depends on it and is applied",
                     record.name

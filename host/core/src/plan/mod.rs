@@ -5,12 +5,15 @@
 
 mod assemble;
 mod decide;
+mod mistake;
 mod prepared;
 
 pub use assemble::{PreparedMigrations, assemble};
 pub use decide::{Decision, Decisions, DesiredMigration, Goal, RevertReason, decide};
-pub use prepared::{Operation, OperationAction, PrepareError, Prepared};
+pub use mistake::{Mistake, PrepareError, Where};
+pub use prepared::{Operation, OperationAction, Prepared};
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +24,7 @@ use crate::digest::Digest;
 use crate::finding::Finding;
 use crate::lineage::Revision;
 use crate::name::{EnvironmentName, MigrationName, TargetName};
+use crate::place::Place;
 use crate::statement::Dialect;
 
 /// What would be done to every target of an environment.
@@ -118,10 +122,31 @@ pub struct Blocker {
     /// The migration that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<MigrationName>,
-    /// What is wrong.
+    /// Where it stands, if it is in a file.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// What is wrong, without its place.
     pub message: String,
     /// What would make it right.
     pub hint: String,
+}
+
+impl Blocker {
+    /// The line that it is about with a caret, for a person.
+    #[must_use]
+    pub fn excerpt(&self) -> Option<&str> {
+        self.place.as_ref()?.excerpt.as_deref()
+    }
+}
+
+impl fmt::Display for Blocker {
+    /// What is wrong, with its place.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(formatter, "{place}: ")?;
+        }
+        formatter.write_str(&self.message)
+    }
 }
 
 /// Stable names of blockers.

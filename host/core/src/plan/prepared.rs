@@ -99,13 +99,3 @@ pub enum OperationAction {
         effects: Vec<String>,
     },
 }
-
-/// Why a migration can't be prepared for a target.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct PrepareError {
-    /// What is wrong, with its place.
-    pub message: String,
-    /// What would make it right.
-    pub hint: String,
-}

@@ -7,9 +7,10 @@ use whimbrel_core::digest::Digest;
 use whimbrel_core::history::{Direction, History, JournalEntry, JournalState, MigrationState};
 use whimbrel_core::lineage::Revision;
 use whimbrel_core::name::TargetName;
+use whimbrel_core::place::Place;
 use whimbrel_core::plan::{
-    BlockerCode, Decision, Decisions, Operation, OperationAction, Plan, Prepared,
-    PreparedMigrations, RevertReason, Work, assemble,
+    BlockerCode, Decision, Decisions, Mistake, Operation, OperationAction, Plan, PrepareError,
+    Prepared, PreparedMigrations, RevertReason, Where, Work, assemble,
 };
 use whimbrel_core::statement::{Dialect, Statement, StatementClass};
 
@@ -267,6 +268,8 @@ fn the_digest_moves_with_effects_and_not_with_findings_or_revisions() {
         target: None,
         path: None,
         line: None,
+        column: None,
+        excerpt: None,
     });
     assert_eq!(base, plan(noted, None).digest());
     let other = put_together(
@@ -324,4 +327,56 @@ fn what_was_not_prepared_blocks() {
         &History::default(),
     );
     assert_eq!(plan.blockers[0].code, BlockerCode::Unrunnable);
+}
+
+#[test]
+fn what_is_wrong_with_several_is_told_in_the_order_of_their_files() {
+    let mistake = |path: &str, line| Mistake {
+        at: Where::File(Place {
+            path: path.to_owned(),
+            line,
+            column: 1,
+            excerpt: None,
+        }),
+        message: "wrong".to_owned(),
+        hint: "mend it".to_owned(),
+    };
+    let wrong = |found| Err(PrepareError::new(found).unwrap());
+    let desired = PreparedMigrations::from([
+        (
+            name("1-b"),
+            wrong(vec![mistake("m/1-b.yaml", 4), mistake("m/shared.sql", 2)]),
+        ),
+        (name("2-a"), wrong(vec![mistake("m/2-a.yaml", 9)])),
+    ]);
+    let apply = |text: &str| Decision::Apply {
+        name: name(text),
+        resumed: false,
+        out_of_order: false,
+    };
+    let decisions = Decisions {
+        decisions: vec![apply("2-a"), apply("1-b")],
+        blockers: Vec::new(),
+    };
+    let plan = assemble(
+        TargetName::single("shop".parse().unwrap()),
+        Dialect::Sqlite,
+        decisions,
+        desired,
+        PreparedMigrations::new(),
+        &History::default(),
+    );
+    let told: Vec<_> = plan
+        .blockers
+        .iter()
+        .map(|blocker| format!("{} {blocker}", blocker.migration.as_ref().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "1-b m/1-b.yaml:4:1: wrong",
+            "2-a m/2-a.yaml:9:1: wrong",
+            "1-b m/shared.sql:2:1: wrong",
+        ]
+    );
 }

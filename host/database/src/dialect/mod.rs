@@ -26,6 +26,8 @@ pub struct SqlError {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
+    /// The same in bytes from the beginning of the text.
+    pub offset: usize,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -38,6 +40,7 @@ impl SqlError {
         Self {
             line,
             column,
+            offset,
             message,
             hint: hint.map(str::to_owned),
         }
@@ -63,10 +66,32 @@ pub struct LintFinding {
 ///
 /// # Errors
 ///
-/// A string, comment or quoted name that never ends, or a statement that a definition may not hold: transaction control
-/// (an outer `BEGIN … COMMIT` is stripped), changes to Whimbrel's own tables, an unnamed concurrent index, …
+/// The first of what [`split_whole`] finds.
 pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Statement>, SqlError> {
     split_with_notices(dialect, text).map(|(statements, _)| statements)
+}
+
+/// Splits a text into statements and classifies them, and tells everything that is wrong with it.
+///
+/// # Errors
+///
+/// A string, comment or quoted name that never ends, or statements that a definition may not hold: transaction control
+/// (an outer `BEGIN … COMMIT` is stripped), changes to Whimbrel's own tables, an unnamed concurrent index, … Never empty.
+pub fn split_whole(dialect: Dialect, text: &str) -> Result<Vec<Statement>, Vec<SqlError>> {
+    let split = examine(dialect, text);
+    if split.errors.is_empty() {
+        Ok(split.statements)
+    } else {
+        Err(split.errors)
+    }
+}
+
+/// What there is in a text.
+#[derive(Default)]
+struct Split {
+    statements: Vec<Statement>,
+    notices: Vec<SplitNotice>,
+    errors: Vec<SqlError>,
 }
 
 /// What a person should know of a text that was split.
@@ -87,21 +112,33 @@ pub fn split_with_notices(
     dialect: Dialect,
     text: &str,
 ) -> Result<(Vec<Statement>, Vec<SplitNotice>), SqlError> {
-    let mut pieces = pieces::pieces(dialect, text).map_err(|open| {
-        let message = format!("this {} never ends", open.what);
-        let hint = "close it: everything after it would be a part of it";
-        SqlError::at(text, open.start, message, Some(hint))
-    })?;
-    let mut notices = Vec::new();
+    let split = examine(dialect, text);
+    match split.errors.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok((split.statements, split.notices)),
+    }
+}
+
+fn examine(dialect: Dialect, text: &str) -> Split {
+    let mut split = Split::default();
+    let mut pieces = match pieces::pieces(dialect, text) {
+        Ok(pieces) => pieces,
+        Err(open) => {
+            let message = format!("this {} never ends", open.what);
+            let hint = "close it: everything after it would be a part of it";
+            let error = SqlError::at(text, open.start, message, Some(hint));
+            split.errors.push(error);
+            return split;
+        }
+    };
     if let Some(start) = strip_outer_transaction(dialect, &mut pieces) {
-        notices.push(SplitNotice {
+        split.notices.push(SplitNotice {
             message:
                 "the outer BEGIN … COMMIT is left out: Whimbrel opens and commits the transaction"
                     .to_owned(),
             line: token::place(text, start).0,
         });
     }
-    let mut statements = Vec::with_capacity(pieces.len());
     for piece in &pieces {
         let refusal = match dialect {
             Dialect::Postgres => postgres::refuse(piece),
@@ -113,15 +150,17 @@ pub fn split_with_notices(
             hint,
         }) = refusal
         {
-            return Err(SqlError::at(text, offset, message, hint));
+            let error = SqlError::at(text, offset, message, hint);
+            split.errors.push(error);
+            continue;
         }
         let (line, _) = token::place(text, piece.start);
-        statements.push(match dialect {
+        split.statements.push(match dialect {
             Dialect::Postgres => postgres::classify(piece, line),
             Dialect::Sqlite => sqlite::classify(piece, line),
         });
     }
-    Ok((statements, notices))
+    split
 }
 
 /// Removes a plain `BEGIN` at the start and the `COMMIT` at the end. On SQLite pragmas may stand around them, as the

@@ -1,7 +1,7 @@
 //! What a definition may not hold is refused with its place; what it may hold never is.
 
 use whimbrel_core::statement::Dialect::{self, Postgres, Sqlite};
-use whimbrel_database::{SqlError, split, split_with_notices};
+use whimbrel_database::{SqlError, split, split_whole, split_with_notices};
 
 fn refuse(dialect: Dialect, text: &str) -> SqlError {
     match split(dialect, text) {
@@ -188,4 +188,30 @@ fn what_never_ends_is_refused_where_it_begins() {
     assert!(error.hint.unwrap().starts_with("close it"));
     refuse(Sqlite, "SELECT [a");
     refuse(Postgres, "SELECT $x$ $y$");
+}
+
+#[test]
+fn every_statement_that_may_not_be_there_is_told() {
+    let text = "CREATE TABLE a (id int);\nCOMMIT;\n  DELETE FROM whimbrel_event; ROLLBACK";
+    let errors = split_whole(Sqlite, text).unwrap_err();
+    let places: Vec<_> = errors
+        .iter()
+        .map(|error| {
+            (
+                error.line,
+                error.column,
+                text.get(error.offset..error.offset + 6),
+            )
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (2, 1, Some("COMMIT")),
+            (3, 15, Some("whimbr")),
+            (3, 31, Some("ROLLBA")),
+        ]
+    );
+    assert_eq!(split(Sqlite, text), Err(errors[0].clone()));
+    assert_eq!(split_whole(Sqlite, "SELECT 1; SELECT 2").unwrap().len(), 2);
 }

@@ -10,7 +10,7 @@ use whimbrel_core::finding::{Finding, Severity};
 pub use junit::junit;
 pub use sarif::sarif;
 pub use text::text;
-pub(crate) use text::{counted, place};
+pub(crate) use text::{counted, indented, place};
 
 /// What becomes of notes where people read: many of them drown the warnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

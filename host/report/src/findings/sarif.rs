@@ -73,17 +73,22 @@ fn result(finding: &Finding, order: &[&str]) -> Json {
         "ruleIndex": order.iter().position(|rule| *rule == finding.rule),
         "level": finding.severity.as_str(),
         "message": {"text": finding.message},
-        "locations": [location(finding.path.as_deref().unwrap_or(PROJECT), finding.line)],
+        "locations": [location(finding)],
         // Stays the same when lines above move, so that a code host knows the finding again.
         "partialFingerprints": {"whimbrel/v1": Digest::of(identity.as_bytes()).hex()},
         "properties": properties,
     })
 }
 
-fn location(path: &str, line: Option<u32>) -> Json {
+fn location(finding: &Finding) -> Json {
+    let path = finding.path.as_deref().unwrap_or(PROJECT);
     let mut physical = json!({"artifactLocation": {"uri": uri(path), "uriBaseId": "PROJECT"}});
-    if let (Some(line), Some(fields)) = (line, physical.as_object_mut()) {
-        fields.insert("region".to_owned(), json!({"startLine": line}));
+    if let (Some(line), Some(fields)) = (finding.line, physical.as_object_mut()) {
+        let region = match finding.column {
+            Some(column) => json!({"startLine": line, "startColumn": column}),
+            None => json!({"startLine": line}),
+        };
+        fields.insert("region".to_owned(), region);
     }
     json!({"physicalLocation": physical})
 }

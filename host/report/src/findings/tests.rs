@@ -1,6 +1,7 @@
 //! Findings in every format.
 
 use whimbrel_core::finding::{Finding, Severity};
+use whimbrel_core::place::Place;
 
 use super::{Notes, json, junit, sarif, text};
 use crate::plan::tests::plain;
@@ -15,6 +16,8 @@ fn finding(rule: &str, severity: Severity, message: &str) -> Finding {
         target: None,
         path: None,
         line: None,
+        column: None,
+        excerpt: None,
     }
 }
 
@@ -86,4 +89,29 @@ fn for_pipelines_each_migration_is_a_case() {
 #[test]
 fn for_code_hosts_each_result_has_its_rule() {
     insta::assert_snapshot!(sarif("0.1.0", &findings()));
+}
+
+#[test]
+fn a_column_is_said_in_every_format() {
+    let place = Place {
+        path: "migrations/0003-broken.sql".to_owned(),
+        line: 2,
+        column: 8,
+        excerpt: Some(" 2 │ SELECT FORM\n   ·        ^^^^".to_owned()),
+    };
+    let found = [finding("definition", Severity::Error, "no such word").at(place)];
+    assert_eq!(
+        plain(&text(&found, 1, Notes::Shown)),
+        "error[definition]: migrations/0003-broken.sql:2:8: no such word\n  2 │ SELECT FORM\n    ·        ^^^^\n\n1 error in 1 migration\n"
+    );
+    let value: serde_json::Value = serde_json::from_str(&json(&found)).unwrap();
+    assert_eq!(value["findings"][0]["column"], 8);
+    assert_eq!(value["findings"][0].get("excerpt"), None);
+    let value: serde_json::Value = serde_json::from_str(&sarif("0.1.0", &found)).unwrap();
+    let region = &value["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"];
+    assert_eq!(
+        *region,
+        serde_json::json!({"startLine": 2, "startColumn": 8})
+    );
+    assert!(junit("x", &[], &found).contains("migrations/0003-broken.sql:2:8: no such word"));
 }

@@ -26,9 +26,20 @@ pub fn text(findings: &[Finding], migrations: usize, notes: Notes) -> String {
             Severity::Note => dim("note"),
         };
         // Writing to a string can't fail.
-        let _ = writeln!(out, "{severity}[{}]: {}", finding.rule, finding.message);
-        if let Some(place) = place(finding) {
-            let _ = writeln!(out, "  at {}", strong(place));
+        let _ = write!(out, "{severity}[{}]: ", finding.rule);
+        match (place(finding), finding.column) {
+            (Some(place), Some(_)) => {
+                let _ = writeln!(out, "{}: {}", strong(place), finding.message);
+            }
+            (Some(place), None) => {
+                let _ = writeln!(out, "{}\n  at {}", finding.message, strong(place));
+            }
+            (None, _) => {
+                let _ = writeln!(out, "{}", finding.message);
+            }
+        }
+        if let Some(excerpt) = &finding.excerpt {
+            out.push_str(&indented(excerpt, " "));
         }
         if let Some(help) = &finding.help {
             let _ = writeln!(out, "  {} {help}", hint("help:"));
@@ -84,7 +95,10 @@ fn summary(findings: &[Finding], migrations: usize) -> String {
 /// Where a finding is, as an editor opens it; else the migration or target that it is about.
 pub(crate) fn place(finding: &Finding) -> Option<String> {
     match (&finding.path, finding.line) {
-        (Some(path), Some(line)) => Some(format!("{path}:{line}")),
+        (Some(path), Some(line)) => Some(match finding.column {
+            Some(column) => format!("{path}:{line}:{column}"),
+            None => format!("{path}:{line}"),
+        }),
         (Some(path), None) => Some(path.clone()),
         (None, _) => finding
             .migration
@@ -92,4 +106,10 @@ pub(crate) fn place(finding: &Finding) -> Option<String> {
             .map(ToString::to_string)
             .or_else(|| finding.target.as_ref().map(ToString::to_string)),
     }
+}
+
+/// The line of a file with a caret under it, so far in.
+pub(crate) fn indented(excerpt: &str, indent: &str) -> String {
+    let lines = excerpt.lines();
+    lines.map(|line| format!("{indent}{line}\n")).collect()
 }

@@ -39,7 +39,7 @@ pub(super) fn render(view: &PlanView<'_>) -> String {
         let _ = writeln!(
             out,
             "> **Blocked** on `{target}`:{about} {}\n{hint}",
-            escape(&blocker.message)
+            escape(&blocker.to_string())
         );
     }
     let _ = writeln!(out, "| database | dialect | what |\n|---|---|---|");

@@ -14,9 +14,15 @@ pub(super) fn obstacles(view: &PlanView<'_>, policy: &Policy) -> Vec<Finding> {
     let mut found: Vec<Finding> = view
         .plan
         .blockers()
-        .map(|(target, blocker)| Finding {
-            migration: blocker.migration.clone(),
-            ..obstacle("blocked", target, &blocker.message, &blocker.hint)
+        .map(|(target, blocker)| {
+            let finding = Finding {
+                migration: blocker.migration.clone(),
+                ..obstacle("blocked", target, &blocker.message, &blocker.hint)
+            };
+            match &blocker.place {
+                Some(place) => finding.at(place.clone()),
+                None => finding,
+            }
         })
         .collect();
     let refused = |gate| {
@@ -72,6 +78,8 @@ fn obstacle(rule: &str, target: &TargetName, message: &str, hint: &str) -> Findi
         target: Some(target.clone()),
         path: None,
         line: None,
+        column: None,
+        excerpt: None,
     }
 }
 
@@ -79,22 +87,26 @@ fn obstacle(rule: &str, target: &TargetName, message: &str, hint: &str) -> Findi
 mod tests {
     use whimbrel_core::finding::Severity;
     use whimbrel_core::gate::{Gate, Refusal};
+    use whimbrel_core::place::Place;
     use whimbrel_core::plan::Plan;
     use whimbrel_core::policy::{DestructiveRule, Policy};
 
     use crate::findings::Notes;
     use crate::plan::PlanView;
-    use crate::plan::tests::{plan, refusals};
+    use crate::plan::tests::{plain, plan, refusals};
 
-    /// What a pipeline fails for.
-    fn errors(plan: &Plan, refusals: &[Refusal], policy: &Policy) -> Vec<String> {
-        let view = PlanView {
+    fn view<'a>(plan: &'a Plan, refusals: &'a [Refusal]) -> PlanView<'a> {
+        PlanView {
             plan,
             refusals,
             estimates: &[],
             notes: Notes::Shown,
-        };
-        let verdict = view.verdict(policy).into_iter();
+        }
+    }
+
+    /// What a pipeline fails for.
+    fn errors(plan: &Plan, refusals: &[Refusal], policy: &Policy) -> Vec<String> {
+        let verdict = view(plan, refusals).verdict(policy).into_iter();
         let errors = verdict.filter(|finding| finding.severity == Severity::Error);
         errors
             .map(|finding| format!("{} {}", finding.rule, finding.migration.unwrap()))
@@ -131,6 +143,33 @@ mod tests {
         assert_eq!(confirmable, [all[0], all[2], all[3]], "it asks for a yes");
         let passed = errors(&plan, &[], &forbid);
         assert_eq!(passed, all[..1], "what a gate lets pass is in nobody's way");
+    }
+
+    #[test]
+    fn what_blocks_is_where_it_stands() {
+        let mut plan = plan();
+        let place = Place {
+            path: "migrations/0001-b.yaml".to_owned(),
+            line: 7,
+            column: 3,
+            excerpt: Some(" 7 │ x".to_owned()),
+        };
+        plan.targets[1].blockers[0].place = Some(place);
+        let view = view(&plan, &[]);
+        let verdict = view.verdict(&Policy::default());
+        let found = verdict.iter().find(|finding| finding.rule == "blocked");
+        let found = found.unwrap();
+        let path = found.path.as_deref();
+        assert_eq!(
+            (path, found.line, found.column),
+            (Some("migrations/0001-b.yaml"), Some(7), Some(3))
+        );
+        let said = "0001-b: migrations/0001-b.yaml:7:3: migrations/0001-b.yaml was edited";
+        let text = plain(&view.text());
+        assert!(
+            text.contains(said) && text.contains("\n    7 │ x\n    hint: "),
+            "{text}"
+        );
     }
 
     #[test]

@@ -172,6 +172,8 @@ pub(super) fn plan() -> Plan {
                     target: None,
                     path: Some("migrations/0004-order-totals.yaml".to_owned()),
                     line: Some(9),
+                    column: None,
+                    excerpt: None,
                 }],
             },
             TargetPlan {
@@ -181,6 +183,7 @@ pub(super) fn plan() -> Plan {
                 blockers: vec![Blocker {
                     code: BlockerCode::Edited,
                     migration: Some("0001-b".parse().unwrap()),
+                    place: None,
                     message: "migrations/0001-b.yaml was edited after it was applied".to_owned(),
                     hint: "restore the definition".to_owned(),
                 }],

@@ -8,7 +8,7 @@ use whimbrel_core::plan::{Change, OperationAction, PlannedOperation, TargetPlan,
 use whimbrel_core::statement::{Statement, StatementClass};
 
 use super::{PlanView, remark, summary};
-use crate::findings::{Notes, counted, place};
+use crate::findings::{Notes, counted, indented, place};
 use crate::quantity::{count, plural};
 use crate::style::{bad, dim, good, hint, strong, warn};
 
@@ -66,8 +66,11 @@ fn render_target(view: &PlanView<'_>, target: &TargetPlan, out: &mut String) {
             .migration
             .as_ref()
             .map_or_else(String::new, |name| format!("{name}: "));
-        let message = blocker.message.replace('\n', "\n    ");
+        let message = blocker.to_string().replace('\n', "\n    ");
         let _ = writeln!(out, "  {} {about}{message}", bad("blocked:"));
+        if let Some(excerpt) = blocker.excerpt() {
+            out.push_str(&indented(excerpt, "   "));
+        }
         // Not every plugin that is refused says what would help.
         if !blocker.hint.is_empty() {
             let _ = writeln!(out, "    {} {}", hint("hint:"), blocker.hint);
