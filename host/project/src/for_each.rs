@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use whimbrel_config::for_each_place;
 use whimbrel_core::environment::Environment;
-use whimbrel_core::finding::{Finding, Severity};
+use whimbrel_core::finding::Finding;
 use whimbrel_core::name::EnvironmentName;
 use whimbrel_core::plan::{Mistake, PrepareError, Where};
 use whimbrel_core::statement::Dialect;
 use whimbrel_database::split_query;
 
-use crate::lint::dialects;
+use crate::lint::{dialects, wrong};
 use crate::{OpenProject, ProjectError};
 
 /// What is wrong with the queries of an environment, each where it stands; `known` is the dialect that counts where no URL
@@ -54,25 +54,8 @@ fn mistakes(
 /// The same as findings.
 pub(crate) fn for_each_findings(project: &OpenProject, environment: &Environment) -> Vec<Finding> {
     let found = mistakes(project, environment, None).map(PrepareError::into_mistakes);
-    let findings = found.into_iter().flatten().map(|mistake| {
-        let finding = Finding {
-            rule: "definition".to_owned(),
-            severity: Severity::Error,
-            message: mistake.message,
-            help: Some(mistake.hint).filter(|hint| !hint.is_empty()),
-            migration: None,
-            target: None,
-            path: None,
-            line: None,
-            column: None,
-            excerpt: None,
-        };
-        match mistake.at {
-            Where::File(place) => finding.at(place),
-            Where::NoFile => finding,
-        }
-    });
-    findings.collect()
+    let found = found.into_iter().flatten();
+    found.map(|mistake| wrong(None, mistake)).collect()
 }
 
 impl OpenProject {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use whimbrel_core::definition::Migration;
 use whimbrel_core::environment::{Environment, ValueSource};
 use whimbrel_core::finding::{Finding, Severity};
-use whimbrel_core::name::{DatabaseName, EnvironmentName};
+use whimbrel_core::name::{DatabaseName, EnvironmentName, MigrationName};
 use whimbrel_core::plan::{Mistake, Where};
 use whimbrel_core::statement::Dialect;
 
@@ -166,7 +166,7 @@ async fn in_environment(
                     }
                     Err(error) => {
                         for mistake in error.into_mistakes() {
-                            findings.add(wrong(migration, mistake));
+                            findings.add(wrong(Some(&migration.name), mistake));
                         }
                     }
                 }
@@ -183,10 +183,18 @@ async fn in_environment(
 }
 
 /// What is wrong with a definition, at its place.
-fn wrong(migration: &Migration, mistake: Mistake) -> Finding {
+pub(crate) fn wrong(migration: Option<&MigrationName>, mistake: Mistake) -> Finding {
     let finding = Finding {
+        rule: "definition".to_owned(),
+        severity: Severity::Error,
+        message: mistake.message,
         help: Some(mistake.hint).filter(|hint| !hint.is_empty()),
-        ..about(migration, "definition", Severity::Error, mistake.message)
+        migration: migration.cloned(),
+        target: None,
+        path: None,
+        line: None,
+        column: None,
+        excerpt: None,
     };
     match mistake.at {
         Where::File(place) => finding.at(place),

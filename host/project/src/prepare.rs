@@ -180,7 +180,10 @@ impl Preparer {
         if !sql.contains("${") {
             let statements = split_whole(self.dialect, sql).map_err(|errors| {
                 let errors = errors.into_iter();
-                let wrong = errors.map(|error| Wrong::of_sql(error.clone(), error.offset));
+                let wrong = errors.map(|error| {
+                    let offset = error.offset;
+                    Wrong::of_sql(error, offset)
+                });
                 wrong.collect::<Vec<_>>()
             })?;
             let statements = statements.into_iter().map(|statement| {

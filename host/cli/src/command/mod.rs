@@ -194,8 +194,8 @@ const WORKERS: &str = "TOKIO_WORKER_THREADS";
 /// The most threads on which a command's tasks run: most of what they do is waiting for databases.
 const MOST_WORKERS: usize = 8;
 
-/// How many threads a command's tasks run on: what of them waits for nobody runs on the main thread, which is one more. Each costs the
-/// start of a thread with memory of its own, and a command may be over in ten milliseconds.
+/// How many threads a command's tasks run on. The command itself runs on the main thread, which is one more. Each costs the start of
+/// a thread with memory of its own, and a command may be over in ten milliseconds.
 fn workers() -> usize {
     let processors = available_parallelism().map_or(1, NonZero::get);
     (processors - 1).clamp(1, MOST_WORKERS)
