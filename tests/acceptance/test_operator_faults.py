@@ -4,6 +4,7 @@ starts it again unless the test killed it."""
 import functools
 import json
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
@@ -174,15 +175,31 @@ def test_a_refusal_that_says_when_is_listened_to(api, life):
     """Nobody asks for the same again before."""
     life.start()
     life.environment()
+    # So that whoever is refused hears of it.
+    api.gone()
     rules = [api.on("patch", r"/migrations/0001-people/status$", times=2).answer(429, retry_after=3),
              api.on("watch", r"/migrations$", times=1).answer(429, retry_after=3)]
-    api.cut()
+    api.back()
     life.migration("0001-people")
     for rule in rules:
         for refused in rule.hit:
             again = [one.at for one in api.requests if one.place == refused.place and one.at > refused.at]
             assert again and again[0] - refused.at >= 2.9
     assert [len(rule.hit) for rule in rules] == [2, 1]
+
+
+@on_both
+def test_watches_that_end_at_once_are_no_storm(api, life):
+    """Nor is what they missed found out late, once they go on."""
+    life.start()
+    life.environment()
+    rule = api.on("watch", r"/(environments|migrations|secrets|leases)$").end_at_once()
+    api.cut()
+    time.sleep(6)
+    asked = Counter(one.path.rsplit("/", 1)[1] for one in rule.hit)
+    assert asked["migrations"] >= 4 and max(asked.values()) <= 10, asked
+    api.mend()
+    life.migration("0001-people")
 
 
 def test_refusals_are_no_reason_for_a_storm(side_by_side):
@@ -213,8 +230,7 @@ def test_nothing_waits_for_an_answer_that_never_comes(api, life, namespace):
     api.on("patch", r"/migrations/0001-people/status$", times=1).swallow_answer()
     namespace.apply("Migration", "0001-people", life.spec("people"))
     eventually(lambda: "people" in life.target.tables(), "it is applied")
-    namespace.until("Environment", "dev", "Ready", within=60)
-    life.right("0001-people")
+    life.right("0001-people", within=60)
 
 
 @on_both

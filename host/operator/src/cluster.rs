@@ -19,6 +19,7 @@ use crate::api::{
     REVERT_MANAGER, SOURCE_LABEL, resource, transition,
 };
 use crate::events::Events;
+use crate::pace::paced;
 use crate::reconcile::Written;
 use crate::requests::Clients;
 
@@ -63,14 +64,19 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// The same, without what is in them, to be watched.
+    /// The same, without what is in them, for one watch.
     pub fn secrets_without_values(&self) -> Api<PartialObjectMeta<v1::Secret>> {
-        Api::namespaced(self.watches.clone(), &self.namespace)
+        Api::namespaced(paced(self.watches.clone()), &self.namespace)
     }
 
     /// Its Jobs.
     pub fn jobs(&self) -> Api<Job> {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The same, for one watch.
+    pub fn watched_jobs(&self) -> Api<Job> {
+        Api::namespaced(paced(self.watches.clone()), &self.namespace)
     }
 
     /// Makes a Job. What of it no Job has is refused instead of left out.

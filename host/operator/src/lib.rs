@@ -22,6 +22,7 @@ mod measures;
 #[cfg(test)]
 mod model;
 mod operator;
+mod pace;
 mod reconcile;
 mod referenced;
 mod refusals;
@@ -60,6 +61,7 @@ use cluster::{Cluster, Stores};
 use heard::{Heard, hearing};
 use measures::Measures;
 use operator::Operator;
+use pace::paced;
 use requests::Clients;
 use secrets::{Closed, ClusterSecrets};
 use shards::Leases;
@@ -136,14 +138,11 @@ pub async fn operate(
         limits: Arc::clone(&limits),
     };
     announce(&answer(&listen, probed, stop.clone()).await?);
-    let times = watch::Times {
-        timeout,
-        anew: operator.limits.pause(operator.settings.resync),
-    };
+    let times = operator.watch_times();
     macro_rules! follow {
         ($kind:ident, $writer:ident, $changed:path) => {{
             let heard = Heard::new(Kind::$kind, &operator.pulses, metrics.meter(), timeout);
-            let client = hearing(watches.clone(), Arc::clone(&heard));
+            let client = hearing(paced(watches.clone()), Arc::clone(&heard));
             let api = Api::namespaced_with(client, &namespace, &resource(Kind::$kind));
             let told = Arc::clone(&operator);
             let changed = move |object: &_| $changed(&told, object);

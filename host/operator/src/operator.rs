@@ -20,6 +20,7 @@ use crate::keeper;
 use crate::measures::Measures;
 use crate::shards::{self, Shards};
 use crate::source::{self, Source};
+use crate::watch::Times;
 
 /// What an operator is told.
 #[derive(Clone)]
@@ -110,6 +111,14 @@ impl Operator {
             environments: Mutex::default(),
             sources: Mutex::default(),
             guard: Mutex::new(Some(guard)),
+        }
+    }
+
+    /// How watches are held.
+    pub fn watch_times(&self) -> Times {
+        Times {
+            timeout: self.settings.watch_timeout,
+            anew: self.limits.pause(self.settings.resync),
         }
     }
 

@@ -175,7 +175,8 @@ pub async fn follow<K>(
     }
 }
 
-fn config(timeout: Duration) -> Config {
+/// How a watch is held that is renewed at the latest after a time.
+pub fn config(timeout: Duration) -> Config {
     let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
     Config::default().page_size(PAGE).timeout(seconds)
 }

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from support.kubernetes_events import EventRule
-from support.parts import free_port
 
 WRITES = ("create", "update", "patch", "delete")
 REASONS = {409: "Conflict", 410: "Expired", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
@@ -117,6 +116,11 @@ class Rule:
         self.loses.add("silently")
         return self
 
+    def end_at_once(self):
+        """Of a watch: the API server takes it, says nothing, and ends it."""
+        self.loses.add("events")
+        return self
+
     def before(self, hook):
         """Something happens right before it gets there; then it is lost."""
         self.hooks["before"].append(hook)
@@ -148,7 +152,8 @@ class Faults:
     for whoever is one: `open` gives an answer."""
 
     def __init__(self, cluster):
-        self.port = free_port()
+        # Any, and the same from then on.
+        self.port = 0
         self.requests = []
         self._rules, self._events = [], []
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -159,6 +164,7 @@ class Faults:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.back()
+        self.port = self._server.sockets[0].getsockname()[1]
 
     def _do(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=_SECONDS)
@@ -256,6 +262,11 @@ class Faults:
                 return True
         if request.verb == "watch" and "silently" in loses:
             await asyncio.Event().wait()
+        if request.verb == "watch" and "events" in loses:
+            request.answered = 200
+            _send(writer, 200, {"content-type": "application/json"}, b"")
+            await writer.drain()
+            return True
         answer = await self.open(request)
         try:
             request.answered = answer.status

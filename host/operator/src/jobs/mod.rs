@@ -2,8 +2,6 @@
 
 mod template;
 
-use std::time::Duration;
-
 use futures::{StreamExt as _, pin_mut};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
@@ -19,6 +17,7 @@ use crate::api::{
 };
 use crate::cluster::{Cluster, annotation, written};
 use crate::reconcile::{Asked, End, Seen, end, going};
+use crate::watch::{Times, config};
 
 pub use template::{CONTAINER, Unmade};
 
@@ -136,9 +135,12 @@ impl<'c> Jobs<'c> {
 
     /// Waits until a Job has ended. An API server that is away is waited for; and an event may be lost, so it is looked at anew
     /// every so often.
-    pub async fn follow(&self, name: &str, anew: Duration) -> Ended {
+    pub async fn follow(&self, name: &str, times: Times) -> Ended {
+        let api = self.cluster.watched_jobs();
+        let config = config(times.timeout).labels(&self.selector());
         loop {
-            match tokio::time::timeout(anew, self.watch(name)).await {
+            let watched = watched(api.clone(), config.clone(), name);
+            match tokio::time::timeout(times.anew, watched).await {
                 Ok(Some(job)) => return self.ended(&job).await,
                 Ok(None) => break,
                 Err(_) => {}
@@ -150,30 +152,6 @@ impl<'c> Jobs<'c> {
             end: None,
             message: format!("the Job {name} was deleted before it was seen to end"),
         }
-    }
-
-    /// Watches a Job until it has ended; none when it is gone.
-    async fn watch(&self, name: &str) -> Option<Job> {
-        let config = Config::default().labels(&self.selector());
-        let events = watcher(self.api.clone(), config).default_backoff();
-        pin_mut!(events);
-        let mut is_listed = false;
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::Init) => is_listed = false,
-                Ok(Event::Apply(job) | Event::InitApply(job)) if job.name_any() == name => {
-                    is_listed = true;
-                    if seen(&job).end.is_some() {
-                        return Some(job);
-                    }
-                }
-                Ok(Event::Delete(job)) if job.name_any() == name => break,
-                Ok(Event::InitDone) if !is_listed => break,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, job = %name, "the Job can't be watched"),
-            }
-        }
-        None
     }
 
     /// What is to be said of a Job that has ended.
@@ -242,6 +220,29 @@ impl<'c> Jobs<'c> {
             deleted => deleted.map(drop),
         }
     }
+}
+
+/// Watches a Job until it has ended; none when it is gone.
+async fn watched(api: Api<Job>, config: Config, name: &str) -> Option<Job> {
+    let events = watcher(api, config).default_backoff();
+    pin_mut!(events);
+    let mut is_listed = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => is_listed = false,
+            Ok(Event::Apply(job) | Event::InitApply(job)) if job.name_any() == name => {
+                is_listed = true;
+                if seen(&job).end.is_some() {
+                    return Some(job);
+                }
+            }
+            Ok(Event::Delete(job)) if job.name_any() == name => break,
+            Ok(Event::InitDone) if !is_listed => break,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, job = %name, "the Job can't be watched"),
+        }
+    }
+    None
 }
 
 fn seen(job: &Job) -> Seen {

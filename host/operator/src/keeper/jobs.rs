@@ -161,11 +161,11 @@ impl Keeper {
         self.pulse.run();
         let left = {
             let jobs = Jobs::of(&self.operator.cluster, &pass.object);
-            let anew = self.operator.limits.pause(self.operator.settings.resync);
+            let times = self.operator.watch_times();
             let until = self.departures.overdue;
             let until = until.filter(|_| !pass.reverting.is_empty());
             tokio::select! {
-                ended = jobs.follow(&name, anew) => Ok(ended),
+                ended = jobs.follow(&name, times) => Ok(ended),
                 left = self.leave(&pass.object, until) => Err(left),
             }
         };

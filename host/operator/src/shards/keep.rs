@@ -8,8 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 use whimbrel_run::Stop;
 use whimbrel_server::Pulse;
@@ -58,7 +57,7 @@ pub async fn keep(
     pulse: Pulse,
     is_listed: watch::Sender<bool>,
 ) {
-    let events = watcher(leases.api(), Leases::watched(timeout)).default_backoff();
+    let events = leases.watch(timeout);
     let mut events = pin!(events);
     let mut keeper = Keeper {
         shards,

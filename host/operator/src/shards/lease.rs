@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use futures::Stream;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::core::ObjectMeta;
-use kube::runtime::watcher::Config;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
 
 use super::contender::Record;
 use crate::api::MANAGER;
+use crate::pace::paced;
+use crate::watch::config;
 
 /// What all of ours have.
 const LABEL: &str = "whimbrel.dev/lease";
@@ -81,6 +85,7 @@ impl LeaseError {
 #[derive(Clone)]
 pub struct Leases {
     api: Api<Lease>,
+    watched: Api<Lease>,
     me: String,
     duration: Duration,
     patience: Duration,
@@ -90,6 +95,7 @@ impl Leases {
     /// As a replica writes them, which hold for a duration.
     pub fn new(client: Client, namespace: &str, me: String, duration: Duration) -> Self {
         Self {
+            watched: Api::namespaced(paced(client.clone()), namespace),
             api: Api::namespaced(client, namespace),
             me,
             duration,
@@ -97,14 +103,12 @@ impl Leases {
         }
     }
 
-    pub(super) fn api(&self) -> Api<Lease> {
-        self.api.clone()
-    }
-
-    /// Which of them are ours.
-    pub(super) fn watched(timeout: Duration) -> Config {
-        let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
-        Config::default().labels(LABEL).timeout(seconds)
+    /// What happens to ours, by watches that are renewed at the latest after a time.
+    pub(super) fn watch(
+        &self,
+        timeout: Duration,
+    ) -> impl Stream<Item = watcher::Result<Event<Lease>>> + use<> {
+        watcher(self.watched.clone(), config(timeout).labels(LABEL)).default_backoff()
     }
 
     /// All of ours, as they are now.
