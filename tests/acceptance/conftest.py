@@ -23,6 +23,8 @@ from support.terraform import left_out
 from support.workers import forget, is_shared, machine
 
 
+# Files that take minutes.
+LONGEST = {"test_operator_faults"}
 # What tests have measured, for the end of the output.
 MEASURED = pytest.StashKey[list]()
 # What the processes of a run call it.
@@ -68,8 +70,14 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 def pytest_collection_modifyitems(items):
-    """What looks at everything that was left behind comes last."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    """Tests of time come first, with their files: each waits until nobody else runs one, and nobody has begun yet. Then what takes
+    longest, so that nobody waits for it in the end. What looks at everything that was left behind comes last."""
+    of_time = {item.path for item in items if item.get_closest_marker("performance")}
+
+    def place(item):
+        is_last = item.get_closest_marker("last") is not None
+        return is_last, item.path not in of_time, item.path.stem not in LONGEST
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -79,6 +79,7 @@ def test_drift_that_an_operator_tells(careless, kept, namespace, tmp_path):
     namespace.apply("Migration", "0001-people", {
         "environmentRef": {"name": "dev"}, "steps": [{"sql": "CREATE TABLE people (id bigint)"}],
         "checks": {"after": [{"name": "nothing is told", "query": TELLING, "equals": ""}]}})
+    namespace.until("Migration", "0001-people", "Succeeded")
     namespace.until("Environment", "dev", "Ready", reason="Current")
     with careless.cluster.connect(careless.name) as connection:
         connection.execute("INSERT INTO people VALUES (1)")

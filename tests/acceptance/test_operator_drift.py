@@ -38,6 +38,7 @@ def test_what_somebody_changed_by_hand_is_measured_and_told_once(namespace, oper
     operator = operate("--drift-interval", "200ms")
     namespace.apply("Environment", "dev", environment(sqlite))
     namespace.apply("Migration", "0001-people", migration("people", *filled("people")))
+    namespace.until("Migration", "0001-people", "Succeeded")
     namespace.until("Environment", "dev", "Ready")
     eventually(lambda: drift(operator) == 0, "nothing differs")
     namespace.told("Environment", "dev", "Current")

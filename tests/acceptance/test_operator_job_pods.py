@@ -70,6 +70,7 @@ def test_a_job_goes_when_its_time_is_over(namespace, operate_as_pod, kubelet, sq
     operate_as_pod()
     namespace.apply("Environment", "dev", dev(sqlite, {"ttlSecondsAfterFinished": 1}))
     namespace.apply("Migration", "0001-people", of("dev", *TABLE))
+    namespace.until("Migration", "0001-people", "Succeeded")
     before = namespace.until("Environment", "dev", "Ready", reason="Current")
     eventually(lambda: namespace.list("Job") == [], "the Job goes")
     eventually(lambda: [pod["metadata"]["name"] for pod in namespace.list("Pod")] == ["operator-0"], "and its Pod with it")
@@ -89,6 +90,7 @@ def test_a_pod_is_what_the_template_says(namespace, operate_as_pod, kubelet, sql
     operate_as_pod()
     namespace.apply("Environment", "dev", dev(sqlite, {"template": template}))
     namespace.apply("Migration", "0001-people", of("dev", *TABLE))
+    namespace.until("Migration", "0001-people", "Succeeded")
     namespace.until("Environment", "dev", "Ready", reason="Current")
     own = namespace.get("Pod", "operator-0")
     [pod] = [pod for pod in namespace.list("Pod") if pod["metadata"]["name"] != "operator-0"]

@@ -21,6 +21,7 @@ def test_an_end_that_nobody_tells_of_is_found_out(api, namespace, operate_as_pod
     operate_as_pod("--resync", "3s")
     namespace.apply("Environment", "dev", dev(sqlite))
     namespace.apply("Migration", "0001-people", of("dev", *TABLE))
+    namespace.until("Migration", "0001-people", "Succeeded", within=30)
     namespace.until("Environment", "dev", "Ready", reason="Current", within=30)
     assert lost.hit and sqlite.tables() == {"people"}
     assert len(namespace.list("Job")) == len(kubelet.pods) == 1

@@ -26,7 +26,8 @@ class FaultyApi(Faults):
         except BaseException:
             writer.transport.abort()
             raise
-        return Answer(status, headers, reader, writer.transport.abort)
+        # The writer is kept as long as the answer is: a connection whose writer nobody has any more is closed, whoever reads from it.
+        return Answer(status, headers, reader, lambda: writer.transport.abort())
 
 
 async def _head(reader):
