@@ -26,6 +26,36 @@ def test_findings_name_rule_and_place(whimbrel, risky):
     assert "migrations/0002-by-name.yaml" in ended.said
 
 
+RENAMES = """\
+apiVersion: whimbrel.dev/v1alpha1
+kind: Migration
+metadata: { name: 0001-renames }
+spec:
+  steps:
+    - sql: |
+        ALTER TABLE ${table:identifier} RENAME COLUMN a TO b; ALTER TABLE c RENAME TO d;
+      revert: 'SELECT ''x''; ALTER TABLE d RENAME TO c'
+"""
+
+
+def test_what_a_rule_finds_is_told_with_its_place(whimbrel, project, target):
+    project.environment("dev", {"shop": target.url}, parameters={"table": "people whose name is long"})
+    project.write("migrations/0001-renames.yaml", RENAMES)
+    findings = whimbrel.json("lint", code=None)["findings"]
+    found = [finding for finding in findings if finding["rule"].startswith("renaming-")]
+    assert [(finding["rule"], finding["line"]) for finding in found] == [
+        ("renaming-column", 7), ("renaming-table", 7), ("renaming-table", 8)]
+    stands = [RENAMES.split("\n")[finding["line"] - 1][finding["column"] - 1:] for finding in found]
+    # SQLite's rules are about statements, PostgreSQL's about what of them is risky.
+    for text, beginnings in zip(stands, [("ALTER TABLE $", "RENAME COLUMN a"), ("ALTER TABLE c", "RENAME TO d"),
+                                         ("ALTER TABLE d", "RENAME TO c")], strict=True):
+        assert text.startswith(beginnings), stands
+    said = whimbrel.run("lint", code=None).said.split("\n")
+    [at] = [index for index, line in enumerate(said) if f"0001-renames.yaml:8:{found[2]['column']}" in line]
+    shown = next(index for index in range(at, at + 5) if "SELECT ''x''" in said[index])
+    assert said[shown + 1].index("^") == said[shown].index(stands[2])
+
+
 def test_sarif_is_for_code_hosts(whimbrel, risky):
     report = json.loads(whimbrel.run("lint", "--format", "sarif", code=None).out)
     assert report["version"] == "2.1.0"

@@ -92,6 +92,22 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// One about nothing in particular.
+    pub fn new(rule: impl Into<String>, severity: Severity, message: impl Into<String>) -> Self {
+        Self {
+            rule: rule.into(),
+            severity,
+            message: message.into(),
+            help: None,
+            migration: None,
+            target: None,
+            path: None,
+            line: None,
+            column: None,
+            excerpt: None,
+        }
+    }
+
     /// The same at a place.
     #[must_use]
     pub fn at(self, place: Place) -> Self {

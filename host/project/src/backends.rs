@@ -203,16 +203,12 @@ pub(crate) async fn backend_findings(
         };
         let finding = |message: String, place: Option<Problem>, help: Option<String>| {
             let finding = Finding {
-                rule: "definition".to_owned(),
-                severity: Severity::Error,
-                message: format!("secret backend `{name}`: {message}"),
                 help,
-                migration: None,
-                target: None,
-                path: None,
-                line: None,
-                column: None,
-                excerpt: None,
+                ..Finding::new(
+                    "definition",
+                    Severity::Error,
+                    format!("secret backend `{name}`: {message}"),
+                )
             };
             match place {
                 Some(place) => finding.at(place.place()),

@@ -132,21 +132,15 @@ async fn in_environment(
         let dialects = dialects(project, environment, database);
         if dialects.is_empty() {
             findings.add(Finding {
-                rule: "unknown-dialect".to_owned(),
-                severity: Severity::Note,
-                message: format!(
-                    "the URL of `{database}` is a secret, so its SQL was not looked at"
-                ),
                 help: Some(
                     "write the URL without credentials, and give `username` and `password` apart"
                         .to_owned(),
                 ),
-                migration: None,
-                target: None,
-                path: None,
-                line: None,
-                column: None,
-                excerpt: None,
+                ..Finding::new(
+                    "unknown-dialect",
+                    Severity::Note,
+                    format!("the URL of `{database}` is a secret, so its SQL was not looked at"),
+                )
             });
         }
         for dialect in dialects {
@@ -185,16 +179,9 @@ async fn in_environment(
 /// What is wrong with a definition, at its place.
 pub(crate) fn wrong(migration: Option<&MigrationName>, mistake: Mistake) -> Finding {
     let finding = Finding {
-        rule: "definition".to_owned(),
-        severity: Severity::Error,
-        message: mistake.message,
         help: Some(mistake.hint).filter(|hint| !hint.is_empty()),
         migration: migration.cloned(),
-        target: None,
-        path: None,
-        line: None,
-        column: None,
-        excerpt: None,
+        ..Finding::new("definition", Severity::Error, mistake.message)
     };
     match mistake.at {
         Where::File(place) => finding.at(place),
@@ -248,16 +235,13 @@ fn since(project: &OpenProject, base: &str, findings: &mut Findings) -> Result<(
     for (name, old) in &before {
         let Some(migration) = now.get(name) else {
             findings.add(Finding {
-                rule: "removed-migration".to_owned(),
-                severity: Severity::Note,
-                message: format!("`{name}` is in `{base}` and was removed"),
                 help: Some("where it is applied, applying this reverts it".to_owned()),
                 migration: Some(name.clone()),
-                target: None,
-                path: None,
-                line: None,
-                column: None,
-                excerpt: None,
+                ..Finding::new(
+                    "removed-migration",
+                    Severity::Note,
+                    format!("`{name}` is in `{base}` and was removed"),
+                )
             });
             continue;
         };

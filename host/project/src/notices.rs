@@ -1,11 +1,11 @@
-//! What a definition's author should know of how its SQL is taken, as notes with file and line.
+//! What a definition's author should know of how its SQL is taken, as notes at their places.
 
-use whimbrel_config::{SourceTree, sql_origin};
+use whimbrel_config::{SourceTree, Spot, TextOf, place_of};
 use whimbrel_core::definition::{Action, Migration};
 use whimbrel_core::finding::{Finding, Severity};
 use whimbrel_core::history::Direction;
 use whimbrel_core::statement::Dialect;
-use whimbrel_core::template::{Values, expand_sql};
+use whimbrel_core::template::{Values, fill};
 use whimbrel_database::split_with_notices;
 
 /// The rule that says that an outer `BEGIN … COMMIT` is left out.
@@ -31,30 +31,22 @@ pub(crate) fn notices(
             else {
                 continue;
             };
-            let Ok(sql) = expand_sql(dialect, sql, parameters) else {
-                continue;
-            };
-            let Ok((_, notices)) = split_with_notices(dialect, &sql) else {
+            let filled = fill(dialect, sql, parameters);
+            let Ok((_, notices)) = split_with_notices(dialect, &filled.text) else {
                 continue;
             };
             for notice in notices {
-                let origin = sql_origin(tree, migration, step, direction)
-                    .unwrap_or_else(|| migration.origin.clone());
-                found.push(Finding {
-                    rule: OUTER_TRANSACTION.to_owned(),
-                    severity: Severity::Note,
-                    message: notice.message,
+                let text = TextOf::Step(step, direction);
+                let spot = Spot::Text(text, filled.origin(notice.offset));
+                let finding = Finding {
                     help: Some(
                         "take both statements out; nothing changes for databases that have it"
                             .to_owned(),
                     ),
                     migration: Some(migration.name.clone()),
-                    target: None,
-                    path: Some(origin.path),
-                    line: Some(origin.line.max(1) + notice.line.saturating_sub(1)),
-                    column: None,
-                    excerpt: None,
-                });
+                    ..Finding::new(OUTER_TRANSACTION, Severity::Note, notice.message)
+                };
+                found.push(finding.at(place_of(tree, migration, spot)));
             }
         }
     }

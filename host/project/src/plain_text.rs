@@ -75,19 +75,13 @@ fn of_file(tree: &Tree, path: &str, migration: Option<&MigrationName>) -> Vec<Fi
 
 fn finding(rule: &str, message: String, path: &str, line: Option<u32>) -> Finding {
     Finding {
-        rule: rule.to_owned(),
-        severity: Severity::Error,
-        message,
         help: Some(
             "keep it in a secret backend, and change it if it was ever committed; if it is none, say why: `whimbrel:allow-credential REASON` in a comment"
                 .to_owned(),
         ),
-        migration: None,
-        target: None,
         path: Some(path.to_owned()),
         line,
-        column: None,
-        excerpt: None,
+        ..Finding::new(rule, Severity::Error, message)
     }
 }
 

@@ -127,16 +127,10 @@ pub(crate) fn problems(path: &str, text: &str) -> Vec<Finding> {
             return None;
         };
         Some(Finding {
-            rule: "allowance".to_owned(),
-            severity: Severity::Error,
-            message,
             help: Some(help),
-            migration: None,
-            target: None,
             path: Some(path.to_owned()),
             line: Some(allowance.line),
-            column: None,
-            excerpt: None,
+            ..Finding::new("allowance", Severity::Error, message)
         })
     });
     found.collect()

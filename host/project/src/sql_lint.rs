@@ -1,6 +1,6 @@
 //! What the SQL of a migration shows, in the direction of its apply and of its revert.
 
-use whimbrel_config::sql_origin;
+use whimbrel_config::{Spot, TextOf, place_of, sql_origin};
 use whimbrel_core::definition::{Action, Migration};
 use whimbrel_core::environment::Environment;
 use whimbrel_core::finding::{Finding, Severity};
@@ -8,7 +8,7 @@ use whimbrel_core::history::Direction;
 use whimbrel_core::plan::{Operation, OperationAction, Prepared};
 use whimbrel_core::policy::DestructiveRule;
 use whimbrel_core::statement::Dialect;
-use whimbrel_core::template::{Values, expand_sql};
+use whimbrel_core::template::{Values, fill};
 use whimbrel_database::lint as lint_sql;
 
 use crate::open::Tree;
@@ -22,16 +22,10 @@ pub(crate) fn about(
     message: String,
 ) -> Finding {
     Finding {
-        rule: rule.to_owned(),
-        severity,
-        message,
-        help: None,
         migration: Some(migration.name.clone()),
-        target: None,
         path: Some(migration.origin.path.clone()),
         line: Some(migration.origin.line.max(1)),
-        column: None,
-        excerpt: None,
+        ..Finding::new(rule, severity, message)
     }
 }
 
@@ -135,20 +129,27 @@ pub(crate) fn sql_findings(
             (Direction::Revert, action.revert.as_ref(), "in the revert: "),
         ];
         for (direction, text, said) in texts {
-            // What can't be filled in is told by preparing it.
-            let text = text.filter(|text| !text.trim().is_empty());
-            let Some(Ok(sql)) = text.map(|text| expand_sql(dialect, text, parameters)) else {
+            let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
                 continue;
             };
-            for found in lint_sql(dialect, &sql) {
-                let (path, line) = place(tree, migration, step, direction, found.line);
-                let message = format!("{said}{}", found.message);
-                findings.push(Finding {
+            let filled = fill(dialect, text, parameters);
+            if !filled.errors.is_empty() {
+                // That is told by preparing it.
+                continue;
+            }
+            for found in lint_sql(dialect, &filled.text) {
+                let text = TextOf::Step(step, direction);
+                let spot = Spot::Text(text, filled.origin(found.offset));
+                let finding = Finding {
                     help: found.help,
-                    path: Some(path),
-                    line: Some(line),
-                    ..about(migration, &found.rule, found.severity, message)
-                });
+                    migration: Some(migration.name.clone()),
+                    ..Finding::new(
+                        found.rule,
+                        found.severity,
+                        format!("{said}{}", found.message),
+                    )
+                };
+                findings.push(finding.at(place_of(&**tree, migration, spot)));
             }
         }
     }

@@ -106,15 +106,8 @@ async fn show(opened: &Opened, prepared: &Prepared, output: &Output) -> Result<(
 /// A target of which there is no plan, as a finding: for formats in which that would otherwise be missing.
 fn unread((target, error): (&TargetName, &ProjectError)) -> Finding {
     Finding {
-        rule: "unread".to_owned(),
-        severity: Severity::Error,
-        message: error.to_string(),
         help: error.hint(),
-        migration: None,
         target: Some(target.clone()),
-        path: None,
-        line: None,
-        column: None,
-        excerpt: None,
+        ..Finding::new("unread", Severity::Error, error.to_string())
     }
 }

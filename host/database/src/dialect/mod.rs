@@ -58,8 +58,8 @@ pub struct LintFinding {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// Line, from 1.
-    pub line: u32,
+    /// Where it begins, in bytes of the text.
+    pub offset: usize,
 }
 
 /// Splits a text into statements and classifies them.
@@ -99,8 +99,8 @@ struct Split {
 pub struct SplitNotice {
     /// What there is to know.
     pub message: String,
-    /// Line, from 1.
-    pub line: u32,
+    /// Where it begins, in bytes of the text.
+    pub offset: usize,
 }
 
 /// The same as [`split`], with what a person should know, such as that an outer `BEGIN … COMMIT` was stripped.
@@ -136,7 +136,7 @@ fn examine(dialect: Dialect, text: &str) -> Split {
             message:
                 "the outer BEGIN … COMMIT is left out: Whimbrel opens and commits the transaction"
                     .to_owned(),
-            line: token::place(text, start).0,
+            offset: start,
         });
     }
     for piece in &pieces {

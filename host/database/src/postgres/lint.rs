@@ -9,7 +9,7 @@ use whimbrel_core::statement::Dialect;
 
 use super::{syntax, tree};
 use crate::dialect::LintFinding;
-use crate::dialect::token::{place, tokens};
+use crate::dialect::token::tokens;
 
 /// Every statement runs in Whimbrel's transaction with Whimbrel's timeouts, is never run twice, and destructive ones
 /// meet `policy.destructive`.
@@ -77,12 +77,12 @@ pub(crate) fn lint(text: &str) -> Vec<LintFinding> {
         (errors, Linter::with_rules(&[], &ANSWERED).lint(&file, text))
     }));
     let (mut findings, violations) = found.unwrap_or_default();
-    findings.extend(violations.into_iter().map(|found| finding(found, text)));
+    findings.extend(violations.into_iter().map(finding));
     findings.dedup();
     findings
 }
 
-fn finding(violation: Violation, text: &str) -> LintFinding {
+fn finding(violation: Violation) -> LintFinding {
     let severity = if ERRORS.contains(&violation.code) {
         Severity::Error
     } else if NOTES.contains(&violation.code) {
@@ -90,12 +90,11 @@ fn finding(violation: Violation, text: &str) -> LintFinding {
     } else {
         Severity::Warning
     };
-    let (line, _) = place(text, usize::from(violation.text_range.start()));
     LintFinding {
         rule: violation.code.to_string(),
         severity,
         message: violation.message,
         help: violation.help,
-        line,
+        offset: usize::from(violation.text_range.start()),
     }
 }

@@ -7,7 +7,7 @@ use whimbrel_core::statement::Dialect;
 
 use crate::dialect::LintFinding;
 use crate::dialect::pieces::{Piece, pieces};
-use crate::dialect::token::{Kind, place};
+use crate::dialect::token::Kind;
 
 /// The first error of each statement. One at a time, so that none spills over into the next.
 pub(super) fn errors(text: &str) -> Vec<LintFinding> {
@@ -21,13 +21,12 @@ pub(super) fn errors(text: &str) -> Vec<LintFinding> {
             let offset = piece.start + usize::from(error.range().start());
             !in_text(piece, offset)
         })?;
-        let (line, _) = place(text, piece.start + usize::from(error.range().start()));
         Some(LintFinding {
             rule: "syntax-error".to_owned(),
             severity: Severity::Warning,
             message: error.message().to_owned(),
             help: Some("the server decides: it may know more than this parser".to_owned()),
-            line,
+            offset: piece.start + usize::from(error.range().start()),
         })
     };
     pieces.iter().filter_map(first).collect()

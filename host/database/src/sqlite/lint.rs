@@ -11,7 +11,6 @@ use whimbrel_core::statement::Dialect;
 use super::syntax::Grammar;
 use crate::dialect::LintFinding;
 use crate::dialect::pieces::{Piece, pieces};
-use crate::dialect::token::place;
 
 /// The names of the rules for SQLite.
 pub(crate) const RULES: [&str; 6] = [
@@ -30,16 +29,14 @@ pub(crate) fn lint(text: &str) -> Vec<LintFinding> {
     for piece in pieces(Dialect::Sqlite, text).unwrap_or_default() {
         let examined = grammar.as_ref().map(|grammar| grammar.examine(piece.text));
         if let Some(broken) = examined.flatten() {
-            let (line, _) = place(text, piece.start + broken.offset);
             findings.push(LintFinding {
                 rule: "syntax-error".to_owned(),
                 severity: Severity::Error,
                 message: broken.message,
                 help: None,
-                line,
+                offset: piece.start + broken.offset,
             });
         }
-        let (line, _) = place(text, piece.start);
         let mut add = |rule: &str, severity, message: String, help: &str| {
             let help = Some(help.to_owned());
             findings.push(LintFinding {
@@ -47,7 +44,7 @@ pub(crate) fn lint(text: &str) -> Vec<LintFinding> {
                 severity,
                 message,
                 help,
-                line,
+                offset: piece.start,
             });
         };
         foreign_keys_inside(&piece, &mut add);

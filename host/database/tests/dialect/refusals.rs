@@ -57,8 +57,9 @@ fn an_outer_transaction_is_left_out_with_a_notice() {
         let (statements, notices) = split_with_notices(Postgres, text).unwrap();
         assert_eq!((statements.len(), notices.len()), (2, 1), "{text}");
     }
-    let (_, notices) = split_with_notices(Postgres, "-- first\n\nBEGIN;\nSELECT 1;\nEND;").unwrap();
-    assert_eq!(notices[0].line, 3);
+    let text = "-- first\n\nBEGIN;\nSELECT 1;\nEND;";
+    let (_, notices) = split_with_notices(Postgres, text).unwrap();
+    assert!(text[notices[0].offset..].starts_with("BEGIN"));
     let text =
         "PRAGMA foreign_keys=OFF; BEGIN IMMEDIATE; SELECT 1; COMMIT; PRAGMA foreign_keys=ON;";
     let (statements, notices) = split_with_notices(Sqlite, text).unwrap();

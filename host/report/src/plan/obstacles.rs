@@ -70,16 +70,9 @@ pub(super) fn obstacles(view: &PlanView<'_>, policy: &Policy) -> Vec<Finding> {
 
 fn obstacle(rule: &str, target: &TargetName, message: &str, hint: &str) -> Finding {
     Finding {
-        rule: rule.to_owned(),
-        severity: Severity::Error,
-        message: message.to_owned(),
         help: (!hint.is_empty()).then(|| hint.to_owned()),
-        migration: None,
         target: Some(target.clone()),
-        path: None,
-        line: None,
-        column: None,
-        excerpt: None,
+        ..Finding::new(rule, Severity::Error, message)
     }
 }
 
