@@ -1,6 +1,7 @@
 //! What the store of one call holds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use wasmtime::component::ResourceTable;
@@ -103,9 +104,8 @@ impl Scope {
         desk: Desk,
         outgoing: Option<Outgoing>,
     ) -> Self {
+        let log = call.log.clone();
         Self {
-            function,
-            log: call.log.clone(),
             working: Some(Working {
                 call,
                 database: Some((work, desk)),
@@ -113,9 +113,7 @@ impl Scope {
                 outgoing,
                 engine: None,
             }),
-            live: None,
-            lasting: None,
-            about: String::new(),
+            ..Self::pure(function, log)
         }
     }
 
@@ -127,9 +125,8 @@ impl Scope {
         outgoing: Outgoing,
         lasting: Scrubber,
     ) -> Self {
+        let log = call.log.clone();
         Self {
-            function,
-            log: call.log.clone(),
             working: Some(Working {
                 call,
                 database: None,
@@ -137,9 +134,8 @@ impl Scope {
                 outgoing: Some(outgoing),
                 engine: None,
             }),
-            live: None,
             lasting: Some(lasting),
-            about: String::new(),
+            ..Self::pure(function, log)
         }
     }
 
@@ -202,6 +198,8 @@ pub struct State {
     pub requests: usize,
     /// What the plugin is called.
     pub plugin: String,
+    /// Whether it was told that something is no part of this call.
+    was_refused: AtomicBool,
     log: LogTail,
     stderr: Tail,
     table: ResourceTable,
@@ -255,6 +253,7 @@ impl State {
                 .checked_add(limit)
                 .unwrap_or_else(SystemTime::now),
             plugin,
+            was_refused: AtomicBool::new(false),
             log: LogTail::new(limits.log_lines, limits.tail_lines),
             stderr: Tail::new(limits.tail_bytes + BEYOND),
             table,
@@ -303,11 +302,17 @@ impl State {
 
     /// The refusal of what isn't part of this call.
     pub fn not_here(&self, import: &'static str) -> Denied {
+        self.was_refused.store(true, Ordering::Relaxed);
         Denied::NotHere {
             plugin: self.plugin.clone(),
             function: self.scope.function,
             import,
         }
+    }
+
+    /// Whether it asked for what isn't part of this call: in another one, it might have gone another way.
+    pub fn was_refused(&self) -> bool {
+        self.was_refused.load(Ordering::Relaxed)
     }
 
     /// The refusal of what isn't granted.
@@ -360,11 +365,6 @@ impl State {
     pub fn stderr(&mut self) -> String {
         let text = self.hush.clean(&self.stderr.text());
         last(&text, self.limits.tail_bytes).to_owned()
-    }
-
-    /// Rows that the host saw change.
-    pub const fn witnessed(&self) -> u64 {
-        self.progress.witnessed
     }
 
     /// What lasts of the call, as the end of a sentence.

@@ -5,6 +5,7 @@
 mod support;
 
 use serde_json::{Value as Json, json};
+use support::server::{Server, answer};
 use support::store::{Setup, Store};
 use whimbrel_plugin::Limits;
 
@@ -37,6 +38,51 @@ async fn they_begin_with_nothing_and_may_no_more_than_others() {
         store.read("log", json!({ "text": "heard" })).await.unwrap();
     }
     assert_eq!(store.log().matches("heard").count(), 2);
+}
+
+#[tokio::test]
+async fn a_configuration_that_asks_for_more_is_taken_in_each_call() {
+    let server = Server::plain(|_| answer("200 OK", "", "")).await;
+    let url = format!("http://{}/", server.address);
+    for with in [
+        json!({ "ask": { "url": url } }),
+        // One that refers to a secret is read anew by each call.
+        json!({ "ask": { "url": "secret://test/url" } }),
+    ] {
+        let before = server.requests().len();
+        let setup = Setup::new().http(&format!("{url}*")).with(with);
+        setup.materials.set("secret://test/url", &url);
+        let store = setup.store().await;
+        for calls in 1..4 {
+            wait(&store).await;
+            assert_eq!(store.value("heard", Json::Null).await.unwrap(), "200");
+            assert_eq!(server.requests().len() - before, 2 * calls);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_configures_waits_with_its_configuration_and_says_what_it_says() {
+    let store = Setup::new().with(json!({ "a": "b" })).store().await;
+    for _ in 0..3 {
+        wait(&store).await;
+        assert_eq!(
+            store.value("config", Json::Null).await.unwrap(),
+            r#"{"a":"b"}"#
+        );
+    }
+    let refusing = Setup::new().with(json!({ "refuse": "no" })).store().await;
+    for _ in 0..3 {
+        let refused = refusing
+            .read("sleep", json!({ "n": 5 }))
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(
+            (refused.code.as_str(), refused.message.as_str()),
+            ("store.refused", "no")
+        );
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,15 @@ pub fn processor_time(mut run: impl FnMut() -> Result<Duration>) -> Result<Durat
     ))
 }
 
+/// Processor time of the thread that asks, as the scheduler counts it: in nanoseconds, the first field of its `schedstat`.
+pub fn of_thread() -> Result<Duration> {
+    let place = "/proc/thread-self/schedstat";
+    let text = std::fs::read_to_string(place).doing("reading a thread's processor time")?;
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let nanoseconds = first.parse().doing("a thread's processor time")?;
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
 /// Processor time of all children that have ended, in seconds.
 fn children() -> Result<f64> {
     let text = std::fs::read_to_string("/proc/self/stat").doing("reading /proc/self/stat")?;

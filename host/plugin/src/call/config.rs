@@ -76,6 +76,11 @@ impl Configuration {
         Ok(Arc::new(Resolved::new(document)))
     }
 
+    /// The configuration where it is the same for each call, because it refers to nothing, once it was used.
+    pub fn lasting(&self) -> Option<&Resolved> {
+        self.plain.get().map(Arc::as_ref)
+    }
+
     /// What is wrong with it by the plugin's schema, before anything secret is read. A reference stands for any value: what
     /// it leads to is the guest's to judge.
     ///

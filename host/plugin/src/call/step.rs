@@ -217,7 +217,7 @@ impl Plugin {
                     None => exports.call_apply(&mut *store, &config).await?,
                     Some(undo) => exports.call_revert(&mut *store, &config, &undo).await?,
                 };
-                Ok(answer.map(|outcome| (outcome, store.data().witnessed())))
+                Ok(answer.map(|outcome| (outcome, store.data().progress.witnessed)))
             })
         })
         .await?;

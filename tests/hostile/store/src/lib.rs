@@ -69,7 +69,17 @@ impl Guest for Store {
                 std::hint::black_box(());
             }
         }
+        let ask = config["ask"].clone();
         CONFIG.with_borrow_mut(|kept| *kept = Some(config));
+        if ask.is_object() {
+            // Whatever it hears, it takes the configuration.
+            let heard = deeds::send(&ask).map_or(Json::Null, |response| response.status.into());
+            CONFIG.with_borrow_mut(|kept| {
+                if let Some(config) = kept {
+                    config["heard"] = heard;
+                }
+            });
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! Each call gets a store of its own in which `configure` runs first, so that nothing a guest remembers outlives the
 //! answer: its memory is gone with the store, also after a trap or a timeout. What must outlive it, the login, the host
 //! keeps. What a call reveals goes straight into types that wipe themselves, and is known to the scrubber first. The store
-//! of the next call is made while one waits for a server.
+//! of the next call is made while one waits for a server, and configured where its configuration refers to no secret.
 
 mod ahead;
 mod answer;
@@ -178,19 +178,28 @@ impl SecretStore {
         let limit = self.plugin.sandbox().limits().store_timeout;
         let store = self.plugin.store().map_err(|error| fault(&error))?.clone();
         let stop = StopFlag::new();
-        let (made, exports) = self.ahead.take().unzip();
+        let (made, exports, is_configured) = match self.ahead.take() {
+            Some(waiting) => (
+                Some(waiting.made),
+                Some(waiting.exports),
+                waiting.is_configured,
+            ),
+            None => (None, None, false),
+        };
         let answer = guarded_in(made, &self.plugin, scope, limit, &stop, move |target| {
             Box::pin(async move {
                 let exports = match exports {
                     Some(exports) => exports,
                     None => store.instantiate_async(&mut *target).await?,
                 };
-                let backend = exports.whimbrel_secrets_backend();
-                let configured = backend.call_configure(&mut *target, config.text()).await?;
-                drop(config);
-                if let Err(fault) = configured {
-                    return Ok(Err(fault));
+                if !is_configured {
+                    let backend = exports.whimbrel_secrets_backend();
+                    let configured = backend.call_configure(&mut *target, config.text()).await?;
+                    if let Err(fault) = configured {
+                        return Ok(Err(fault));
+                    }
                 }
+                drop(config);
                 guest(exports, target).await
             })
         });
@@ -199,7 +208,9 @@ impl SecretStore {
             Poll::Ready(answer) => answer,
             // It waits for a server, mostly.
             Poll::Pending => {
-                self.ahead.make(&self.plugin).await;
+                let lasting = self.with.lasting();
+                let log = Arc::clone(&self.log);
+                self.ahead.make(&self.plugin, lasting, log).await;
                 answer.await
             }
         };
