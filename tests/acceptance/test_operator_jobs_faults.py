@@ -55,7 +55,7 @@ def test_a_pod_that_hangs_holds_no_object_up(namespace, operate_as_pod, kubelet,
 def test_a_pod_that_hangs_is_ended_by_its_deadline(namespace, operate_as_pod, kubelet, filling):  # noqa: F811
     """And its lock with it: who asks for another try has it."""
     template = {"spec": {"terminationGracePeriodSeconds": 1}}
-    namespace.patch("Environment", "dev", {"spec": {"job": {"activeDeadlineSeconds": 3, "template": template}}})
+    namespace.patch("Environment", "dev", {"spec": {"job": {"activeDeadlineSeconds": 10, "template": template}}})
     operator = operate_as_pod()
     in_the_middle(filling)
     kubelet.first().running.process.send_signal(signal.SIGSTOP)

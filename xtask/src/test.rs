@@ -115,11 +115,11 @@ fn guests(workspace: &Workspace, compiler: Compiler) -> (Result, String) {
     (Ok(()), told)
 }
 
-/// How many processes share the acceptance suite, each with servers of its own: more than there are processors, since most of its
-/// time each waits.
+/// How many processes share the acceptance suite, each with servers of its own: one more than there are processors, since most of
+/// its time each waits.
 fn processes() -> String {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    (2 * processors).min(MOST_PROCESSES).to_string()
+    (processors + 1).min(MOST_PROCESSES).to_string()
 }
 
 fn acceptance(workspace: &Workspace, python: &Path, programs: &Programs) -> Result {
