@@ -1,5 +1,5 @@
 //! How soon a watch is asked for again. A watch that is ended is no failure, so nobody waits before the next one: where each is ended
-//! at once, by the API server or by something before it, it would be asked for a hundred times a second.
+//! at once, by the API server or by something before it, it would be asked for as often as that answers.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
