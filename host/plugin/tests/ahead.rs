@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 use support::server::{Server, answer};
 use support::store::{Setup, Store};
@@ -83,6 +85,22 @@ async fn what_configures_waits_with_its_configuration_and_says_what_it_says() {
             ("store.refused", "no")
         );
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_one_that_is_never_configured() {
+    let limits = Limits {
+        compute: Duration::from_secs(60),
+        store_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let setup = Setup::new().limits(limits).with(json!({ "loop": true }));
+    let store = setup.store().await;
+    let read = store.read("sleep", json!({ "n": 5 }));
+    let ended = tokio::time::timeout(Duration::from_secs(20), read).await;
+    // The call's own limit holds.
+    let fault = ended.unwrap().err().unwrap();
+    assert!(fault.message.contains("200ms"), "{}", fault.message);
 }
 
 #[tokio::test]

@@ -210,8 +210,13 @@ impl SecretStore {
             Poll::Pending => {
                 let lasting = self.with.lasting();
                 let log = Arc::clone(&self.log);
-                self.ahead.make(&self.plugin, lasting, log).await;
-                answer.await
+                let ahead = self.ahead.make(&self.plugin, lasting, log);
+                tokio::select! {
+                    biased;
+                    () = ahead => answer.await,
+                    // Nobody waits for one that takes its time.
+                    answer = answer.as_mut() => answer,
+                }
             }
         };
         if entrance.is_some() {
