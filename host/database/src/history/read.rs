@@ -345,25 +345,30 @@ async fn ask(
     commands.push(Command::text(begin));
     commands.extend(questions);
     commands.push(Command::text("COMMIT"));
-    match session.run(&commands).await {
-        Ok(mut done) => {
-            done.pop();
-            done.remove(0);
-            Ok(done)
-        }
-        Err(failed) => {
-            if session.in_transaction() {
-                session
-                    .run(&[Command::text("ROLLBACK")])
-                    .await
-                    .map_err(|error| error.error)?;
+    let mut missed = false;
+    loop {
+        let failed = match session.run(&commands).await {
+            Ok(mut done) => {
+                done.pop();
+                done.remove(0);
+                return Ok(done);
             }
-            // The catalog decides whether the tables are missing, or only hidden from this user.
-            if failed.error.is_table_missing() && !exists(session).await? {
-                return Ok(Vec::new());
-            }
-            Err(failed.error.into())
+            Err(failed) => failed.error,
+        };
+        if session.in_transaction() {
+            session
+                .run(&[Command::text("ROLLBACK")])
+                .await
+                .map_err(|error| error.error)?;
         }
+        if !failed.is_table_missing() || missed {
+            return Err(failed.into());
+        }
+        // The catalog decides whether they are missing. Where they are there, another run may have made them since.
+        if !exists(session).await? {
+            return Ok(Vec::new());
+        }
+        missed = true;
     }
 }
 

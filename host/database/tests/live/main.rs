@@ -14,6 +14,7 @@ mod histories;
 mod interleavings;
 mod journals;
 mod locks;
+mod meanwhile;
 mod postgres_sessions;
 mod postgres_values;
 mod probes;
