@@ -60,6 +60,7 @@ pub fn all(workspace: &Workspace, programs: &Programs, installed: &Installed) ->
                 .args(["test", "--workspace", "--no-fail-fast", "--features"])
                 .arg(FEATURES)
                 .env("WHIMBREL_REQUIRE_REAL", "1")
+                .env("RUST_TEST_THREADS", threads())
                 .within(workspace.root());
             Ok(cargo.show_and_run())
         },
@@ -115,11 +116,19 @@ fn guests(workspace: &Workspace, compiler: Compiler) -> (Result, String) {
     (Ok(()), told)
 }
 
+/// How many Rust tests run at once: many wait for a server or a clock.
+fn threads() -> String {
+    (2 * processors()).to_string()
+}
+
 /// How many processes share the acceptance suite, each with servers of its own: one more than there are processors, since most of
 /// its time each waits.
 fn processes() -> String {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    (processors + 1).min(MOST_PROCESSES).to_string()
+    (processors() + 1).min(MOST_PROCESSES).to_string()
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 fn acceptance(workspace: &Workspace, python: &Path, programs: &Programs) -> Result {

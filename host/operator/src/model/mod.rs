@@ -151,7 +151,7 @@ fn only_an_explicit_deletion_reverts_and_everything_deleted_goes() {
 }
 
 #[test]
-fn two_operators_at_once_do_as_one() {
+fn any_two_operators_at_once_do_as_one() {
     holds("two", two);
     holds("two by turns", two_by_turns);
     holds("two, and failing requests", two_failing);
