@@ -224,8 +224,11 @@ def aws():
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_plugins(tmp_path_factory):
-    """Where compiled components are kept: away from the tester's own cache, shared by all tests."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    """Where compiled components are kept: away from the tester's own cache, shared by all tests, whichever process runs them."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if is_shared() else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    os.environ["XDG_CACHE_HOME"] = str(folder)
 
 
 @pytest.fixture

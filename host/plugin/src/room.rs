@@ -143,6 +143,9 @@ pub fn engine(kind: Kind, limits: &Limits) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        // Functions are looked up once, when an instance is made, and not at each call through a table: guests in Rust call through
+        // theirs all the time, and an instance is often made while nobody waits.
+        .table_lazy_init(false)
         .max_wasm_stack(limits.stack_bytes)
         // The guest's stack and the host functions that it calls share one fiber.
         .async_stack_size(limits.stack_bytes + (1 << 20));

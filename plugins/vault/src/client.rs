@@ -57,10 +57,11 @@ pub(crate) struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    /// With the login of an earlier call, renewed if that is due, or with a new one.
-    pub(crate) fn open(config: &'a Config) -> Result<Self, Fault> {
+    /// With the login of an earlier call, renewed if that is due, or with a new one. The client may be there already.
+    pub(crate) fn open(config: &'a Config, ready: Option<VaultClient>) -> Result<Self, Fault> {
         let (login, is_old) = login::current(config)?;
-        let client = client(config, &login.token)?;
+        let mut client = ready.map_or_else(|| client(config, ""), Ok)?;
+        client.set_token(&login.token);
         login.work_under();
         Ok(Self {
             config,

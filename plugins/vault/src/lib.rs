@@ -15,7 +15,10 @@ mod login;
 mod refusal;
 mod session;
 
+use std::cell::Cell;
+
 pub use config::{AppRole, Config, EngineName, Jwt, Kubernetes, LoginMethod};
+use vaultrs::client::VaultClient;
 use whimbrel_sdk::prelude::*;
 
 use crate::client::Connection;
@@ -24,6 +27,14 @@ use crate::engine::Engine;
 /// The secret backend `plugin: vault`.
 pub struct Vault {
     config: Config,
+    /// The client of the next call: the host may configure an instance while nobody waits for it.
+    client: Cell<Option<VaultClient>>,
+}
+
+impl Vault {
+    fn connect(&self) -> Result<Connection<'_>, Fault> {
+        Connection::open(&self.config, self.client.take())
+    }
 }
 
 impl SecretStore for Vault {
@@ -31,11 +42,15 @@ impl SecretStore for Vault {
 
     fn configure(config: Config) -> Result<Self, Fault> {
         config.check()?;
-        Ok(Self { config })
+        let client = client::client(&config, "")?;
+        Ok(Self {
+            config,
+            client: Cell::new(Some(client)),
+        })
     }
 
     fn read(&self, reference: &Reference) -> Result<Secret, Fault> {
-        let mut connection = Connection::open(&self.config)?;
+        let mut connection = self.connect()?;
         let place = engine::locate(&mut connection, &reference.path)?;
         match place.engine {
             Engine::Kv2 => kv::read_2(&mut connection, &place, reference),
@@ -45,7 +60,7 @@ impl SecretStore for Vault {
     }
 
     fn describe(&self, reference: &Reference) -> Result<Shape, Fault> {
-        let mut connection = Connection::open(&self.config)?;
+        let mut connection = self.connect()?;
         let place = engine::locate(&mut connection, &reference.path)?;
         match place.engine {
             Engine::Kv2 => kv::describe_2(&mut connection, &place, reference),
@@ -56,11 +71,11 @@ impl SecretStore for Vault {
     }
 
     fn renew(&self, lease: &str, want: Duration) -> Result<Renewal, Fault> {
-        lease::renew(&mut Connection::open(&self.config)?, lease, want)
+        lease::renew(&mut self.connect()?, lease, want)
     }
 
     fn revoke(&self, lease: &str) -> Result<(), Fault> {
-        lease::revoke(&mut Connection::open(&self.config)?, lease)
+        lease::revoke(&mut self.connect()?, lease)
     }
 
     fn close(&self) -> Result<(), Fault> {
