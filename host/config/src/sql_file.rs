@@ -259,12 +259,18 @@ impl Sections {
         let mut offset = head.start;
         for line in source.slice(&head).split_inclusive('\n') {
             if !blank(line) {
+                // Where only `down` is marked, what stands before it is meant to be `up`.
+                let expected = if first.word == "down" {
+                    "`-- whimbrel:up` before it".to_owned()
+                } else {
+                    format!("it to come after `-- whimbrel:{}`", first.word)
+                };
                 source
                     .problem(
                         &(offset..offset + line.trim_end().len()),
                         "SQL stands before the first section",
                     )
-                    .expected(format!("it to come after `-- whimbrel:{}`", first.word))
+                    .expected(expected)
                     .push(problems);
                 return;
             }
